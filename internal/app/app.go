@@ -1,0 +1,2 @@
+// Package app owns options, wiring and lifecycle: the only package that knows everybody.
+package app

@@ -1,0 +1,105 @@
+package store
+
+import (
+	"context"
+	"time"
+)
+
+// Work is a pending delivery with what is needed to send it.
+type Work struct {
+	ID         ID
+	EndpointID ID
+	Event      *Event    // shared between the deliveries of one event; read only
+	Attempts   int       // made so far
+	LastAt     time.Time // of the last attempt; zero before the first
+	DueAt      time.Time
+	CreatedAt  time.Time
+}
+
+// Size is what the work costs in memory, in bytes.
+func (w *Work) Size() int { return len(w.Event.Data) + 512 }
+
+// Outcome is what came of one attempt, decided by the engine and kept by
+// [DB.Finish] in one transaction.
+type Outcome struct {
+	Work    *Work
+	Attempt Attempt
+	State   State     // Pending: try again at DueAt
+	DueAt   time.Time // with Pending
+	Reason  string    // with Failed and Cancelled
+	Effect  Effect
+}
+
+// Effect is what an outcome does to its endpoint beside the delivery itself.
+type Effect struct {
+	Exhausted  bool   // a schedule was used up: count it
+	Mark       bool   // set FailedAt
+	Clear      bool   // a success after failures: reset FailureCount and FailedAt
+	Disable    string // why; empty: no
+	PauseAfter int    // disable when FailureCount reaches it; 0: never
+}
+
+// Owner is told, after the commit, what changed in rows it may hold in
+// memory. Its methods return at once and never call the store.
+type Owner interface {
+	// Accepted hands over new pending deliveries that this process committed.
+	Accepted([]*Work)
+	// EndpointChanged says that an endpoint was changed or deleted. It returns
+	// how many of its attempts are in flight; no attempt started after the
+	// return uses the old configuration.
+	EndpointChanged(endpoint ID) (inFlight int)
+	// DeliveryChanged says that a delivery was cancelled or made due now.
+	// It returns 1 if an attempt of it is in flight, else 0.
+	DeliveryChanged(endpoint, delivery ID) (inFlight int)
+}
+
+// PendingEndpoint is an endpoint that has pending deliveries.
+type PendingEndpoint struct {
+	EndpointID ID
+	DueAt      time.Time // of the earliest
+}
+
+// Place is a position in an endpoint's queue, ordered by DueAt, then ID.
+type Place struct {
+	DueAt time.Time
+	ID    ID
+}
+
+// Lane is what the engine needs to know of an endpoint.
+type Lane struct {
+	Endpoint *Endpoint
+	Project  *Project
+}
+
+// SetOwner names who is told of changes. Call it before the first write.
+func (db *DB) SetOwner(o Owner) { db.owner = o }
+
+// PendingEndpoints lists endpoints with pending deliveries in the order of
+// their ids, after the one given, at most limit. Its cost grows with the
+// number of such endpoints, never with the number of deliveries (skip scan).
+func (db *DB) PendingEndpoints(ctx context.Context, after ID, limit int) ([]PendingEndpoint, error) {
+	panic("not built")
+}
+
+// LoadDue reads an endpoint's queue in order of Place, strictly after the
+// place given (zero: from the start), up to limit deliveries or maxBytes of
+// payload, whichever ends first (at least one).
+func (db *DB) LoadDue(ctx context.Context, endpoint ID, after Place, limit, maxBytes int) ([]*Work, error) {
+	panic("not built")
+}
+
+// Lane reads an endpoint with its decrypted secrets and its project.
+// Errors: [ErrNotFound].
+func (db *DB) Lane(ctx context.Context, endpoint ID) (*Lane, error) { panic("not built") }
+
+// RecentSends lists the times of an endpoint's attempts since a time, oldest
+// first, the newest limit of them: what an exact rate limit starts from.
+func (db *DB) RecentSends(ctx context.Context, endpoint ID, since time.Time, limit int) ([]time.Time, error) {
+	panic("not built")
+}
+
+// Finish keeps an outcome. It never blocks: done is called from the writer
+// after the commit, with the error if it failed, and must return at once.
+// An outcome whose delivery is no longer pending (cancelled meanwhile) is
+// recorded: after a 2xx it becomes delivered, else it stays cancelled.
+func (db *DB) Finish(o *Outcome, done func(error)) { panic("not built") }

@@ -1,0 +1,8 @@
+// Package webhook signs and verifies webhooks.
+//
+// It owns the wire: what a delivery looks like to the one who receives it.
+// A [Dialect] is a wire contract as data: envelope, headers, signature,
+// schedule, limits. The same dialect renders and signs when sending and
+// verifies when receiving. The package uses the standard library only, so a
+// receiver can import it without importing a server.
+package webhook

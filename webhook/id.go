@@ -1,0 +1,44 @@
+package webhook
+
+import (
+	"encoding/hex"
+	"errors"
+)
+
+// ID is a UUID (RFC 9562, version 7 where Malote made it). Every event,
+// delivery and endpoint has one; dialects render it in their own format.
+type ID [16]byte
+
+// ErrID says that a text is not a UUID.
+var ErrID = errors.New("not a UUID")
+
+// IsZero reports whether the id was never set.
+func (id ID) IsZero() bool { return id == ID{} }
+
+// String renders the id as a UUID, lower case with hyphens.
+func (id ID) String() string {
+	var b [36]byte
+	hex.Encode(b[0:8], id[0:4])
+	b[8] = '-'
+	hex.Encode(b[9:13], id[4:6])
+	b[13] = '-'
+	hex.Encode(b[14:18], id[6:8])
+	b[18] = '-'
+	hex.Encode(b[19:23], id[8:10])
+	b[23] = '-'
+	hex.Encode(b[24:36], id[10:16])
+	return string(b[:])
+}
+
+// ParseUUID reads the form that [ID.String] writes. Errors: [ErrID].
+func ParseUUID(s string) (ID, error) {
+	var id ID
+	if len(s) != 36 || s[8] != '-' || s[13] != '-' || s[18] != '-' || s[23] != '-' {
+		return ID{}, ErrID
+	}
+	compact := s[0:8] + s[9:13] + s[14:18] + s[19:23] + s[24:36]
+	if _, err := hex.Decode(id[:], []byte(compact)); err != nil {
+		return ID{}, ErrID
+	}
+	return id, nil
+}
