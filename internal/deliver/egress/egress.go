@@ -51,7 +51,8 @@ func (e *Error) Unwrap() error { return e.Err }
 // Request is one POST, already rendered.
 type Request struct {
 	URL     *url.URL
-	Fields  []Field // in order, names as spelled; Host and Content-Length are added by the client
+	Fields  []webhook.Field // in order, names as spelled; Host and Content-Length are added by the client
+	Redact  int             // how many of the last Fields are shown as [redacted] in Response.RequestHead
 	Body    []byte
 	Connect time.Duration // limit of DNS, TCP and TLS together
 	Total   time.Duration // limit of writing and reading once connected
