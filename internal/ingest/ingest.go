@@ -5,6 +5,11 @@ package ingest
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/malote-dev/malote/internal/store"
@@ -14,28 +19,43 @@ import (
 // Request is an event as a caller hands it in.
 type Request struct {
 	Project        store.ID
-	Type           string
+	Type           string    // 1 to 128 characters of a-z, A-Z, 0-9, _, . and -
 	Consumer       string    // uid; "*": all, needs Broadcast
-	Data           []byte    // raw JSON
-	Timestamp      time.Time // zero: now
-	IdempotencyKey string
-	Broadcast      bool // the key has the scope events:broadcast
+	Data           []byte    // raw JSON, kept as it is: repeated keys, order, escapes, numbers
+	Timestamp      time.Time // zero: now; else from the year 2000 to a day from now
+	IdempotencyKey string    // at most 256 printable ASCII characters
+	Broadcast      bool      // the key has the scope events:broadcast
+	// Recheck, if not nil, is asked again before an event is matched a second
+	// time, as the configuration that moved may have been the caller's key.
+	Recheck func(context.Context) error
+
+	checked  bool     // Data was checked when the body was read
+	batchKey bool     // IdempotencyKey was derived from a checked one
+	batch    [32]byte // of the whole batch, where batchKey
 }
 
 // Result of one request.
 type Result struct {
 	EventID    store.ID
 	Deliveries int
-	Unreached  string
-	Duplicate  bool
-	More       bool
-	Err        error // *FieldError, store.ErrConflict, …
+	Unreached  string // why it reached nobody, in words
+	Duplicate  bool   // the idempotency key was used before with the same request
+	More       bool   // a broadcast goes on in the background
+	Err        error  // FieldErrors, store.ErrConflict, ErrBusy, ErrDialect, what Recheck returned
 }
 
-// FieldError names a field of the event, its problem and the fix.
-type FieldError struct{ Pointer, Detail string }
+// Errors of one request.
+var (
+	// ErrBusy: the configuration moved at each of several tries to match.
+	ErrBusy = errors.New("the project's configuration keeps changing")
+	// ErrDialect: the project's dialect is not loaded by this server.
+	ErrDialect = errors.New("the project's dialect is not loaded")
+	// ErrInactive: a test cannot be sent to a paused or disabled endpoint.
+	ErrInactive = errors.New("the endpoint is not active")
+)
 
-func (e *FieldError) Error() string { return e.Pointer + ": " + e.Detail }
+// matchTries is how often an event is matched before it is given back.
+const matchTries = 5
 
 // Options of an Ingester.
 type Options struct {
@@ -45,16 +65,189 @@ type Options struct {
 }
 
 // Ingester accepts events.
-type Ingester struct{}
+type Ingester struct {
+	store    *store.DB
+	dialects func(name string) (*webhook.Dialect, bool)
+	maxData  int
+}
 
 // New makes one.
-func New(o Options) *Ingester { panic("not built") }
+func New(o Options) *Ingester {
+	if o.MaxData <= 0 {
+		o.MaxData = 256 << 10
+	}
+	return &Ingester{store: o.Store, dialects: o.Dialects, maxData: o.MaxData}
+}
+
+// MaxData is the limit of an event's data in bytes.
+func (i *Ingester) MaxData() int { return i.maxData }
 
 // Accept keeps events in one durable commit: one result each, in order. The
-// error is for all of them: then nothing was kept.
-func (i *Ingester) Accept(ctx context.Context, rs []Request) ([]Result, error) { panic("not built") }
+// error is for all of them: then nothing was kept, or, where ctx ended first,
+// the outcome is unknown.
+func (i *Ingester) Accept(ctx context.Context, rs []Request) ([]Result, error) {
+	now := time.Now()
+	results := make([]Result, len(rs))
+	todo := make([]int, 0, len(rs))
+	for n := range rs {
+		if err := i.check(&rs[n], now); err != nil {
+			results[n].Err = err
+			continue
+		}
+		todo = append(todo, n)
+	}
+	for try := 0; len(todo) > 0; try++ {
+		if try == matchTries {
+			for _, n := range todo {
+				results[n].Err = ErrBusy
+			}
+			break
+		}
+		var err error
+		if todo, err = i.acceptOnce(ctx, rs, results, todo, now, try > 0); err != nil {
+			return nil, err
+		}
+	}
+	return results, nil
+}
 
-// Test makes the dialect's test event for one endpoint alone and returns its delivery.
-func (i *Ingester) Test(ctx context.Context, project, endpoint store.ID) (Result, error) {
-	panic("not built")
+// acceptOnce matches and keeps the requests of todo; it returns those whose
+// match was out of date.
+func (i *Ingester) acceptOnce(ctx context.Context, rs []Request, results []Result, todo []int, now time.Time, again bool) ([]int, error) {
+	items := make([]*store.Acceptance, 0, len(todo))
+	kept := make([]int, 0, len(todo))
+	for _, n := range todo {
+		if again && rs[n].Recheck != nil {
+			if err := rs[n].Recheck(ctx); err != nil {
+				results[n].Err = err
+				continue
+			}
+		}
+		item, err := i.match(ctx, &rs[n], now)
+		if err != nil {
+			results[n].Err = err
+			continue
+		}
+		items = append(items, item)
+		kept = append(kept, n)
+	}
+	if len(items) == 0 {
+		return nil, nil
+	}
+	accepted, err := i.store.Accept(ctx, items)
+	if err != nil {
+		return nil, fmt.Errorf("keep events: %w", err)
+	}
+	stale := todo[:0]
+	for k, a := range accepted {
+		if errors.Is(a.Err, store.ErrStale) {
+			stale = append(stale, kept[k])
+			continue
+		}
+		results[kept[k]] = Result{
+			EventID: a.EventID, Deliveries: a.Deliveries, Unreached: a.Unreached,
+			Duplicate: a.Duplicate, More: a.More, Err: a.Err,
+		}
+	}
+	return stale, nil
+}
+
+// match finds who gets an event and makes what the store keeps.
+func (i *Ingester) match(ctx context.Context, r *Request, now time.Time) (*store.Acceptance, error) {
+	subs, err := i.store.Subscriptions(ctx, r.Project, r.Consumer)
+	if err != nil {
+		return nil, fmt.Errorf("subscriptions: %w", err)
+	}
+	d, ok := i.dialects(subs.Project.Dialect)
+	if !ok {
+		return nil, fmt.Errorf("%w: %s", ErrDialect, subs.Project.Dialect)
+	}
+	if err := d.CheckEvent(r.Consumer, r.Data); err != nil {
+		return nil, misfit(err)
+	}
+	at := r.Timestamp
+	if at.IsZero() {
+		at = now
+	}
+	a := &store.Acceptance{
+		Event: &store.Event{
+			ProjectID: r.Project, Consumer: r.Consumer, Type: r.Type, Time: at.UTC(), Data: r.Data,
+			IdempotencyKey: r.IdempotencyKey, Dialect: revision(d),
+		},
+		Version:   subs.Version,
+		Broadcast: r.Consumer == "*",
+	}
+	if r.IdempotencyKey != "" {
+		a.RequestHash = r.hash()
+	}
+	if a.Broadcast {
+		return a, nil
+	}
+	for n := range subs.Endpoints {
+		if store.MatchType(subs.Endpoints[n].EventTypes, r.Type) {
+			a.Endpoints = append(a.Endpoints, subs.Endpoints[n].EndpointID)
+		}
+	}
+	if len(a.Endpoints) == 0 {
+		a.Event.Unreached = unreached(r, len(subs.Endpoints))
+	}
+	return a, nil
+}
+
+func unreached(r *Request, endpoints int) string {
+	switch endpoints {
+	case 0:
+		return "consumer " + r.Consumer + " has no endpoints"
+	case 1:
+		return "the only endpoint of consumer " + r.Consumer + " does not want " + r.Type
+	}
+	return "none of the " + strconv.Itoa(endpoints) + " endpoints of consumer " + r.Consumer + " wants " + r.Type
+}
+
+// misfit turns what the dialect refuses into a field error.
+func misfit(err error) error {
+	var data *webhook.DataError
+	if errors.As(err, &data) {
+		return FieldErrors{{Pointer: data.Field, Detail: data.Reason}}
+	}
+	return fmt.Errorf("dialect: %w", err)
+}
+
+func revision(d *webhook.Dialect) string { return d.Name + "/" + strconv.Itoa(d.Revision) }
+
+// hash covers what the caller sent, each part with its length, so that no two
+// different requests share one. An absent timestamp is its own value: a
+// repeat without one is the same request.
+func (r *Request) hash() [32]byte {
+	b := make([]byte, 0, 64+len(r.Type)+len(r.Consumer)+len(r.Data))
+	part := func(s string) {
+		b = binary.AppendUvarint(b, uint64(len(s)))
+		b = append(b, s...)
+	}
+	part(r.Type)
+	part(r.Consumer)
+	b = binary.AppendUvarint(b, uint64(len(r.Data)))
+	b = append(b, r.Data...)
+	if !r.Timestamp.IsZero() {
+		b = binary.AppendVarint(append(b, 1), r.Timestamp.UnixNano())
+	}
+	if r.batchKey {
+		b = append(append(b, 2), r.batch[:]...)
+	}
+	return sha256.Sum256(b)
+}
+
+// BatchKey gives the events of a batch that carry no key of their own one
+// each, made of the batch's key, the position, and bound to the whole body:
+// repeating the batch keeps nothing twice.
+func BatchKey(items []Item, key string, body []byte) {
+	sum := sha256.Sum256(body)
+	for n := range items {
+		r := &items[n].Request
+		if items[n].Err == nil && r.IdempotencyKey == "" {
+			// A newline cannot be part of a caller's key.
+			r.IdempotencyKey = key + "\n" + strconv.Itoa(n)
+			r.batchKey, r.batch = true, sum
+		}
+	}
 }

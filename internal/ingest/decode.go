@@ -1,0 +1,204 @@
+package ingest
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/malote-dev/malote/internal/rawjson"
+)
+
+// MaxDepth is how deep the arrays and objects of an event's data may nest.
+const MaxDepth = 128
+
+// slack is how many bytes around the data a kept event may hold on to; beyond
+// it the data is copied, so that padding costs no memory while it waits.
+const slack = 4 << 10
+
+// ShapeError says that a body is JSON, but not of an event's shape: unknown
+// and repeated fields, wrong types.
+type ShapeError struct{ Fields FieldErrors }
+
+func (e *ShapeError) Error() string { return e.Fields.Error() }
+func (e *ShapeError) Unwrap() error { return e.Fields }
+
+// Decode reads an event as the API takes it: an object of type, consumer, data
+// and timestamp. The request's Data is part of body, as it came in.
+// Errors: [*rawjson.SyntaxError], [*ShapeError].
+func Decode(body []byte) (Request, error) {
+	var req Request
+	var shape FieldErrors
+	err := rawjson.Read(body, MaxDepth+1, func(r *rawjson.Reader) {
+		req, shape = decodeEvent(r, false)
+	})
+	if err != nil {
+		return Request{}, err
+	}
+	if len(shape) > 0 {
+		return Request{}, &ShapeError{shape}
+	}
+	if len(body)-len(req.Data) > slack {
+		req.Data = bytes.Clone(req.Data)
+	}
+	return req, nil
+}
+
+// Item of a batch: an event, or why it has not the shape of one.
+type Item struct {
+	Request
+	Err error // [*ShapeError]
+}
+
+// DecodeBatch reads {"events":[…]}, at most limit of them (at least one). An
+// item may carry an idempotency_key of its own. What is wrong with one item is
+// in that item. Errors: as [Decode].
+func DecodeBatch(body []byte, limit int) ([]Item, error) {
+	var items []Item
+	var fields FieldErrors
+	seen, count := 0, 0
+	err := rawjson.Read(body, MaxDepth+3, func(r *rawjson.Reader) {
+		if r.Kind() != rawjson.Object {
+			fields.add("", "is "+r.Kind().String()+`; send an object: {"events":[…]}`)
+			return
+		}
+		r.Members(func(name []byte) {
+			if string(name) != "events" {
+				fields.add("/"+pointerText(name), "is not a field of a batch; the only one is events")
+				return
+			}
+			if seen++; seen > 1 {
+				fields.add("/events", "is given twice; send it once")
+				return
+			}
+			if r.Kind() != rawjson.Array {
+				fields.add("/events", "is "+r.Kind().String()+"; send an array of events")
+				return
+			}
+			r.Items(func(i int) {
+				if count = i + 1; i < limit {
+					items = append(items, batchItem(r))
+				}
+			})
+		})
+	})
+	switch {
+	case err != nil:
+		return nil, err
+	case len(fields) == 0 && seen == 0:
+		fields.add("/events", "is missing; send an array of events")
+	case len(fields) == 0 && count == 0:
+		fields.add("/events", "is empty; send at least one event")
+	case count > limit:
+		fields.add("/events", fmt.Sprintf("has %d events; send at most %d in one request", count, limit))
+	}
+	if len(fields) > 0 {
+		return nil, &ShapeError{fields}
+	}
+	return items, nil
+}
+
+func batchItem(r *rawjson.Reader) Item {
+	req, shape := decodeEvent(r, true)
+	if len(shape) > 0 {
+		return Item{Err: &ShapeError{shape}}
+	}
+	// A copy: one event that waits must not hold the whole batch in memory.
+	req.Data = bytes.Clone(req.Data)
+	return Item{Request: req}
+}
+
+var eventFields = []string{"type", "consumer", "data", "timestamp"}
+
+func decodeEvent(r *rawjson.Reader, inBatch bool) (req Request, errs FieldErrors) {
+	if r.Kind() != rawjson.Object {
+		errs.add("", "is "+r.Kind().String()+"; send an event as an object")
+		return req, errs
+	}
+	var seen [len("tcdsi")]bool
+	r.Members(func(name []byte) {
+		at := slices.Index(eventFields, string(name))
+		if at < 0 && inBatch && string(name) == "idempotency_key" {
+			at = len(eventFields)
+		}
+		if at < 0 {
+			errs.add("/"+pointerText(name), unknownField(string(name)))
+			return
+		}
+		if seen[at] {
+			errs.add("/"+string(name), "is given twice; send it once")
+			return
+		}
+		seen[at] = true
+		decodeField(r, at, &req, &errs)
+	})
+	req.checked = req.Data != nil
+	return req, errs
+}
+
+func decodeField(r *rawjson.Reader, at int, req *Request, errs *FieldErrors) {
+	switch at {
+	case 0:
+		req.Type, _ = text(r, "/type", errs)
+	case 1:
+		req.Consumer, _ = text(r, "/consumer", errs)
+	case 2:
+		req.Data = r.Raw()
+	case 3:
+		req.Timestamp = timestamp(r, errs)
+	case 4:
+		key, ok := text(r, "/idempotency_key", errs)
+		if ok && key == "" {
+			errs.add("/idempotency_key", "is empty; leave it out or send 1 to 256 characters")
+		}
+		req.IdempotencyKey = key
+	}
+}
+
+// timestamp reads the event's time; null is as if absent.
+func timestamp(r *rawjson.Reader, errs *FieldErrors) (t time.Time) {
+	if r.Kind() == rawjson.Null {
+		return t
+	}
+	s, ok := text(r, "/timestamp", errs)
+	if !ok {
+		return t
+	}
+	if t.UnmarshalText([]byte(s)) != nil || strings.Contains(s, ",") {
+		errs.add("/timestamp", "is not a time; write it as RFC 3339 says: 2026-01-31T09:30:00Z")
+	}
+	if t.IsZero() {
+		return time.Unix(0, 0) // year 1 is not "absent": validation refuses it
+	}
+	return t
+}
+
+func text(r *rawjson.Reader, pointer string, errs *FieldErrors) (s string, ok bool) {
+	kind := r.Kind()
+	s, ok = r.Text()
+	if !ok && kind != rawjson.None {
+		errs.add(pointer, "is "+kind.String()+"; send a string")
+	}
+	return s, ok
+}
+
+func unknownField(name string) string {
+	switch strings.ToLower(name) {
+	case "idempotency_key", "idempotencykey":
+		return "is not a field of a single event; send the key in the header Idempotency-Key"
+	case "id":
+		return "cannot be chosen; the answer holds the event's id (an Idempotency-Key header makes a repeat safe)"
+	}
+	return "is not a field of an event; the fields are " + strings.Join(eventFields, ", ")
+}
+
+// pointerText escapes a member's name for a JSON pointer (RFC 6901) and bounds it.
+func pointerText(name []byte) string {
+	const longest = 64
+	s := string(name)
+	if len(s) > longest {
+		s = strings.ToValidUTF8(s[:longest], "") + "…"
+	}
+	return strings.NewReplacer("~", "~0", "/", "~1").Replace(s)
+}
