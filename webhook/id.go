@@ -18,16 +18,15 @@ func (id ID) IsZero() bool { return id == ID{} }
 // String renders the id as a UUID, lower case with hyphens.
 func (id ID) String() string {
 	var b [36]byte
-	hex.Encode(b[0:8], id[0:4])
-	b[8] = '-'
-	hex.Encode(b[9:13], id[4:6])
-	b[13] = '-'
-	hex.Encode(b[14:18], id[6:8])
-	b[18] = '-'
-	hex.Encode(b[19:23], id[8:10])
-	b[23] = '-'
-	hex.Encode(b[24:36], id[10:16])
-	return string(b[:])
+	return string(appendUUID(b[:0], id))
+}
+
+func appendUUID(dst []byte, id ID) []byte {
+	dst = hex.AppendEncode(dst, id[0:4])
+	for i := 4; i < 10; i += 2 {
+		dst = hex.AppendEncode(append(dst, '-'), id[i:i+2])
+	}
+	return hex.AppendEncode(append(dst, '-'), id[10:16])
 }
 
 // ParseUUID reads the form that [ID.String] writes. Errors: [ErrID].

@@ -1,7 +1,7 @@
 package webhook
 
 import (
-	"net/http"
+	"errors"
 	"time"
 )
 
@@ -29,20 +29,6 @@ type Try struct {
 // Field is one header line, name as the dialect spells it.
 type Field struct{ Name, Value string }
 
-// AppendBody appends the body to dst. Errors: [*DataError].
-func (d *Dialect) AppendBody(dst []byte, m *Message) ([]byte, error) { panic("not built") }
-
-// AppendFields appends the headers of an attempt, the signature among them.
-// secrets are those in force, newest first, as endpoints keep them.
-func (d *Dialect) AppendFields(dst []Field, m *Message, t Try, body []byte, secrets []string) ([]Field, error) {
-	panic("not built")
-}
-
-// CheckEvent says whether an event can be rendered: a flat envelope needs an
-// object without the reserved names, a numeric consumer digits. data is valid
-// JSON. Errors: [*DataError].
-func (d *Dialect) CheckEvent(consumer string, data []byte) error { panic("not built") }
-
 // DataError says why an event does not fit a dialect's envelope.
 type DataError struct {
 	Field  string // JSON pointer into the event, as in /data/id
@@ -51,24 +37,88 @@ type DataError struct {
 
 func (e *DataError) Error() string { return e.Field + ": " + e.Reason }
 
-// NewSecret makes a secret in the dialect's format.
-func (d *Dialect) NewSecret() string { panic("not built") }
+var errNotParsed = errors.New("webhook: this Dialect comes from neither Builtin nor ParseDialect")
 
-// CheckSecret says whether a secret chosen by a caller can sign in this
-// dialect; the error never repeats it.
-func (d *Dialect) CheckSecret(s string) error { panic("not built") }
-
-// Verdict is what verification found. A zero Verdict is a failure.
-type Verdict struct {
-	OK     bool
-	Cause  Cause  // when not OK
-	Detail string // the probable cause in words
+// AppendFields appends the headers of an attempt, the signature among them.
+// secrets are those in force, newest first, as endpoints keep them. A sender
+// of many keeps a [Signer] for each endpoint instead. Errors: [*DataError],
+// [ErrNoSecret], [*SecretError].
+func (d *Dialect) AppendFields(dst []Field, m *Message, t Try, body []byte, secrets []string) ([]Field, error) {
+	keys, err := d.signingKeys(secrets)
+	if err != nil {
+		return dst, err
+	}
+	return d.plan.appendFields(dst, m, &t, body, keys)
 }
 
-// Cause of a failed verification.
-type Cause string
+// span is a value's place in the scratch buffer; a fixed value has a literal.
+type span struct {
+	name, lit string
+	from, to  int
+}
 
-// Verify judges a request's raw body against the secrets in force.
-func (d *Dialect) Verify(h http.Header, body []byte, secrets []string, now time.Time) Verdict {
-	panic("not built")
+// scratch is the memory of one AppendFields.
+type scratch struct {
+	buf   []byte
+	spans []span
+	parts [][]byte
+	sum   [64]byte
+}
+
+func (p *plan) appendFields(dst []Field, m *Message, t *Try, body []byte, keys []*key) ([]Field, error) {
+	s := p.scratch.Get().(*scratch)
+	defer s.release(p)
+	for i := range p.headers {
+		h := &p.headers[i]
+		if h.retry && (t.Number <= 1 || h.previous && t.Previous.IsZero()) {
+			continue
+		}
+		if h.fixed {
+			s.spans = append(s.spans, span{name: h.name, lit: h.lit})
+			continue
+		}
+		from := len(s.buf)
+		for j := range h.parts {
+			s.buf = p.appendText(s.buf, &h.parts[j], m, t)
+		}
+		if !validValue(s.buf[from:]) {
+			return dst, &DataError{Field: h.blame, Reason: "cannot stand in the header " + h.name + ": use visible ASCII characters"}
+		}
+		s.spans = append(s.spans, span{name: h.name, from: from, to: len(s.buf)})
+	}
+	if err := p.sign(s, t, body, keys); err != nil {
+		return dst, err
+	}
+	all := string(s.buf)
+	for i := range s.spans {
+		f := Field{Name: s.spans[i].name, Value: s.spans[i].lit}
+		if s.spans[i].to > 0 {
+			f.Value = all[s.spans[i].from:s.spans[i].to]
+		}
+		dst = append(dst, f)
+	}
+	return dst, nil
+}
+
+// release forgets what an attempt was made of.
+func (s *scratch) release(p *plan) {
+	clear(s.buf)
+	clear(s.parts)
+	clear(s.spans)
+	s.sum = [64]byte{}
+	s.buf, s.parts, s.spans = s.buf[:0], s.parts[:0], s.spans[:0]
+	if cap(s.buf) <= 16<<10 {
+		p.scratch.Put(s)
+	}
+}
+
+// validValue says whether b may be a header's value: no control characters
+// that would begin another line, nothing that proxies rewrite.
+func validValue(b []byte) bool {
+	for _, c := range b {
+		if c < ' ' || c > '~' {
+			return false
+		}
+	}
+	return true
 }
