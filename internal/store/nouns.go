@@ -37,7 +37,8 @@ type Project struct {
 // Key is a bearer key. Only the hash of the key is kept.
 type Key struct {
 	ID        ID
-	ProjectID ID // zero: a root key
+	ProjectID ID     // zero: a root key
+	Consumer  string // uid of the one consumer it acts for; empty: all of the project
 	Name      string
 	Prefix    string // the first characters, to recognise it by
 	Scopes    []string
