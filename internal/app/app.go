@@ -1,2 +1,200 @@
-// Package app owns options, wiring and lifecycle: the only package that knows everybody.
 package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/net/netutil"
+
+	"github.com/malote-dev/malote/internal/api"
+	"github.com/malote-dev/malote/internal/deliver"
+	"github.com/malote-dev/malote/internal/deliver/egress"
+	"github.com/malote-dev/malote/internal/ingest"
+	"github.com/malote-dev/malote/internal/store"
+)
+
+// stopMargin is what a stop may take beyond the engine's grace before the
+// process gives up on the step that hangs.
+const stopMargin = 5 * time.Second
+
+// App is a whole server.
+type App struct {
+	options  Options
+	log      *slog.Logger
+	db       *store.DB
+	engine   *deliver.Engine
+	server   *http.Server
+	listener net.Listener
+
+	stopping atomic.Bool
+	failed   chan error // the first part that ended by itself
+	down     teardown
+}
+
+// New opens the store, connects all parts and takes the port; nothing runs
+// yet. What it opened before an error is closed again. Errors: [*Problem].
+func New(ctx context.Context, o Options, log *slog.Logger) (_ *App, err error) {
+	if err := o.Validate(); err != nil {
+		return nil, err
+	}
+	o = o.withDefaults()
+	a := &App{options: o, log: log, failed: make(chan error, 1), down: teardown{log: log}}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, a.down.run(context.WithoutCancel(ctx)))
+		}
+	}()
+	dialects, err := LoadDialects(o.Dialects)
+	if err != nil {
+		return nil, err
+	}
+	if a.listener, err = listen(ctx, o.Listen); err != nil {
+		return nil, err
+	}
+	a.down.add("listener", closeListener(a.listener))
+	if a.db, err = openStore(ctx, o, log); err != nil {
+		return nil, err
+	}
+	a.down.add("store", func(context.Context) error { return a.db.Close() })
+
+	metrics := prometheus.NewRegistry()
+	policy := o.policy(a.listener)
+	sender := egress.New(egress.Options{Policy: *policy})
+	a.down.add("connections", func(context.Context) error { sender.Close(); return nil })
+	a.engine = deliver.New(deliver.Options{
+		Store: a.db, Sender: sender, Dialects: dialects.Lookup, Limits: o.limits(), Logger: log, Metrics: metrics,
+	})
+	a.db.SetOwner(a.engine)
+	observe(metrics, a.db, o.Version)
+
+	handler := api.New(api.Options{
+		Store:  a.db,
+		Ingest: ingest.New(ingest.Options{Store: a.db, Dialects: dialects.Lookup, MaxData: o.MaxData}),
+		Policy: policy, Dialects: dialects.Lookup, Ready: a.ready,
+		Metrics: metrics, Logger: log, Version: o.Version,
+	})
+	if a.server, err = newServer(handler, o, log); err != nil {
+		return nil, err
+	}
+	return a, nil
+}
+
+func openStore(ctx context.Context, o Options, log *slog.Logger) (*store.DB, error) {
+	ring, err := keyring(o.MasterKeys)
+	if err != nil {
+		return nil, err
+	}
+	db, err := store.Open(ctx, store.Options{Dir: o.Data, Keyring: ring, Logger: log})
+	if err != nil {
+		return nil, explainOpen(o.Data, err)
+	}
+	return db, nil
+}
+
+// policy of the address guard. The API's own port is always forbidden: nobody
+// may have this process call itself.
+func (o *Options) policy(l net.Listener) *egress.Policy {
+	return &egress.Policy{
+		Allow:         o.EgressAllow,
+		AllowLoopback: o.EgressLoopback,
+		AllowHTTP:     !o.EgressHTTPSOnly,
+		Own:           []netip.AddrPort{ownAddr(l)},
+		NAT64:         o.EgressNAT64,
+	}
+}
+
+func (o *Options) limits() deliver.Limits {
+	return deliver.Limits{
+		PerEndpoint: o.PerEndpoint, PerHost: o.PerHost, Global: o.InFlight, Memory: o.Memory, Grace: o.Grace,
+	}
+}
+
+func closeListener(l net.Listener) func(context.Context) error {
+	return func(context.Context) error {
+		if err := l.Close(); !errors.Is(err, net.ErrClosed) {
+			return err
+		}
+		return nil
+	}
+}
+
+// Addr is where the API listens.
+func (a *App) Addr() net.Addr { return a.listener.Addr() }
+
+// Run serves until ctx ends or a part fails, then stops in order: no new
+// requests, the engine finishes what is in flight within the grace, the store
+// closes. The error says what failed; nil after a clean stop.
+func (a *App) Run(ctx context.Context) error {
+	a.start("engine", a.engine.Run)
+	a.start("retention", func(ctx context.Context) error {
+		maintain(ctx, a.db, a.options.Retention, a.log)
+		return nil
+	})
+	a.start("api", func(ctx context.Context) error {
+		return serve(ctx, a.server, netutil.LimitListener(a.listener, a.options.MaxConnections))
+	})
+	a.log.Info("ready", "listen", a.Addr().String(), "data", a.options.Data, "version", a.options.Version)
+
+	var failure error
+	select {
+	case <-ctx.Done():
+		a.log.Info("stopping", "reason", context.Cause(ctx))
+	case failure = <-a.failed:
+		a.log.Error("stopping", "error", failure)
+	}
+	return errors.Join(failure, a.Stop(context.WithoutCancel(ctx)))
+}
+
+// Stop takes everything down, in the reverse order of New and Run. Run calls
+// it; only an App that never ran needs it called.
+func (a *App) Stop(ctx context.Context) error {
+	a.stopping.Store(true)
+	ctx, cancel := context.WithTimeout(ctx, closeTime+a.options.Grace+stopMargin)
+	defer cancel()
+	return a.down.run(ctx)
+}
+
+// start runs a part in the background. A part that ends before it is told to
+// ends the process: half a server must not look like a whole one.
+func (a *App) start(name string, run func(context.Context) error) {
+	ctx, cancel := context.WithCancel(context.Background()) // parts end by teardown, in order
+	done := make(chan error, 1)
+	go func() {
+		err := run(ctx)
+		if ctx.Err() == nil {
+			select {
+			case a.failed <- fmt.Errorf("%s ended by itself: %w", name, err):
+			default:
+			}
+		}
+		done <- err
+	}()
+	a.down.add(name, func(limit context.Context) error {
+		cancel()
+		select {
+		case err := <-done:
+			if errors.Is(err, context.Canceled) {
+				return nil
+			}
+			return err
+		case <-limit.Done():
+			return errors.New("did not end in time")
+		}
+	})
+}
+
+// ready says whether a 2xx would be true now.
+func (a *App) ready() error {
+	if a.stopping.Load() {
+		return errors.New("shutting down")
+	}
+	return a.db.Health(context.Background()).Err
+}

@@ -1,0 +1,93 @@
+package app
+
+import (
+	"bufio"
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"io"
+	"log/slog"
+	"os"
+	"strings"
+
+	"github.com/malote-dev/malote/internal/secret"
+	"github.com/malote-dev/malote/internal/store"
+)
+
+// NewMasterKey makes a master key in the form that [Options.MasterKeys] takes.
+func NewMasterKey() string { return secret.NewMasterKey() }
+
+// MasterKeys gathers keys that were given directly, then those in files (one a
+// line; lines that begin with # are comments). Errors: [*Problem].
+func MasterKeys(direct, files []string) ([]secret.Text, error) {
+	var keys []secret.Text
+	for _, k := range direct {
+		keys = append(keys, secret.Text(k))
+	}
+	for _, path := range files {
+		more, err := readKeys(path)
+		if err != nil {
+			p := wrongOption("master-key-file", path, err.Error(), "name a file that holds what `malote key master` printed")
+			p.Err = err
+			return nil, p
+		}
+		keys = append(keys, more...)
+	}
+	return keys, nil
+}
+
+func readKeys(path string) ([]secret.Text, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	var keys []secret.Text
+	lines := bufio.NewScanner(io.LimitReader(f, 64<<10))
+	for lines.Scan() {
+		line := strings.TrimSpace(lines.Text())
+		if line != "" && !strings.HasPrefix(line, "#") {
+			keys = append(keys, secret.Text(line))
+		}
+	}
+	if err := lines.Err(); err != nil {
+		return nil, err
+	}
+	if len(keys) == 0 {
+		return nil, errors.New("the file holds no key")
+	}
+	return keys, nil
+}
+
+// rootKeyPrefix lets people and scanners recognise a root key.
+const rootKeyPrefix = "malote_root_"
+
+// CreateRootKey makes a root key in a data directory that no server uses, and
+// returns it: the only time that it is seen. The caller closes nothing.
+// Errors: [*Problem].
+func CreateRootKey(ctx context.Context, o Options, name string, log *slog.Logger) (string, error) {
+	if err := o.Validate(); err != nil {
+		return "", err
+	}
+	db, err := openStore(ctx, o, log)
+	if err != nil {
+		return "", err
+	}
+	text := newRootKey()
+	err = keepRootKey(ctx, db, text, name)
+	return text, errors.Join(err, db.Close())
+}
+
+func newRootKey() string {
+	b := make([]byte, 32)
+	_, _ = rand.Read(b) // never fails (Go 1.24)
+	return rootKeyPrefix + base64.RawURLEncoding.EncodeToString(b)
+}
+
+func keepRootKey(ctx context.Context, db *store.DB, text, name string) error {
+	return db.CreateKey(ctx, &store.Key{
+		Name: name, Prefix: text[:len(rootKeyPrefix)+4], Scopes: []string{"*"},
+	}, sha256.Sum256([]byte(text)))
+}

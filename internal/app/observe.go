@@ -1,0 +1,59 @@
+package app
+
+import (
+	"context"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"github.com/malote-dev/malote/internal/store"
+)
+
+// observe registers what the process and the store say of themselves.
+func observe(r prometheus.Registerer, db *store.DB, version string) {
+	r.MustRegister(
+		collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "malote_build_info", Help: "1; the label says the version.",
+			ConstLabels: prometheus.Labels{"version": version},
+		}, func() float64 { return 1 }),
+		&storeCollector{db: db,
+			pending: desc("malote_queue_pending", "Deliveries that wait for their next attempt."),
+			oldest:  desc("malote_queue_oldest_due_seconds", "Age of the oldest delivery that is due; 0 where none is."),
+			size:    desc("malote_store_bytes", "Size of the database on disk."),
+			healthy: desc("malote_store_healthy", "1 where an accepted event would be kept, else 0."),
+		},
+	)
+}
+
+func desc(name, help string) *prometheus.Desc { return prometheus.NewDesc(name, help, nil, nil) }
+
+// storeCollector asks the store once for each scrape.
+type storeCollector struct {
+	db                             *store.DB
+	pending, oldest, size, healthy *prometheus.Desc
+}
+
+func (c *storeCollector) Describe(ch chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{c.pending, c.oldest, c.size, c.healthy} {
+		ch <- d
+	}
+}
+
+func (c *storeCollector) Collect(ch chan<- prometheus.Metric) {
+	h := c.db.Health(context.Background())
+	age, healthy := 0.0, 0.0
+	if !h.OldestDue.IsZero() {
+		age = max(0, time.Since(h.OldestDue).Seconds())
+	}
+	if h.Err == nil {
+		healthy = 1
+	}
+	for d, v := range map[*prometheus.Desc]float64{c.pending: float64(h.Pending), c.oldest: age, c.size: float64(h.SizeBytes), c.healthy: healthy} {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v)
+	}
+}
+
+var _ prometheus.Collector = (*storeCollector)(nil)

@@ -1,0 +1,186 @@
+package app
+
+import (
+	"net"
+	"net/netip"
+	"os"
+	"strconv"
+	"time"
+
+	"github.com/malote-dev/malote/internal/secret"
+)
+
+// Defaults of the options that have one.
+const (
+	DefaultListen         = "127.0.0.1:8400"
+	DefaultRetention      = 30 * 24 * time.Hour
+	DefaultMaxData        = 256 << 10
+	DefaultMaxConnections = 10_000
+	DefaultPerEndpoint    = 16
+	DefaultPerHost        = 64
+	DefaultInFlight       = 512
+	DefaultMemory         = 64 << 20
+	DefaultGrace          = 30 * time.Second
+)
+
+// Options of a server. The zero value of a field that has a default means
+// the default.
+type Options struct {
+	Data       string        // data directory, created if missing
+	Listen     string        // host:port
+	MasterKeys []secret.Text // base64 of 32 bytes each, the one to encrypt with first
+	Dialects   string        // directory of the operator's own dialect files; empty: none
+
+	EgressAllow     []netip.Prefix // exceptions of the address guard
+	EgressLoopback  bool           // destinations on this machine (malote dev)
+	EgressHTTPSOnly bool           // refuse plain http URLs whatever the dialect says
+	EgressNAT64     bool           // judge the IPv4 address inside 64:ff9b::/96
+
+	Retention      time.Duration // history older than this is deleted
+	MaxData        int           // bytes of one event's data
+	MaxConnections int           // open connections to the API
+	TLSCert        string        // PEM files; both or none
+	TLSKey         string
+
+	PerEndpoint int           // attempts in flight for each endpoint
+	PerHost     int           // for each host and port
+	InFlight    int           // in all
+	Memory      int64         // bytes of deliveries held in memory
+	Grace       time.Duration // to finish what is in flight at a stop
+
+	Version string // shown by the API and in the metrics
+}
+
+// withDefaults fills in what was left out.
+func (o Options) withDefaults() Options {
+	defaultTo(&o.Listen, DefaultListen)
+	defaultTo(&o.Retention, DefaultRetention)
+	defaultTo(&o.MaxData, DefaultMaxData)
+	defaultTo(&o.MaxConnections, DefaultMaxConnections)
+	defaultTo(&o.PerEndpoint, DefaultPerEndpoint)
+	defaultTo(&o.PerHost, DefaultPerHost)
+	defaultTo(&o.InFlight, DefaultInFlight)
+	defaultTo(&o.Memory, DefaultMemory)
+	defaultTo(&o.Grace, DefaultGrace)
+	return o
+}
+
+func defaultTo[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
+	}
+}
+
+// Validate says which option is wrong and how to mend it. Errors: [*Problem].
+func (o Options) Validate() error {
+	o = o.withDefaults()
+	for _, check := range []func(*Options) *Problem{checkPlaces, checkKeys, checkTLS, checkNumbers, checkAllow} {
+		if p := check(&o); p != nil {
+			return p
+		}
+	}
+	return nil
+}
+
+func checkPlaces(o *Options) *Problem {
+	if o.Data == "" {
+		return &Problem{
+			What: "--data is missing: it names the directory that keeps the database",
+			Fix:  "add for example --data /var/lib/malote, or set MALOTE_DATA",
+		}
+	}
+	if info, err := os.Stat(o.Data); err == nil && !info.IsDir() {
+		return wrongOption("data", o.Data, "is a file", "name a directory; it is created if it is missing")
+	}
+	host, port, err := net.SplitHostPort(o.Listen)
+	if err != nil {
+		return wrongOption("listen", o.Listen, "is not host:port", "write for example 127.0.0.1:8400, or :8400 for all addresses")
+	}
+	if n, err := strconv.Atoi(port); err != nil || n < 0 || n > 65535 {
+		return wrongOption("listen", o.Listen, "the port is not a number from 0 to 65535", "write for example "+net.JoinHostPort(host, "8400"))
+	}
+	if o.Dialects != "" {
+		if info, err := os.Stat(o.Dialects); err != nil || !info.IsDir() {
+			return wrongOption("dialects", o.Dialects, "is not a directory", "name a directory that holds your dialect files, one .json file each")
+		}
+	}
+	return nil
+}
+
+func checkKeys(o *Options) *Problem {
+	if len(o.MasterKeys) == 0 {
+		return &Problem{
+			What: "no master key: secrets are encrypted at rest, and it is the key to them",
+			Fix:  "make one with `malote key master > master.key`, keep a copy safe, and pass --master-key-file master.key (or MALOTE_MASTER_KEY)",
+		}
+	}
+	if _, err := keyring(o.MasterKeys); err != nil {
+		return &Problem{
+			What: "--master-key: " + err.Error(),
+			Fix:  "pass what `malote key master` printed, unchanged",
+			Err:  err,
+		}
+	}
+	return nil
+}
+
+func keyring(keys []secret.Text) (*secret.Keyring, error) {
+	plain := make([]string, len(keys))
+	for i, k := range keys {
+		plain[i] = k.Reveal()
+	}
+	return secret.NewKeyring(plain...)
+}
+
+func checkTLS(o *Options) *Problem {
+	if (o.TLSCert == "") == (o.TLSKey == "") {
+		return nil
+	}
+	if o.TLSCert == "" {
+		return wrongOption("tls-key", o.TLSKey, "needs --tls-cert beside it", "pass both files, or none where a proxy ends TLS")
+	}
+	return wrongOption("tls-cert", o.TLSCert, "needs --tls-key beside it", "pass both files, or none where a proxy ends TLS")
+}
+
+func checkNumbers(o *Options) *Problem {
+	durations := []struct {
+		name             string
+		value, low, high time.Duration
+	}{
+		{"retention", o.Retention, time.Hour, 10 * 365 * 24 * time.Hour},
+		{"grace", o.Grace, time.Second, time.Hour},
+	}
+	for _, d := range durations {
+		if d.value < d.low || d.value > d.high {
+			return wrongOption(d.name, d.value, "is out of range", "choose from "+d.low.String()+" to "+d.high.String())
+		}
+	}
+	numbers := []struct {
+		name             string
+		value, low, high int64
+	}{
+		{"max-data", int64(o.MaxData), 1 << 10, 16 << 20},
+		{"max-connections", int64(o.MaxConnections), 1, 1_000_000},
+		{"per-endpoint", int64(o.PerEndpoint), 1, 10_000},
+		{"per-host", int64(o.PerHost), 1, 10_000},
+		{"in-flight", int64(o.InFlight), 1, 100_000},
+		{"memory", o.Memory, 1 << 20, 1 << 40},
+	}
+	for _, n := range numbers {
+		if n.value < n.low || n.value > n.high {
+			return wrongOption(n.name, n.value, "is out of range",
+				"choose from "+strconv.FormatInt(n.low, 10)+" to "+strconv.FormatInt(n.high, 10))
+		}
+	}
+	return nil
+}
+
+func checkAllow(o *Options) *Problem {
+	for _, p := range o.EgressAllow {
+		if !p.IsValid() || p != p.Masked() {
+			return wrongOption("egress-allow", p, "is not a range of addresses", "write the range's first address, as in "+p.Masked().String())
+		}
+	}
+	return nil
+}

@@ -1,0 +1,101 @@
+package app
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"syscall"
+	"time"
+)
+
+// Limits of one connection to the API. A caller that trickles is cut off; the
+// largest body that is taken passes in bodyTime over any usual line.
+const (
+	headerTime     = 10 * time.Second
+	bodyTime       = 30 * time.Second
+	answerTime     = 60 * time.Second
+	idleTime       = 120 * time.Second
+	closeTime      = 3 * time.Second
+	maxHeaderBytes = 64 << 10
+)
+
+// listen opens the API's port. Errors: [*Problem].
+func listen(ctx context.Context, addr string) (net.Listener, error) {
+	var lc net.ListenConfig
+	l, err := lc.Listen(ctx, "tcp", addr)
+	switch {
+	case err == nil:
+		return l, nil
+	case errors.Is(err, syscall.EADDRINUSE):
+		p := wrongOption("listen", addr, "another process listens there", "stop that process, or choose another port with --listen, as in --listen 127.0.0.1:8500")
+		p.Kind, p.Err = KindInUse, err
+		return nil, p
+	default:
+		p := wrongOption("listen", addr, "cannot listen: "+err.Error(), "choose an address of this machine and a port above 1023, as in 127.0.0.1:8400")
+		p.Err = err
+		return nil, p
+	}
+}
+
+// ownAddr is the listener's address as the egress guard knows it: an
+// unspecified address means the port on any address of this machine.
+func ownAddr(l net.Listener) netip.AddrPort {
+	if a, ok := l.Addr().(*net.TCPAddr); ok {
+		ap := a.AddrPort()
+		return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
+	}
+	return netip.AddrPort{}
+}
+
+// newServer makes the API's door. Errors: [*Problem].
+func newServer(h http.Handler, o Options, log *slog.Logger) (*http.Server, error) {
+	s := &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: headerTime,
+		ReadTimeout:       bodyTime,
+		WriteTimeout:      answerTime,
+		IdleTimeout:       idleTime,
+		MaxHeaderBytes:    maxHeaderBytes,
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}
+	if o.TLSCert != "" {
+		pair, err := tls.LoadX509KeyPair(o.TLSCert, o.TLSKey)
+		if err != nil {
+			p := wrongOption("tls-cert", o.TLSCert, err.Error(), "pass a PEM certificate chain and its key")
+			p.Err = err
+			return nil, p
+		}
+		s.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{pair}}
+	}
+	return s, nil
+}
+
+// serve answers on a listener until ctx ends; then it takes no new requests,
+// lets running ones end, and cuts those that take longer than closeTime.
+func serve(ctx context.Context, s *http.Server, l net.Listener) error {
+	served := make(chan error, 1)
+	go func() {
+		if s.TLSConfig != nil {
+			served <- s.ServeTLS(l, "", "")
+			return
+		}
+		served <- s.Serve(l)
+	}()
+	select {
+	case err := <-served:
+		return fmt.Errorf("serve: %w", err)
+	case <-ctx.Done():
+	}
+	limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTime)
+	defer cancel()
+	if s.Shutdown(limit) != nil {
+		_ = s.Close() // what still runs then is a caller that trickles: it has no answer and will ask again
+	}
+	_ = <-served // http.ErrServerClosed
+	return nil
+}

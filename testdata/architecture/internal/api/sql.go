@@ -1,0 +1,5 @@
+// breaks: only the store speaks SQL
+
+package api
+
+import _ "database/sql"

@@ -1,0 +1,5 @@
+// breaks: nothing happens before main
+
+package deliver
+
+func init() {}

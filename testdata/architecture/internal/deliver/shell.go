@@ -1,0 +1,7 @@
+// breaks: no program is started
+
+package deliver
+
+import "os/exec"
+
+func shell() error { return exec.Command("true").Run() }

@@ -1,0 +1,7 @@
+// breaks: tests wait for signals, not for time
+
+package store
+
+import "time"
+
+func waitForIt() { time.Sleep(time.Second) }

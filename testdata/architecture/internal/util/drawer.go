@@ -1,0 +1,3 @@
+// breaks: no drawers
+
+package util
