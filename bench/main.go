@@ -1,0 +1,113 @@
+// Command bench measures the real malote binary against a yardstick: the
+// smallest program that accepts the same POST, signs it and sends it on,
+// keeping nothing. README.md beside it says what is measured and how.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+type options struct {
+	scenarios   []string
+	short       bool
+	rounds      int
+	duration    time.Duration
+	clients     int
+	endpoints   int
+	idempotency bool
+	backlog     int
+	dead        string
+	slow        int
+	slowDelay   time.Duration
+	growth      []int
+	binary      string
+	dir         string
+	json        string
+	perf        string
+}
+
+func main() {
+	if len(os.Args) > 2 && os.Args[1] == "role" {
+		if err := runRole(os.Args[2], os.Args[3:]); err != nil {
+			fmt.Fprintf(os.Stderr, "bench %s: %v\n", os.Args[2], err)
+			os.Exit(1)
+		}
+		return
+	}
+	o, err := parse(os.Args[1:])
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(2)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, o); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		stop()
+		os.Exit(1)
+	}
+}
+
+var allScenarios = []string{"throughput", "latency", "slow", "backlog", "growth"}
+
+func parse(args []string) (*options, error) {
+	o := &options{}
+	f := flag.NewFlagSet("bench", flag.ContinueOnError)
+	scenario := f.String("scenario", "throughput", "what to measure, a comma between: "+strings.Join(allScenarios, ", ")+", all")
+	f.BoolVar(&o.short, "short", false, "small sizes for CI: all of it in a minute")
+	f.IntVar(&o.rounds, "rounds", 5, "throughput: rounds, the yardstick and Malote by turns in each")
+	f.DurationVar(&o.duration, "duration", 6*time.Second, "how long one measurement takes load")
+	f.IntVar(&o.clients, "clients", 64, "keep-alive connections that post one event after the other")
+	f.IntVar(&o.endpoints, "endpoints", 100, "endpoints that share the load, each with a consumer of its own")
+	f.BoolVar(&o.idempotency, "idempotency", true, "throughput: one more measurement in each round with an Idempotency-Key on every event")
+	f.IntVar(&o.backlog, "backlog", 1_000_000, "backlog: deliveries that wait for the dead endpoint")
+	f.StringVar(&o.dead, "dead", "refuse", "backlog: how the endpoint is dead: refuse (connections refused) or hang (accepted, never answered)")
+	f.IntVar(&o.slow, "slow", 600, "slow: deliveries to the slow endpoint")
+	f.DurationVar(&o.slowDelay, "slow-delay", 8*time.Second, "slow: how long that endpoint takes to answer")
+	growth := f.String("growth", "0,1000000,5000000", "growth: numbers of stored events to measure at, rising")
+	f.StringVar(&o.binary, "binary", "", "measure this binary instead of building one")
+	f.StringVar(&o.dir, "dir", "", "keep data and logs in this directory instead of a temporary one")
+	f.StringVar(&o.json, "json", "", "write the results to this file")
+	f.StringVar(&o.perf, "perf", "", "throughput: record a CPU profile of the server with perf into this file in each measurement")
+	if err := f.Parse(args); err != nil {
+		return nil, err
+	}
+	if f.NArg() > 0 {
+		return nil, fmt.Errorf("unexpected argument %q", f.Arg(0))
+	}
+	for _, s := range strings.Split(*growth, ",") {
+		n, err := strconv.Atoi(strings.TrimSpace(s))
+		if err != nil || n < 0 || len(o.growth) > 0 && n <= o.growth[len(o.growth)-1] {
+			return nil, fmt.Errorf("-growth: %q is not a rising number of events", s)
+		}
+		o.growth = append(o.growth, n)
+	}
+	if o.dead != "refuse" && o.dead != "hang" {
+		return nil, fmt.Errorf("-dead: %q is neither refuse nor hang", o.dead)
+	}
+	if o.clients < 1 || o.endpoints < 1 || o.rounds < 1 || o.duration < 100*time.Millisecond {
+		return nil, fmt.Errorf("-clients, -endpoints, -rounds must be at least 1 and -duration 100ms")
+	}
+	if o.short {
+		o.rounds, o.duration, o.backlog, o.slow, o.growth = 2, 2*time.Second, 20_000, 64, []int{0, 20_000}
+	}
+	for _, s := range strings.Split(*scenario, ",") {
+		if s == "all" {
+			o.scenarios = allScenarios
+			break
+		}
+		if _, ok := scenarios[s]; !ok {
+			return nil, fmt.Errorf("-scenario: %q is none of %s, all", s, strings.Join(allScenarios, ", "))
+		}
+		o.scenarios = append(o.scenarios, s)
+	}
+	return o, nil
+}

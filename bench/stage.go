@@ -1,0 +1,198 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/malote-dev/malote/bench/rig"
+)
+
+// stage is what every scenario plays on: the built binary, one receiver and
+// one yardstick process, and a directory.
+type stage struct {
+	o         *options
+	binary    string
+	dir       string
+	receiver  *child
+	yardstick *child
+	rx        *rig.API
+	next      int // number of the next event
+	sites     int
+	report    *report
+}
+
+func newStage(ctx context.Context, o *options) (*stage, error) {
+	s := &stage{o: o, dir: o.dir, binary: o.binary, next: 1, report: newReport(o)}
+	var err error
+	if s.dir == "" {
+		s.dir, err = os.MkdirTemp("", "malote-bench-")
+	} else {
+		err = os.MkdirAll(s.dir, 0o700)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if s.binary == "" {
+		if s.binary, err = rig.Build(ctx, s.dir); err != nil {
+			return nil, err
+		}
+	}
+	if s.receiver, err = startChild("receiver"); err != nil {
+		return nil, err
+	}
+	s.rx = &rig.API{URL: "http://" + s.receiver.Addr, Client: &http.Client{Timeout: time.Minute}}
+	if s.yardstick, err = startChild("yardstick", s.rx.URL, fmt.Sprint(o.endpoints)); err != nil {
+		s.close()
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *stage) close() {
+	for _, c := range []*child{s.yardstick, s.receiver} {
+		if c != nil {
+			c.stop()
+		}
+	}
+	if s.o.dir == "" {
+		_ = os.RemoveAll(s.dir)
+	}
+}
+
+// bed is one server with a project, on fresh data.
+type bed struct {
+	s       *stage
+	site    *rig.Site
+	server  *rig.Server
+	api     *rig.API
+	project string
+}
+
+func (s *stage) newBed(ctx context.Context) (*bed, error) {
+	s.sites++
+	dir := filepath.Join(s.dir, fmt.Sprintf("site-%d", s.sites))
+	site, err := rig.NewSite(ctx, s.binary, dir)
+	if err != nil {
+		return nil, err
+	}
+	b := &bed{s: s, site: site}
+	if _, err = b.start(ctx); err != nil {
+		return nil, err
+	}
+	b.api, b.project, err = site.NewProject(ctx, "bench", "development", "standard")
+	if err != nil {
+		b.close()
+		return nil, err
+	}
+	return b, nil
+}
+
+// start runs the server and returns how long it took to be ready.
+func (b *bed) start(ctx context.Context) (time.Duration, error) {
+	server, err := b.site.Start()
+	if err != nil {
+		return 0, err
+	}
+	b.server = server
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
+	defer cancel()
+	ready, err := server.WaitReady(ctx)
+	if err != nil {
+		server.Kill()
+	}
+	return ready, err
+}
+
+// close stops the server and removes its data.
+func (b *bed) close() {
+	if err := b.server.Stop(45 * time.Second); err != nil {
+		fmt.Fprintf(os.Stderr, "bench: stopping the server: %v\n", err)
+	}
+	if b.s.o.dir == "" {
+		_ = os.RemoveAll(b.site.Dir)
+	}
+}
+
+// endpoint makes one for a consumer.
+func (b *bed) endpoint(ctx context.Context, consumer, url string) error {
+	return b.api.Do(ctx, http.MethodPost, "/v1/endpoints", map[string]any{
+		"consumer": consumer, "url": url, "event_types": []string{"*"},
+	}, nil)
+}
+
+// share makes the endpoints that share the load.
+func (b *bed) share(ctx context.Context) error {
+	for i := range b.s.o.endpoints {
+		if err := b.endpoint(ctx, consumerName(i), fmt.Sprintf("%s/hook/%d", b.s.rx.URL, i)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// settle waits until nothing is pending that was accepted, so that attempt
+// and delivery rows are kept and paid for.
+func (b *bed) settle(ctx context.Context, limit time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	for {
+		var page struct {
+			Data []struct {
+				ID string `json:"id"`
+			} `json:"data"`
+		}
+		if err := b.api.Do(ctx, http.MethodGet, "/v1/deliveries?state=pending&limit=1", nil, &page); err != nil {
+			return fmt.Errorf("deliveries still pending: %w", err)
+		}
+		if len(page.Data) == 0 {
+			return nil
+		}
+		if !pause(ctx, 20*time.Millisecond) {
+			return fmt.Errorf("delivery %s is still pending after %v", page.Data[0].ID, limit)
+		}
+	}
+}
+
+// fill posts n unnumbered events for consumers in turn through the batch
+// route and returns the rate of acceptance.
+func (b *bed) fill(ctx context.Context, n int, consumer func(i int) string) (float64, error) {
+	tmpl := newEventTemplate("bench.event")
+	data := string(tmpl.body[tmpl.at-len(seqMark)-1 : len(tmpl.body)-1])
+	start := time.Now()
+	for done := 0; done < n; {
+		size := min(batchSize, n-done)
+		body := []byte(`{"events":[`)
+		for i := range size {
+			if i > 0 {
+				body = append(body, ',')
+			}
+			body = fmt.Appendf(body, `{"type":"bench.event","consumer":%q,"data":%s}`, consumer(done+i), data)
+		}
+		body = append(body, `]}`...)
+		ans, err := b.api.Raw(ctx, http.MethodPost, "/v1/events/batch", body)
+		if err != nil {
+			return 0, err
+		}
+		if ans.Status/100 != 2 {
+			return 0, fmt.Errorf("batch: %d %.300s", ans.Status, ans.Body)
+		}
+		done += size
+	}
+	return float64(n) / time.Since(start).Seconds(), nil
+}
+
+const batchSize = 1000
+
+// pause waits; false: ctx ended first.
+func pause(ctx context.Context, d time.Duration) bool {
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(d):
+		return true
+	}
+}

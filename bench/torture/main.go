@@ -1,0 +1,160 @@
+// Command torture ends the real malote binary at the worst moments and
+// compares what it acknowledged with what arrived. README.md of bench tells
+// what each part proves.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/malote-dev/malote/bench/rig"
+)
+
+type options struct {
+	parts  []string
+	kills  int
+	terms  int
+	acks   int
+	seed   uint64
+	limit  time.Duration
+	binary string
+	dir    string
+}
+
+// A part says what is wrong: no violations, nothing to complain of.
+type part struct {
+	name   string
+	strace bool // cannot run without it
+	run    func(context.Context, *harness) error
+}
+
+var parts = []part{
+	{"crash", false, crashLoop},
+	{"powerloss", true, powerLoss},
+	{"faults", true, faults},
+}
+
+func main() {
+	o, err := parse(os.Args[1:])
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "torture:", err)
+		os.Exit(2)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	ctx, cancel := context.WithTimeout(ctx, o.limit)
+	defer cancel()
+	if err := run(ctx, o); err != nil {
+		fmt.Fprintf(os.Stderr, "torture: FAILED (seed %d): %v\n", o.seed, err)
+		os.Exit(1)
+	}
+}
+
+func parse(args []string) (*options, error) {
+	o := &options{}
+	f := flag.NewFlagSet("torture", flag.ContinueOnError)
+	names := make([]string, len(parts))
+	for i, p := range parts {
+		names[i] = p.name
+	}
+	only := f.String("parts", strings.Join(names, ","), "which parts, a comma between")
+	f.IntVar(&o.kills, "kills", 200, "crash: how often the server is killed")
+	f.IntVar(&o.terms, "terms", 10, "crash: how often it is asked to stop in between")
+	f.IntVar(&o.acks, "acks", 300, "powerloss: acknowledgements after which the power fails")
+	f.Uint64Var(&o.seed, "seed", uint64(time.Now().UnixNano()), "of every random choice of the harness")
+	f.DurationVar(&o.limit, "limit", 15*time.Minute, "end all of it, as a failure, after this time")
+	f.StringVar(&o.binary, "binary", "", "torture this binary instead of building one")
+	f.StringVar(&o.dir, "dir", "", "keep data and logs in this directory instead of a temporary one")
+	if err := f.Parse(args); err != nil {
+		return nil, err
+	}
+	if f.NArg() > 0 {
+		return nil, fmt.Errorf("unexpected argument %q", f.Arg(0))
+	}
+	if o.kills < 1 || o.terms < 0 || o.acks < 1 {
+		return nil, fmt.Errorf("-kills and -acks must be at least 1, -terms at least 0")
+	}
+	for _, n := range strings.Split(*only, ",") {
+		if !slices.Contains(names, n) {
+			return nil, fmt.Errorf("-parts: %q is none of %s", n, strings.Join(names, ", "))
+		}
+		o.parts = append(o.parts, n)
+	}
+	return o, nil
+}
+
+func run(ctx context.Context, o *options) error {
+	h, err := newHarness(ctx, o)
+	if err != nil {
+		return err
+	}
+	defer h.close()
+	fmt.Printf("seed %d\n", o.seed)
+	var failed []string
+	for _, p := range parts {
+		if !slices.Contains(o.parts, p.name) {
+			continue
+		}
+		if p.strace && !h.strace {
+			fmt.Printf("SKIPPED %s: strace is not installed (apt-get install strace)\n", p.name)
+			continue
+		}
+		start := time.Now()
+		fmt.Printf("\n%s\n", strings.ToUpper(p.name))
+		if err := p.run(ctx, h); err != nil {
+			fmt.Printf("  FAILED: %v\n", err)
+			failed = append(failed, p.name)
+		}
+		fmt.Printf("  %.0f s\n", time.Since(start).Seconds())
+	}
+	if len(failed) > 0 {
+		h.keep = true
+		return fmt.Errorf("%s; data and logs are in %s", strings.Join(failed, ", "), h.dir)
+	}
+	fmt.Println("\nnothing acknowledged was lost")
+	return nil
+}
+
+// harness is what the parts share.
+type harness struct {
+	o      *options
+	binary string
+	dir    string
+	strace bool
+	keep   bool
+}
+
+func newHarness(ctx context.Context, o *options) (*harness, error) {
+	h := &harness{o: o, binary: o.binary, dir: o.dir, keep: o.dir != ""}
+	var err error
+	if h.dir == "" {
+		h.dir, err = os.MkdirTemp("", "malote-torture-")
+	} else {
+		err = os.MkdirAll(h.dir, 0o700)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if h.binary == "" {
+		if h.binary, err = rig.Build(ctx, h.dir); err != nil {
+			return nil, err
+		}
+	}
+	_, err = exec.LookPath("strace")
+	h.strace = err == nil
+	return h, nil
+}
+
+func (h *harness) close() {
+	if !h.keep {
+		_ = os.RemoveAll(h.dir)
+	}
+}
