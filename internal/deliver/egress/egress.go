@@ -1,6 +1,14 @@
 // Package egress owns every outgoing connection: the guard that judges URLs
 // and resolved addresses, the only dialer, and the HTTP/1.1 client on top of
 // it. Nothing else in Malote dials out.
+//
+// The guard works twice. [Policy.CheckURL] judges a URL when somebody enters
+// it; [Policy.CheckAddr] judges what its name resolved to each time a
+// connection is made, and the judged address is the one that is dialled.
+//
+// The client sends each request exactly once, follows nothing, inflates
+// nothing, and ends with one total deadline. docs/egress.md says what is
+// refused and why.
 package egress
 
 import (
@@ -10,65 +18,56 @@ import (
 	"net/url"
 	"time"
 
+	"crypto/x509"
+
 	"github.com/malote-dev/malote/internal/store"
 	"github.com/malote-dev/malote/webhook"
 )
-
-// Policy says where connections may go. The zero value is the strictest.
-type Policy struct {
-	Allow         []netip.Prefix   // operator's exceptions; cannot lift link-local, metadata, own addresses
-	AllowLoopback bool             // malote dev
-	AllowHTTP     bool             // plain http URLs pass CheckURL
-	Own           []netip.AddrPort // this server's own listeners, never dialled; an unspecified address means the port on any own address
-	NAT64         bool             // decode 64:ff9b::/96 and judge the IPv4 inside, else refuse
-}
-
-// URLError says why a URL is refused at creation, and what to do.
-type URLError struct{ Reason, Fix string }
-
-func (e *URLError) Error() string { return e.Reason + "; " + e.Fix }
-
-// CheckURL judges a URL at creation and returns its canonical form (IDNA
-// mapped to xn--). Errors: [*URLError].
-func (p *Policy) CheckURL(raw string) (*url.URL, error) { panic("not built") }
-
-// CheckAddr judges a resolved address and port. Errors: [*Error] with ClassBlocked.
-func (p *Policy) CheckAddr(a netip.AddrPort) error { panic("not built") }
 
 // Error is a failed request: its class and the cause in words.
 type Error struct {
 	Class  store.Class
 	Detail string
-	// NotOurs is false where the fault is probably on this side (resolver
-	// down, no route, no free ports): no endpoint is blamed for it.
-	NotOurs bool
-	Err     error
+	// Ours is true where the fault is probably on this side (resolver down,
+	// no route, no free ports or file descriptors, a stop): no endpoint is
+	// blamed for it.
+	Ours bool
+	Err  error
 }
 
 func (e *Error) Error() string { return string(e.Class) + ": " + e.Detail }
+
+// Unwrap gives the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
 // Request is one POST, already rendered.
 type Request struct {
-	URL     *url.URL
-	Fields  []webhook.Field // in order, names as spelled; Host and Content-Length are added by the client
+	URL     *url.URL        // canonical, as [Policy.CheckURL] returned it
+	Fields  []webhook.Field // in order, names as spelled; Host and Content-Length are added by the client, see [CheckField]
 	Redact  int             // how many of the last Fields are shown as [redacted] in Response.RequestHead
 	Body    []byte
-	Connect time.Duration // limit of DNS, TCP and TLS together
-	Total   time.Duration // limit of writing and reading once connected
+	Connect time.Duration // limit of DNS, TCP and TLS together (0: 10 s)
+	Total   time.Duration // limit of writing and reading once connected (0: 30 s)
 	MaxBody int           // bytes of the answer's body to keep after a failure status
 	MaxOK   int           // bytes of it to keep after a 2xx
 }
 
 // Response is an answer, raw: nothing followed, nothing inflated.
+//
+// The status line decides: where one came, Status is set and Send's error is
+// nil, even if headers or body were malformed, too long, or broke off. A 2xx
+// is a delivery from that moment on.
 type Response struct {
-	Status      int // 0 where no status line came
-	RequestHead []byte
+	Status      int    // 0 where no status line came
+	RequestHead []byte // request line and headers exactly as sent, but for [Request.Redact]
 	Head        []byte // status line and headers, at most 16 KiB kept
-	Body        []byte
-	Truncated   bool
-	RetryAfter  string // the header's value
-	Timings     store.Timings
+	Body        []byte // at most MaxOK or MaxBody bytes, transfer coding removed
+	Truncated   bool   // Head or Body is not all that the server sent or announced
+	RetryAfter  string // the header's value, at most 256 bytes
+	// Timings of the phases: DNS, Connect and TLS of a new connection, then
+	// FirstByte from the start of writing to the answer's first byte. Total is
+	// the whole of Send.
+	Timings store.Timings
 }
 
 // Options of a client; zero fields mean the defaults.
@@ -79,18 +78,74 @@ type Options struct {
 	IdleTimeout time.Duration                                                 // default 60 s
 	Resolver    *net.Resolver                                                 // default: pure Go
 	Dial        func(ctx context.Context, a netip.AddrPort) (net.Conn, error) // tests with in-memory pipes; the guard still judges first
+	RootCAs     *x509.CertPool                                                // default: the system's
 }
 
-// Client sends requests over guarded, pooled HTTP/1.1 connections.
-type Client struct{}
+const (
+	defaultConnect = 10 * time.Second
+	defaultTotal   = 30 * time.Second
+)
+
+// Client sends requests over guarded, pooled HTTP/1.1 connections. It is safe
+// for concurrent use.
+type Client struct {
+	dialer *dialer
+	pool   *pool
+}
 
 // New makes a client.
-func New(o Options) *Client { panic("not built") }
+func New(o Options) *Client {
+	return &Client{dialer: newDialer(&o), pool: newPool(&o)}
+}
 
 // Send does one request, exactly once: a request that reached a connection is
 // never sent again. The Response is never nil (its RequestHead and Timings are
-// always set); the error is an [*Error], nil where a status line came.
-func (c *Client) Send(ctx context.Context, r *Request) (*Response, error) { panic("not built") }
+// always set); the error is an [*Error], nil where a status line came (but
+// not for 101, which no request asked for). The end of ctx interrupts it at
+// once, with [store.ClassCancelled] if no status line came before.
+func (c *Client) Send(ctx context.Context, r *Request) (*Response, error) {
+	start := time.Now()
+	resp := &Response{}
+	x := newExchange()
+	defer x.free()
+	err := c.send(ctx, r, x, resp)
+	resp.Timings.Total = time.Since(start)
+	if err != nil {
+		return resp, err
+	}
+	return resp, nil
+}
 
-// Close closes idle connections.
-func (c *Client) Close() {}
+func (c *Client) send(ctx context.Context, r *Request, x *exchange, resp *Response) *Error {
+	err := x.render(r)
+	resp.RequestHead = x.shownHead(r)
+	if err != nil {
+		return err
+	}
+	if ctx.Err() != nil {
+		return cancelled(ctx)
+	}
+	key := hostKey{tls: r.URL.Scheme == "https", host: r.URL.Host}
+	cn := c.pool.get(key)
+	if cn != nil {
+		resp.Timings.Reused = true
+	} else {
+		if cn, err = c.dialer.connect(ctx, r.URL, r.Connect, &resp.Timings); err != nil {
+			return err
+		}
+	}
+	keep, err := x.do(ctx, cn, r, resp)
+	if keep {
+		c.pool.put(cn)
+	} else {
+		cn.abort()
+	}
+	return err
+}
+
+// Idle is how many connections are kept open without a request.
+func (c *Client) Idle() int { return c.pool.idle() }
+
+// Close closes idle connections and keeps none from now on. Requests under
+// way go on.
+func (c *Client) Close() { c.pool.close() }

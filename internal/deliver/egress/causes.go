@@ -1,0 +1,159 @@
+package egress
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"syscall"
+	"time"
+
+	"github.com/malote-dev/malote/internal/store"
+)
+
+// resolverTrust is how long one answer from the resolver proves that it is
+// up, so that a name that gets none is the name's own fault.
+const resolverTrust = 30 * time.Second
+
+// cancelled is the end of the caller's context.
+func cancelled(ctx context.Context) *Error {
+	return &Error{Class: store.ClassCancelled, Detail: "stopped on this side before an answer came", Ours: true, Err: context.Cause(ctx)}
+}
+
+// dnsError names the cause of a failed lookup.
+func (d *dialer) dnsError(err error, host string) *Error {
+	e := &Error{Class: store.ClassDNS, Err: err}
+	var de *net.DNSError
+	switch {
+	case !errors.As(err, &de):
+		e.Detail = "the lookup of " + host + " failed: " + err.Error()
+	case de.IsNotFound:
+		d.resolverUp.Store(time.Now().UnixNano())
+		e.Detail = host + " does not exist or has no address (NXDOMAIN): check the host name"
+		return e
+	case de.IsTimeout:
+		e.Detail = "no answer from DNS for " + host
+		e.Ours = !d.resolverAnswers()
+	case errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, syscall.ENETUNREACH) || errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE):
+		e.Detail = "this server's resolver cannot be reached"
+		e.Ours = true
+	default:
+		// net.DNSError keeps only the text of what it wraps.
+		e.Detail = "DNS failed for " + host + " (" + de.Err + "): the domain's name servers answer with an error"
+		if refused := de.Err; containsAny(refused, "connection refused", "network is unreachable", "too many open files", "no such file") {
+			e.Detail, e.Ours = "this server's resolver cannot be reached", true
+		}
+	}
+	if errors.Is(err, context.DeadlineExceeded) {
+		e.Detail = "no answer from DNS for " + host
+		e.Ours = !d.resolverAnswers()
+	}
+	return e
+}
+
+// resolverAnswers reports whether the resolver answered anything lately.
+func (d *dialer) resolverAnswers() bool {
+	return time.Since(time.Unix(0, d.resolverUp.Load())) < resolverTrust
+}
+
+// oursErrnos are faults of this machine or its network.
+var oursErrnos = []struct {
+	errno syscall.Errno
+	text  string
+}{
+	{syscall.EMFILE, "this server has no file descriptors left"},
+	{syscall.ENFILE, "this server has no file descriptors left"},
+	{syscall.EADDRNOTAVAIL, "this server has no free port for the connection, or no address of that family"},
+	{syscall.ENETUNREACH, "this server has no route to the address"},
+	{syscall.ENETDOWN, "this server's network is down"},
+	{syscall.ENOBUFS, "this server has no memory for the connection"},
+	{syscall.ENOMEM, "this server has no memory for the connection"},
+	{syscall.EACCES, "this server's firewall does not let the connection out"},
+	{syscall.EPERM, "this server's firewall does not let the connection out"},
+}
+
+func isOurs(err error) bool {
+	for _, o := range oursErrnos {
+		if errors.Is(err, o.errno) {
+			return true
+		}
+	}
+	return false
+}
+
+// connectError names why no TCP connection came about.
+func connectError(err error, limit time.Duration, addrs int) *Error {
+	var own *Error
+	if errors.As(err, &own) {
+		return own
+	}
+	e := &Error{Class: store.ClassConnect, Err: err}
+	for _, o := range oursErrnos {
+		if errors.Is(err, o.errno) {
+			e.Detail, e.Ours = o.text, true
+			return e
+		}
+	}
+	switch {
+	case isTimeout(err):
+		e.Detail = fmt.Sprintf("no connection within %s: the server does not answer, or a firewall drops the packets", limit)
+	case errors.Is(err, syscall.ECONNREFUSED):
+		e.Detail = "connection refused: nothing listens on that port"
+	case errors.Is(err, syscall.EHOSTUNREACH):
+		e.Detail = "the host cannot be reached (no route to host)"
+	case errors.Is(err, syscall.ECONNRESET):
+		e.Detail = "the connection was reset while it was made"
+	default:
+		e.Detail = "no connection: " + err.Error()
+	}
+	if addrs > 1 {
+		e.Detail += fmt.Sprintf(" (%d addresses tried)", min(addrs, maxAddrs))
+	}
+	return e
+}
+
+func isTimeout(err error) bool {
+	var ne net.Error
+	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, syscall.ETIMEDOUT) ||
+		errors.As(err, &ne) && ne.Timeout()
+}
+
+// readError names why no status line came on a connection that stood.
+// sent tells whether the whole request was written, got how many bytes came.
+func readError(err error, total time.Duration, reused, sent bool, got int) *Error {
+	e := &Error{Err: err}
+	var remote *net.OpError
+	switch {
+	case errors.As(err, &remote) && remote.Op == "remote error":
+		e.Class, e.Detail = store.ClassTLS, alertDetail(remote.Err.Error())
+		return e
+	case isTimeout(err):
+		e.Class = store.ClassTimeout
+		switch {
+		case !sent:
+			e.Detail = fmt.Sprintf("the server stopped reading: the request could not be sent within %s", total)
+		case got > 0:
+			e.Detail = fmt.Sprintf("no whole status line within %s", total)
+		default:
+			e.Detail = fmt.Sprintf("no answer within %s", total)
+		}
+		return e
+	}
+	e.Class = store.ClassReset
+	switch {
+	case got > 0:
+		e.Detail = "the connection was cut in the middle of the status line"
+	case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.ErrClosedPipe):
+		e.Detail = "the server closed the connection before answering"
+	case errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE):
+		e.Detail = "the server reset the connection before answering"
+	default:
+		e.Detail = "the connection broke before an answer: " + err.Error()
+	}
+	if reused {
+		e.Detail += " (a kept-alive connection: it may have closed it for being idle just as the request was sent)"
+	}
+	return e
+}
