@@ -13,6 +13,7 @@ import (
 	"hash"
 	"net/http"
 	"sync"
+	"time"
 )
 
 // ErrNoSecret says that there is nothing to sign with.
@@ -45,7 +46,8 @@ func (s *Signer) String() string   { return "webhook.Signer(" + s.dialect.Ref() 
 func (s *Signer) GoString() string { return s.String() }
 
 // Sign renders and signs one attempt: headers and body. The header map spells
-// names in Go's canonical way, which is the same to every HTTP server.
+// names in Go's canonical way, which is the same to every HTTP server. A zero
+// Number is 1, a zero At is now.
 // Errors: [*DataError], [ErrNoSecret], [*SecretError].
 func (d *Dialect) Sign(m *Message, t Try, secrets ...string) (http.Header, []byte, error) {
 	if !json.Valid(m.Data) {
@@ -53,6 +55,12 @@ func (d *Dialect) Sign(m *Message, t Try, secrets ...string) (http.Header, []byt
 	}
 	if err := d.CheckEvent(m.Consumer, m.Data); err != nil {
 		return nil, nil, err
+	}
+	if t.Number == 0 {
+		t.Number = 1
+	}
+	if t.At.IsZero() {
+		t.At = time.Now()
 	}
 	body, err := d.AppendBody(nil, m)
 	if err != nil {
