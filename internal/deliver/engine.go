@@ -1,11 +1,18 @@
 // Package deliver sends what is kept: it takes due deliveries in fair turns,
 // asks the gate, makes one attempt, and writes back what came of it. First
 // try and retry are one path; the only way back to the rest is a row.
+//
+// The table is the truth. Each endpoint with work has a lane: a bounded
+// look-ahead of its queue in memory, and a gate. Lanes that have due work and
+// an open gate take turns. One short mutex guards lanes and turns; nothing
+// that can wait (the store, the network) is called under it.
 package deliver
 
 import (
 	"context"
+	"errors"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -38,30 +45,295 @@ type Limits struct {
 	Grace       time.Duration // to finish what is in flight at a stop (default 30 s)
 }
 
+func (l *Limits) setDefaults() {
+	l.PerEndpoint = orDefault(l.PerEndpoint, 16)
+	l.PerHost = orDefault(l.PerHost, 64)
+	l.Global = orDefault(l.Global, 512)
+	l.Memory = orDefault(l.Memory, 64<<20)
+	l.Grace = orDefault(l.Grace, 30*time.Second)
+}
+
+func orDefault[T int | int64 | time.Duration](v, otherwise T) T {
+	if v > 0 {
+		return v
+	}
+	return otherwise
+}
+
 // Options of an engine.
 type Options struct {
 	Store    Store
 	Sender   Sender
 	Dialects func(name string) (*webhook.Dialect, bool) // "tarefa/1" or "tarefa" (newest revision)
 	Limits   Limits
-	Logger   *slog.Logger
-	Metrics  prometheus.Registerer
+	Logger   *slog.Logger          // nil: silent
+	Metrics  prometheus.Registerer // nil: none
 }
 
 // Engine is a [store.Owner].
-type Engine struct{}
+type Engine struct {
+	store    Store
+	sender   Sender
+	dialects func(name string) (*webhook.Dialect, bool)
+	limits   Limits
+	log      *slog.Logger
+	metrics  *metrics
+
+	work    sync.WaitGroup // everything that Run started
+	scratch sync.Pool
+	drained chan struct{}   // something ended during a stop
+	sending context.Context // ends when a stop's grace is over
+	reading context.Context // ends when a stop begins
+
+	mu      sync.Mutex // guards all below; held for microseconds, never across a call that can wait
+	lanes   map[store.ID]*lane
+	hosts   map[string]*host
+	ready   list // lanes with due work and an open gate, in turn
+	parked  list // lanes with work in memory that cannot be sent now
+	timers  timers
+	timer   *time.Timer // nil: not running
+	armed   time.Time   // when it fires
+	urgent  []*lane     // to be read: their work is in memory
+	reads   []*lane     // to be read
+	readers int
+	faults  faults
+
+	running, stopping bool
+	fed               bool // every endpoint with pending work was seen since the start
+	unwritten         bool // said in the log that finishes fail
+
+	inFlight      int   // attempts
+	settling      int   // finishes that wait for their commit
+	settlingBytes int64 // of what they keep
+	memory        int64 // bytes of deliveries held
+	shut, behind  int   // lanes
+	unkept        int   // finishes that a stop could not keep
+}
 
 // New makes an engine; nothing runs yet.
-func New(o Options) *Engine { panic("not built") }
+func New(o Options) *Engine {
+	o.Limits.setDefaults()
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	e := &Engine{
+		store: o.Store, sender: o.Sender, dialects: o.Dialects, limits: o.Limits, log: o.Logger,
+		lanes: map[store.ID]*lane{}, hosts: map[string]*host{}, drained: make(chan struct{}, 1),
+	}
+	e.scratch.New = func() any { return &scratch{} }
+	e.metrics = newMetrics(e, o.Metrics)
+	return e
+}
 
 // Run sends until ctx ends, then stops claiming, finishes what is in flight
-// within the grace, and returns. What is left stays in the store.
-func (e *Engine) Run(ctx context.Context) error { panic("not built") }
+// within the grace, and returns. What is left stays in the store. It can be
+// called once. Errors: attempts were finished that the store could not keep;
+// they will be made again.
+func (e *Engine) Run(ctx context.Context) error {
+	var endSending, endReading context.CancelFunc
+	e.mu.Lock()
+	if e.running {
+		e.mu.Unlock()
+		return errors.New("engine: Run was called before")
+	}
+	e.sending, endSending = context.WithCancel(context.WithoutCancel(ctx))
+	e.reading, endReading = context.WithCancel(context.WithoutCancel(ctx))
+	defer endSending()
+	defer endReading()
+	now := time.Now()
+	e.running = true
+	e.timer = time.NewTimer(alarmMax)
+	e.armed = now.Add(alarmMax)
+	for range min(readers, len(e.urgent)+len(e.reads)) {
+		e.startReader()
+	}
+	e.work.Go(func() { e.feed(ctx) })
+	e.rearm(now)
+	e.mu.Unlock()
 
-// Accepted, EndpointChanged and DeliveryChanged: see [store.Owner].
-func (e *Engine) Accepted(w []*store.Work)                  { panic("not built") }
-func (e *Engine) EndpointChanged(id store.ID) int           { panic("not built") }
-func (e *Engine) DeliveryChanged(endpoint, id store.ID) int { panic("not built") }
+	e.loop(ctx)
+	return e.stop(endSending, endReading)
+}
+
+// loop wakes lanes when their time has come.
+func (e *Engine) loop(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-e.timer.C:
+			e.mu.Lock()
+			now := time.Now()
+			e.expire(now)
+			e.pump(now)
+			e.rearm(now)
+			e.mu.Unlock()
+		}
+	}
+}
+
+// alarmMax bounds every sleep, so that a clock that was set is noticed.
+const alarmMax = 5 * time.Second
+
+// rearm sets the timer for whatever comes first.
+func (e *Engine) rearm(now time.Time) {
+	e.armed = now.Add(alarmMax)
+	if len(e.timers) > 0 {
+		e.armed = earlier(e.armed, e.timers[0].wake)
+	}
+	if e.faults.until.After(now) {
+		e.armed = earlier(e.armed, e.faults.until)
+	}
+	e.timer.Reset(max(e.armed.Sub(now), 0))
+}
+
+// arm makes sure that the timer fires at that time at the latest.
+func (e *Engine) arm(at, now time.Time) {
+	if e.running && at.Before(e.armed) {
+		e.armed = at
+		e.timer.Reset(max(at.Sub(now), 0))
+	}
+}
+
+// commitGrace is how long a stop waits for the store to keep what was finished.
+const commitGrace = 10 * time.Second
+
+func (e *Engine) stop(endSending, endReading context.CancelFunc) error {
+	e.mu.Lock()
+	e.stopping = true
+	e.timer.Stop()
+	e.mu.Unlock()
+	endReading()
+	if !e.drain(e.limits.Grace, func() bool { return e.inFlight == 0 }) {
+		endSending()
+		e.drain(0, func() bool { return e.inFlight == 0 })
+	}
+	kept := e.drain(commitGrace, func() bool { return e.settling == 0 })
+	e.work.Wait()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if !kept || e.unkept > 0 {
+		e.log.Error("finished attempts could not be kept; they will be made again", "attempts", e.unkept+e.settling)
+		return errors.New("engine: finished attempts could not be kept")
+	}
+	return nil
+}
+
+// drain waits until done, at most d (0: as long as it takes), and reports
+// whether it is.
+func (e *Engine) drain(d time.Duration, done func() bool) bool {
+	var over <-chan time.Time
+	if d > 0 {
+		t := time.NewTimer(d)
+		defer t.Stop()
+		over = t.C
+	}
+	for {
+		e.mu.Lock()
+		ok := done()
+		e.mu.Unlock()
+		if ok {
+			return true
+		}
+		select {
+		case <-e.drained:
+		case <-over:
+			return false
+		}
+	}
+}
+
+func (e *Engine) signal() {
+	select {
+	case e.drained <- struct{}{}:
+	default:
+	}
+}
+
+// Accepted hands over new pending deliveries: see [store.Owner].
+func (e *Engine) Accepted(ws []*store.Work) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.stopping {
+		return
+	}
+	now := time.Now()
+	for _, w := range ws {
+		l := e.lane(w.EndpointID, now)
+		l.busy = now
+		p := store.Place{DueAt: w.DueAt, ID: w.ID}
+		if l.reaches(p) || l.reads {
+			e.hold(l, w)
+		} else {
+			e.forget(l, p)
+		}
+		if l.turn.in == nil {
+			e.place(l, now)
+		}
+	}
+	e.pump(now)
+}
+
+// EndpointChanged says that an endpoint was changed or deleted: see [store.Owner].
+func (e *Engine) EndpointChanged(id store.ID) (inFlight int) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	now := time.Now()
+	l := e.lanes[id]
+	if l == nil {
+		if e.stopping {
+			return 0
+		}
+		l = e.lane(id, now)
+		l.slow = true
+	}
+	l.changes++
+	l.retryAt = time.Time{}
+	e.letGo(l, now)
+	e.evict(l)
+	e.forget(l, store.Place{})
+	for _, it := range l.held {
+		it.stale = true
+	}
+	e.place(l, now)
+	return l.gate.inFlight
+}
+
+// DeliveryChanged says that a delivery was cancelled or made due now: see [store.Owner].
+func (e *Engine) DeliveryChanged(endpoint, id store.ID) (inFlight int) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	now := time.Now()
+	if e.stopping && e.lanes[endpoint] == nil {
+		return 0
+	}
+	l := e.lane(endpoint, now)
+	if it := l.held[id]; it != nil {
+		if it.stage == stageWaiting {
+			e.drop(l, it)
+		} else {
+			it.stale = true
+		}
+		if it.stage == stageInFlight {
+			inFlight = 1
+		}
+	}
+	l.discard = true
+	e.forget(l, store.Place{})
+	e.place(l, now)
+	return inFlight
+}
+
+// lane finds or makes an endpoint's lane.
+func (e *Engine) lane(id store.ID, now time.Time) *lane {
+	l := e.lanes[id]
+	if l == nil {
+		l = newLane(id, e.limits.PerEndpoint)
+		l.busy = now
+		e.lanes[id] = l
+	}
+	return l
+}
 
 var _ store.Owner = (*Engine)(nil)
 var _ Sender = (*egress.Client)(nil)

@@ -1,0 +1,193 @@
+package deliver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"runtime/debug"
+	"time"
+
+	"github.com/malote-dev/malote/internal/deliver/egress"
+	"github.com/malote-dev/malote/internal/store"
+	"github.com/malote-dev/malote/webhook"
+)
+
+const (
+	defaultConnect = 10 * time.Second
+	maxConnect     = 10 * time.Second
+	defaultTotal   = 30 * time.Second
+	// An attempt that ends this much later than its deadlines was not late
+	// itself: this process was stopped, or starved of CPU.
+	stallAfter  = 2 * time.Second
+	keptScratch = 512 << 10 // bytes of a body buffer that is worth keeping
+)
+
+// attempt is one request as it ended.
+type attempt struct {
+	at, ended time.Time
+	dialect   *webhook.Dialect
+	resp      *egress.Response // nil: nothing was sent
+	result    result
+	ours      bool // the fault is probably on this side, and nothing was sent
+	cancelled bool // by our own stop
+}
+
+// scratch is what an attempt works in; a worker uses it again and again.
+type scratch struct {
+	message webhook.Message
+	request egress.Request
+	body    []byte
+	fields  []webhook.Field
+	secrets []string
+}
+
+func (s *scratch) clean() {
+	clear(s.fields)
+	clear(s.secrets)
+	s.message, s.request = webhook.Message{}, egress.Request{}
+	if cap(s.body) > keptScratch {
+		s.body = nil
+	}
+}
+
+// send is a worker: it makes one attempt after another, as long as there is
+// one to make.
+func (e *Engine) send(it *item) {
+	s := e.scratch.Get().(*scratch)
+	for it != nil {
+		a := e.attempt(it, s)
+		s.clean()
+		it = e.settle(it, &a)
+	}
+	e.scratch.Put(s)
+}
+
+// attempt builds body and headers, signs, and sends. Whatever goes wrong,
+// even a panic, is this attempt's alone.
+func (e *Engine) attempt(it *item, s *scratch) (a attempt) {
+	w := it.work
+	a.at = time.Now()
+	defer func() {
+		if p := recover(); p != nil {
+			e.panicked(it, p)
+			a.result = result{Class: store.ClassUnknown, Detail: "internal error while sending; the request may have arrived"}
+			if a.resp == nil {
+				a.result = result{Class: store.ClassRender, Detail: "internal error while making the request"}
+			}
+		}
+		a.ended = time.Now()
+	}()
+	if w.Attempts == 0 {
+		e.metrics.wait.Observe(a.at.Sub(w.CreatedAt).Seconds())
+	}
+	if err := e.render(it, s, &a); err != nil {
+		a.result = result{Class: store.ClassRender, Detail: err.Error()}
+		return a
+	}
+	a.resp = &egress.Response{} // from here on it may have left
+	resp, err := e.sender.Send(e.sending, &s.request)
+	a.resp = resp
+	a.classify(e.sending, err, s.request.Connect+s.request.Total)
+	return a
+}
+
+// panicked logs a panic without what it was about: the value may quote a payload.
+func (e *Engine) panicked(it *item, p any) {
+	what := fmt.Sprintf("%T", p)
+	if err, ok := p.(runtime.Error); ok {
+		what = err.Error()
+	}
+	e.log.Error("panic in an attempt", "delivery", it.work.ID.String(), "endpoint", it.work.EndpointID.String(),
+		"panic", what, "stack", string(debug.Stack()))
+}
+
+// render fills the request: a function of event, endpoint and dialect, but
+// for the time and the number of the attempt.
+func (e *Engine) render(it *item, s *scratch, a *attempt) (err error) {
+	w, c := it.work, it.config
+	var ok bool
+	if a.dialect, ok = e.dialects(w.Event.Dialect); !ok {
+		return fmt.Errorf("the dialect %q is not known to this server; start it with the file that defines it", w.Event.Dialect)
+	}
+	rule := &a.dialect.Delivery
+	s.message = webhook.Message{
+		ID: w.Event.ID, Type: w.Event.Type, Time: w.Event.Time, Data: w.Event.Data,
+		Endpoint: w.EndpointID, Delivery: w.ID, Consumer: c.endpoint.Consumer,
+		BodyID: c.project.BodyID, Test: w.Event.Test,
+	}
+	if s.body, err = a.dialect.AppendBody(s.body[:0], &s.message); err != nil {
+		return fmt.Errorf("the body cannot be made: %w", err)
+	}
+	s.secrets = c.inForce(s.secrets[:0], a.at)
+	try := webhook.Try{Number: w.Attempts + 1, At: a.at, Previous: w.LastAt}
+	if s.fields, err = a.dialect.AppendFields(s.fields[:0], &s.message, try, s.body, s.secrets); err != nil {
+		return fmt.Errorf("the headers cannot be made: %w", err)
+	}
+	s.fields = append(s.fields, c.headers...)
+	s.request = egress.Request{
+		URL: c.url, Fields: s.fields, Redact: len(c.headers), Body: s.body,
+		Connect: orElse(time.Duration(rule.Connect), defaultConnect),
+		Total:   orElse(time.Duration(rule.Response), defaultTotal),
+		MaxBody: it.answer, MaxOK: answerMin,
+	}
+	return nil
+}
+
+func orElse(d, otherwise time.Duration) time.Duration {
+	if d > 0 {
+		return d
+	}
+	return otherwise
+}
+
+// inForce appends the secrets that sign at now, newest first.
+func (c *config) inForce(dst []string, now time.Time) []string {
+	for i, s := range c.endpoint.Secrets {
+		if s.ExpiresAt.IsZero() || now.Before(s.ExpiresAt) {
+			dst = append(dst, c.secrets[i])
+		}
+	}
+	if len(dst) == 0 && len(c.secrets) > 0 {
+		dst = append(dst, c.secrets[0]) // the newest never runs out
+	}
+	return dst
+}
+
+// classify reads what Send returned.
+func (a *attempt) classify(ctx context.Context, err error, limit time.Duration) {
+	if err == nil {
+		a.result = result{Status: a.resp.Status, RetryAfter: a.resp.RetryAfter}
+		return
+	}
+	var failed *egress.Error
+	if !errors.As(err, &failed) {
+		failed = &egress.Error{Class: store.ClassUnknown, Detail: err.Error()}
+	}
+	a.result = result{Status: a.resp.Status, Class: failed.Class, Detail: failed.Detail}
+	a.ours = failed.Ours
+	if failed.Class == store.ClassCancelled && ctx.Err() != nil {
+		a.cancelled = true
+		return
+	}
+	if time.Since(a.at) < limit+stallAfter {
+		return
+	}
+	switch failed.Class {
+	case store.ClassDNS, store.ClassConnect, store.ClassTLS:
+		a.ours = true // stopped before anything was sent: as if it had not been tried
+	case store.ClassTimeout, store.ClassReset:
+		a.result.Class, a.result.Spared = store.ClassUnknown, true
+		a.result.Detail = fmt.Sprintf("this server stood still for %s during the attempt; the request may have arrived",
+			time.Since(a.at).Round(time.Second))
+	}
+}
+
+// written is when the request left; zero: it did not.
+func (a *attempt) written() time.Time {
+	if a.resp == nil || a.ours {
+		return time.Time{}
+	}
+	t := a.resp.Timings
+	return a.at.Add(t.DNS + t.Connect + t.TLS)
+}

@@ -1,0 +1,97 @@
+package deliver
+
+import (
+	"log/slog"
+	"time"
+
+	"github.com/malote-dev/malote/internal/deliver/egress"
+	"github.com/malote-dev/malote/internal/store"
+)
+
+// faults tells our own trouble (resolver down, no network, no file
+// descriptors) from the receivers'. A fault of ours uses up no try: the
+// delivery stays as it is, its lane waits, and where several lanes in a row
+// see faults, everything waits.
+type faults struct {
+	until  time.Time // nothing starts before
+	wait   time.Duration
+	last   store.ID // lane of the last fault
+	streak int      // faults in a row, of different lanes
+	down   bool     // said so in the log
+
+	resolved  time.Time // when a name was last resolved, for anyone
+	connected time.Time // when a connection was last made, for anyone
+}
+
+const (
+	faultLane     = time.Second // first pause of a lane
+	faultLaneMax  = 30 * time.Second
+	faultAll      = 500 * time.Millisecond // first pause of everything
+	faultAllMax   = 15 * time.Second
+	faultStreak   = 3 // lanes in a row before everything pauses
+	faultPatience = 3 // faults of one lane before others' luck speaks against it
+)
+
+// note takes in what an attempt says of our side. ours is what egress
+// thinks; the answer is what the engine makes of it: a lane that keeps seeing
+// faults while the same thing works for others is to blame itself.
+func (f *faults) note(l *lane, ours bool, class store.Class, resp *egress.Response, now time.Time, rnd float64, log *slog.Logger) bool {
+	if resp != nil {
+		f.learn(class, resp, now)
+	}
+	if !ours {
+		l.ours = 0
+		if resp != nil && resp.Status != 0 {
+			f.over(log)
+		}
+		return false
+	}
+	if l.ours == 0 {
+		l.oursSince = now
+	}
+	l.ours++
+	worked := f.connected
+	if class == store.ClassDNS {
+		worked = f.resolved
+	}
+	if l.ours > faultPatience && worked.After(l.oursSince) {
+		return false
+	}
+	l.gate.holdUntil(now.Add(widen(min(faultLane<<min(l.ours-1, 8), faultLaneMax), breakerJitter, rnd)))
+	if f.last != l.id {
+		f.last = l.id
+		f.streak++
+	}
+	if f.streak >= faultStreak {
+		f.pause(class, now, log)
+	}
+	return true
+}
+
+func (f *faults) learn(class store.Class, resp *egress.Response, now time.Time) {
+	if resp.Timings.DNS > 0 && class != store.ClassDNS {
+		f.resolved = now
+	}
+	if resp.Status != 0 || resp.Timings.Connect > 0 && class != store.ClassDNS && class != store.ClassConnect {
+		f.connected = now
+	}
+}
+
+func (f *faults) pause(class store.Class, now time.Time, log *slog.Logger) {
+	if now.Before(f.until) {
+		return
+	}
+	f.wait = min(max(2*f.wait, faultAll), faultAllMax)
+	f.until = now.Add(f.wait)
+	if !f.down {
+		f.down = true
+		log.Error("sending pauses: the fault is on this side; no delivery loses a try", "class", string(class))
+	}
+}
+
+func (f *faults) over(log *slog.Logger) {
+	if f.down {
+		log.Info("sending goes on")
+	}
+	f.streak, f.wait, f.down, f.last = 0, 0, false, store.ID{}
+}

@@ -1,0 +1,243 @@
+package deliver
+
+import (
+	"time"
+
+	"github.com/malote-dev/malote/internal/store"
+)
+
+// Bounds of what waits for the store's commit. When one is reached nothing
+// new is started: a store that cannot keep up slows the sending down.
+const (
+	maxSettling      = 4096
+	maxSettlingBytes = 32 << 20
+)
+
+// host is one receiver's address, shared by all endpoints behind it.
+type host struct {
+	name     string
+	inFlight int
+	configs  int  // that name it
+	line     list // lanes that could send but for this host's limit
+}
+
+// place puts a lane where it belongs after anything about it has changed: in
+// the ready ring, in its host's line, under a timer, or nowhere, where only
+// an event can change its lot. It starts reads that are due.
+func (e *Engine) place(l *lane, now time.Time) {
+	l.turn.leave()
+	wake, shut, line := e.lookAt(l, now)
+	if shut != l.shut {
+		l.shut = shut
+		e.shut += sign(shut)
+	}
+	if line != nil {
+		line.push(&l.turn)
+	}
+	if parked := line != &e.ready && l.queue.len() > 0; parked != (l.park.in != nil) {
+		if parked {
+			e.parked.push(&l.park)
+		} else {
+			l.park.leave()
+		}
+	}
+	e.timers.set(l, wake)
+	if !wake.IsZero() {
+		e.arm(wake, now)
+	}
+}
+
+// lookAt decides where: the time to look again (zero: none), whether a gate
+// that opens by the clock is shut, and the list to wait in, if any.
+func (e *Engine) lookAt(l *lane, now time.Time) (wake time.Time, shut bool, line *list) {
+	due, any := l.next()
+	switch {
+	case !any || e.stopping:
+		return time.Time{}, false, nil
+	case l.config != nil && !l.gate.active:
+		return time.Time{}, false, nil
+	case due.After(now):
+		return due, false, nil
+	case l.config == nil:
+		return e.read(l, now), false, nil
+	}
+	ok, at := l.gate.admit(now)
+	if !ok && at.Sub(now) > time.Second {
+		return at, true, nil
+	}
+	if l.wantsRows(now) {
+		wake = e.read(l, now)
+	}
+	switch {
+	case !ok:
+		return earlier(wake, at), !at.IsZero(), nil
+	case l.queue.len() == 0:
+		return wake, false, nil
+	case l.queue.first().work.DueAt.After(now):
+		return earlier(wake, l.queue.first().work.DueAt), false, nil
+	case l.config.host.inFlight >= e.limits.PerHost:
+		return wake, false, &l.config.host.line
+	}
+	return wake, false, &e.ready
+}
+
+// open reports whether this process may start attempts at all.
+func (e *Engine) open(now time.Time) bool {
+	return e.running && !e.stopping && e.inFlight < e.limits.Global &&
+		e.settling < maxSettling && e.settlingBytes < maxSettlingBytes &&
+		!now.Before(e.faults.until)
+}
+
+// next takes the turn of the first ready lane that may still send: its
+// delivery that is due first, already counted as in flight. The lane goes to
+// the end of the ring. nil: nothing can start now.
+func (e *Engine) next(now time.Time) *item {
+	for e.open(now) {
+		l := e.ready.pop()
+		if l == nil {
+			return nil
+		}
+		var it *item
+		if _, _, line := e.lookAt(l, now); line == &e.ready {
+			it = e.take(l, now)
+		}
+		e.place(l, now)
+		if it != nil {
+			return it
+		}
+		if l.config != nil {
+			e.callUp(l.config.host, now) // it may have stood in another's place
+		}
+	}
+	return nil
+}
+
+// callUp gives a host's free slot to the lanes that wait for one.
+func (e *Engine) callUp(h *host, now time.Time) {
+	for h.inFlight < e.limits.PerHost {
+		l := h.line.pop()
+		if l == nil {
+			return
+		}
+		e.place(l, now)
+		if l.turn.in == &e.ready {
+			return
+		}
+	}
+}
+
+// take starts the attempt of the lane's first delivery, as far as counting
+// goes. From here on a change of the endpoint reports it as in flight.
+func (e *Engine) take(l *lane, now time.Time) *item {
+	it := l.queue.popFirst()
+	it.stage, it.config, it.clears = stageInFlight, l.config, l.clears
+	it.answer = l.answers.allow(now)
+	it.probe = l.gate.start()
+	it.config.host.inFlight++
+	e.inFlight++
+	l.busy = now
+	return it
+}
+
+// pump starts everything that can start.
+func (e *Engine) pump(now time.Time) {
+	for it := e.next(now); it != nil; it = e.next(now) {
+		e.work.Go(func() { e.send(it) })
+	}
+}
+
+// expire looks at every lane whose time has come.
+func (e *Engine) expire(now time.Time) {
+	for l := e.timers.due(now); l != nil; l = e.timers.due(now) {
+		e.place(l, now)
+	}
+}
+
+// room makes room for n bytes more, where it has to from what other lanes
+// hold but cannot send now, and reports whether there is.
+func (e *Engine) room(l *lane, n int64) bool {
+	if e.memory+n <= e.limits.Memory {
+		return true
+	}
+	if l.shut {
+		return false
+	}
+	for k := e.parked.first; k != nil && e.memory+n > e.limits.Memory; {
+		victim := k.lane
+		k = k.next
+		if victim != l {
+			e.evict(victim)
+		}
+	}
+	return e.memory+n <= e.limits.Memory
+}
+
+// evict gives a lane's waiting deliveries back to the store, where they are
+// anyway.
+func (e *Engine) evict(l *lane) {
+	if l.queue.len() == 0 {
+		return
+	}
+	first := l.queue.first().place()
+	for l.queue.len() > 0 {
+		it := l.queue.popLast()
+		delete(l.held, it.work.ID)
+		e.memory -= it.size
+	}
+	l.queue.release()
+	e.forget(l, first)
+	l.park.leave()
+}
+
+// hold takes a delivery into memory if the lane's look-ahead and the memory
+// allow; else it stays in the store alone. What lies furthest gives way.
+func (e *Engine) hold(l *lane, w *store.Work) bool {
+	if _, held := l.held[w.ID]; held {
+		return true
+	}
+	it := &item{work: w, lane: l, size: int64(w.Size())}
+	p := it.place()
+	for l.queue.len() > 0 && (l.queue.len() >= laneItems || l.queue.bytes+it.size > laneBytes) {
+		last := l.queue.last().place()
+		if !before(p, last) {
+			break
+		}
+		e.drop(l, l.queue.last())
+		e.forget(l, last)
+	}
+	if l.queue.len() >= laneItems || l.queue.len() > 0 && l.queue.bytes+it.size > laneBytes || !e.room(l, it.size) {
+		e.forget(l, p)
+		return false
+	}
+	l.held[w.ID] = it
+	e.memory += it.size
+	l.queue.push(it)
+	return true
+}
+
+// drop takes a waiting delivery out of memory.
+func (e *Engine) drop(l *lane, it *item) {
+	l.queue.remove(it)
+	delete(l.held, it.work.ID)
+	e.memory -= it.size
+}
+
+// forget: see [lane.forget]; it counts the lanes that are behind.
+func (e *Engine) forget(l *lane, p store.Place) {
+	was := l.behind
+	l.forget(p)
+	e.count(l, was)
+}
+
+func (e *Engine) count(l *lane, was bool) {
+	if l.behind != was {
+		e.behind += sign(l.behind)
+	}
+}
+
+func sign(up bool) int {
+	if up {
+		return 1
+	}
+	return -1
+}
