@@ -1,10 +1,16 @@
 // Package api is the door: routes, keys and scopes, problem+json. Handlers
 // read a request, ask ingest or the store, and write the answer; no rule lives here.
+//
+// It is plain net/http under one table of routes (routes.go) that declares for
+// each its scope, limits, input and output. A framework would add reflection
+// to every request and hide the raw bytes that an event's data must keep; the
+// table is all that a description of the API needs.
 package api
 
 import (
 	"log/slog"
 	"net/http"
+	"sync/atomic"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -26,5 +32,39 @@ type Options struct {
 	Version  string
 }
 
+// server is the API with what it needs.
+type server struct {
+	store    *store.DB
+	ingest   *ingest.Ingester
+	policy   egress.Policy
+	dialects func(name string) (*webhook.Dialect, bool)
+	ready    func() error
+	log      *slog.Logger
+	version  string
+
+	gather  prometheus.Gatherer
+	metrics *metrics
+	mux     *http.ServeMux
+	tests   testPacer
+	bodies  atomic.Int64 // bytes of large bodies being read
+}
+
 // New makes the handler of all routes.
-func New(o Options) http.Handler { panic("not built") }
+func New(o Options) http.Handler {
+	s := &server{
+		store: o.Store, ingest: o.Ingest, dialects: o.Dialects, ready: o.Ready,
+		log: o.Logger, version: o.Version, metrics: newMetrics(),
+	}
+	if o.Policy != nil {
+		s.policy = *o.Policy
+	}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	s.gather = s.metrics.registry
+	if o.Metrics != nil {
+		s.gather = prometheus.Gatherers{o.Metrics, s.metrics.registry}
+	}
+	s.mux = s.serveMux(s.routes())
+	return s
+}

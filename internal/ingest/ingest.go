@@ -5,11 +5,13 @@ package ingest
 
 import (
 	"context"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/malote-dev/malote/internal/store"
@@ -172,7 +174,7 @@ func (i *Ingester) match(ctx context.Context, r *Request, now time.Time) (*store
 	a := &store.Acceptance{
 		Event: &store.Event{
 			ProjectID: r.Project, Consumer: r.Consumer, Type: r.Type, Time: at.UTC(), Data: r.Data,
-			IdempotencyKey: r.IdempotencyKey, Dialect: revision(d),
+			IdempotencyKey: r.IdempotencyKey, Dialect: d.Ref(),
 		},
 		Version:   subs.Version,
 		Broadcast: r.Consumer == "*",
@@ -213,8 +215,6 @@ func misfit(err error) error {
 	return fmt.Errorf("dialect: %w", err)
 }
 
-func revision(d *webhook.Dialect) string { return d.Name + "/" + strconv.Itoa(d.Revision) }
-
 // hash covers what the caller sent, each part with its length, so that no two
 // different requests share one. An absent timestamp is its own value: a
 // repeat without one is the same request.
@@ -250,4 +250,63 @@ func BatchKey(items []Item, key string, body []byte) {
 			r.batchKey, r.batch = true, sum
 		}
 	}
+}
+
+// OwnKey is the idempotency key as its caller sent it; of a batch's event, the
+// batch's.
+func OwnKey(kept string) string {
+	key, _, _ := strings.Cut(kept, "\n")
+	return key
+}
+
+// Test makes the dialect's test event for one endpoint alone and has it kept.
+// Errors: [store.ErrNotFound], [ErrInactive], [ErrDialect].
+func (i *Ingester) Test(ctx context.Context, project, endpoint store.ID) (Result, error) {
+	for range matchTries {
+		r, err := i.testOnce(ctx, project, endpoint)
+		if err == nil {
+			err = r.Err
+		}
+		if !errors.Is(err, store.ErrStale) {
+			return r, err
+		}
+	}
+	return Result{}, ErrBusy
+}
+
+func (i *Ingester) testOnce(ctx context.Context, project, endpoint store.ID) (Result, error) {
+	// The version is read before the endpoint: a change between the two is seen.
+	e, err := i.store.Endpoint(ctx, project, endpoint)
+	if err != nil {
+		return Result{}, err
+	}
+	subs, err := i.store.Subscriptions(ctx, project, e.Consumer)
+	if err != nil {
+		return Result{}, fmt.Errorf("subscriptions: %w", err)
+	}
+	if e, err = i.store.Endpoint(ctx, project, endpoint); err != nil {
+		return Result{}, err
+	}
+	if e.State != store.Active {
+		return Result{}, ErrInactive
+	}
+	d, ok := i.dialects(subs.Project.Dialect)
+	if !ok {
+		return Result{}, fmt.Errorf("%w: %s", ErrDialect, subs.Project.Dialect)
+	}
+	var id webhook.ID // of the test, as the contract shows it; the event has its own
+	_, _ = rand.Read(id[:])
+	eventType, data := d.NewTest(id)
+	accepted, err := i.store.Accept(ctx, []*store.Acceptance{{
+		Event: &store.Event{
+			ProjectID: project, Consumer: e.Consumer, Type: eventType, Time: time.Now().UTC(), Data: data,
+			Dialect: d.Ref(), Test: true,
+		},
+		Endpoints: []store.ID{endpoint}, Version: subs.Version,
+	}})
+	if err != nil {
+		return Result{}, fmt.Errorf("keep the test event: %w", err)
+	}
+	a := accepted[0]
+	return Result{EventID: a.EventID, Deliveries: a.Deliveries, Unreached: a.Unreached, Err: a.Err}, nil
 }

@@ -1,0 +1,209 @@
+package api
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/binary"
+	"errors"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/malote-dev/malote/internal/store"
+	"github.com/malote-dev/malote/webhook"
+)
+
+// attemptView is one HTTP request for a delivery and what came of it.
+type attemptView struct {
+	Number    int           `json:"number"`
+	At        stamp         `json:"at"`
+	Request   requestView   `json:"request"`
+	Response  *responseView `json:"response"` // null: no answer came
+	Error     *attemptError `json:"error"`    // null: it succeeded
+	Timings   timingsView   `json:"timings"`
+	NextDueAt *stamp        `json:"next_due_at,omitempty"` // of the attempt that follows the last one
+}
+
+// headerView is one header line, in the order and the spelling of the wire.
+type headerView struct {
+	Name  string `json:"name"`
+	Value string `json:"value"`
+}
+
+// requestView is what was sent, byte for byte but for values that are secret.
+type requestView struct {
+	Line    string       `json:"line"`
+	Headers []headerView `json:"headers"`
+	contentView
+}
+
+type responseView struct {
+	Status  int          `json:"status"`
+	Line    string       `json:"line"`
+	Headers []headerView `json:"headers"`
+	contentView
+	Truncated bool `json:"truncated"` // the answer was longer than what is kept
+}
+
+// contentView is a body: text, or base64 where it is not UTF-8.
+type contentView struct {
+	Body     *string `json:"body"`
+	Encoding string  `json:"body_encoding"` // text, base64, or none where the body is not known any more
+}
+
+type attemptError struct {
+	Class  string `json:"class"`
+	Detail string `json:"detail"`
+}
+
+// timingsView is in milliseconds; null: did not happen.
+type timingsView struct {
+	DNS       *float64 `json:"dns_ms"`
+	Connect   *float64 `json:"connect_ms"`
+	TLS       *float64 `json:"tls_ms"`
+	FirstByte *float64 `json:"first_byte_ms"`
+	Total     *float64 `json:"total_ms"`
+	Reused    bool     `json:"reused_connection"`
+}
+
+type attemptsQuery struct {
+	Limit  int    `query:"limit"`
+	Cursor string `query:"cursor"`
+}
+
+// maxPageBytes of bodies on one page of attempts; at least one attempt is shown.
+const maxPageBytes = 4 << 20
+
+func (s *server) listAttempts(c *call, q *attemptsQuery) (list[attemptView], error) {
+	d, err := s.delivery(c)
+	if err != nil {
+		return list[attemptView]{}, err
+	}
+	cursor, err := c.after(q.Cursor)
+	if err != nil {
+		return list[attemptView]{}, err
+	}
+	limit := limitOf(q.Limit)
+	attempts, err := s.store.Attempts(c.r.Context(), c.key.ProjectID, d.ID, attemptNumber(cursor), limit+1)
+	if err != nil {
+		return list[attemptView]{}, err
+	}
+	body, err := s.deliveryBody(c.r.Context(), d)
+	if err != nil {
+		return list[attemptView]{}, err
+	}
+	out := list[attemptView]{Data: []attemptView{}}
+	size := 0
+	for i, a := range attempts {
+		size += len(body) + len(a.ResponseBody)
+		if i == limit || i > 0 && size > maxPageBytes {
+			out.NextCursor = c.cursor(attemptCursor(attempts[i-1].Number))
+			break
+		}
+		v := viewAttempt(a, body)
+		if a.Number == d.Attempts && d.State == store.Pending {
+			due := stamp(d.DueAt)
+			v.NextDueAt = &due
+		}
+		out.Data = append(out.Data, v)
+	}
+	return out, nil
+}
+
+// deliveryBody renders what every attempt of a delivery sends: the body is a
+// function of the event and of the dialect's revision that it pins. It is nil
+// where the event's data or that revision is gone.
+func (s *server) deliveryBody(ctx context.Context, d *store.Delivery) ([]byte, error) {
+	e, err := s.store.Event(ctx, d.ProjectID, d.EventID)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	p, err := s.store.Project(ctx, d.ProjectID)
+	if err != nil {
+		return nil, err
+	}
+	dialect, ok := s.dialects(e.Dialect)
+	if !ok {
+		return nil, nil
+	}
+	body, err := dialect.AppendBody(nil, &webhook.Message{
+		ID: e.ID, Type: e.Type, Time: e.Time, Data: e.Data, Endpoint: d.EndpointID, Delivery: d.ID,
+		Consumer: d.Consumer, BodyID: p.BodyID, Test: e.Test,
+	})
+	if err != nil {
+		return nil, nil //nolint:nilerr // the attempt itself says that it could not be rendered
+	}
+	return body, nil
+}
+
+func viewAttempt(a *store.Attempt, body []byte) attemptView {
+	v := attemptView{Number: a.Number, At: stamp(a.At), Timings: viewTimings(&a.Timings)}
+	v.Request.Line, v.Request.Headers = splitHead(a.RequestHead)
+	v.Request.contentView = viewContent(body)
+	if a.Status != 0 {
+		v.Response = &responseView{Status: a.Status, Truncated: a.Truncated}
+		v.Response.Line, v.Response.Headers = splitHead(a.ResponseHead)
+		if a.ResponseBody == nil {
+			a.ResponseBody = []byte{}
+		}
+		v.Response.contentView = viewContent(a.ResponseBody)
+	}
+	if a.Class != "" {
+		v.Error = &attemptError{Class: string(a.Class), Detail: a.Detail}
+	}
+	return v
+}
+
+func viewContent(b []byte) contentView {
+	switch {
+	case b == nil:
+		return contentView{Encoding: "none"}
+	case utf8.Valid(b):
+		s := string(b)
+		return contentView{Body: &s, Encoding: "text"}
+	}
+	s := base64.StdEncoding.EncodeToString(b)
+	return contentView{Body: &s, Encoding: "base64"}
+}
+
+// splitHead reads a request or answer as it stood on the wire: its first line
+// and its header lines. Bytes that are not UTF-8 become U+FFFD.
+func splitHead(head []byte) (line string, headers []headerView) {
+	headers = []headerView{}
+	text := strings.ToValidUTF8(string(head), "\uFFFD")
+	for i, l := range strings.Split(text, "\n") {
+		l = strings.TrimSuffix(l, "\r")
+		if i == 0 {
+			line = l
+			continue
+		}
+		if l == "" {
+			continue
+		}
+		name, value, _ := strings.Cut(l, ":")
+		headers = append(headers, headerView{Name: name, Value: strings.Trim(value, " \t")})
+	}
+	return line, headers
+}
+
+func viewTimings(t *store.Timings) timingsView {
+	ms := func(d time.Duration) *float64 {
+		if d == 0 {
+			return nil
+		}
+		v := float64(d.Microseconds()) / 1000
+		return &v
+	}
+	return timingsView{DNS: ms(t.DNS), Connect: ms(t.Connect), TLS: ms(t.TLS), FirstByte: ms(t.FirstByte), Total: ms(t.Total), Reused: t.Reused}
+}
+
+// An attempt's cursor is its number, in the place of an id.
+func attemptCursor(n int) (id store.ID) {
+	binary.BigEndian.PutUint64(id[8:], uint64(n)) //nolint:gosec // numbers begin at 1
+	return id
+}
+
+func attemptNumber(id store.ID) int { return int(binary.BigEndian.Uint64(id[8:])) } //nolint:gosec // its sum was checked

@@ -1,0 +1,180 @@
+package api
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base32"
+	"encoding/binary"
+	"errors"
+	"hash/crc32"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/malote-dev/malote/internal/secret"
+	"github.com/malote-dev/malote/internal/store"
+)
+
+// scope is what a route asks of a key.
+type scope string
+
+// The scopes of keys. public and root are not given to keys: a public route
+// takes no key, a root route takes a root key.
+const (
+	public scope = "public"
+	root   scope = "root"
+
+	consumersRead   scope = "consumers:read"
+	consumersWrite  scope = "consumers:write"
+	endpointsRead   scope = "endpoints:read"
+	endpointsWrite  scope = "endpoints:write"
+	eventsRead      scope = "events:read"
+	eventsWrite     scope = "events:write"
+	eventsBroadcast scope = "events:broadcast"
+	deliveriesRead  scope = "deliveries:read"
+	deliveriesWrite scope = "deliveries:write"
+)
+
+// Scopes lists what a project's key can be allowed to do; "*" is all of it.
+func Scopes() []string {
+	all := []scope{consumersRead, consumersWrite, endpointsRead, endpointsWrite, eventsRead, eventsWrite, eventsBroadcast, deliveriesRead, deliveriesWrite}
+	out := make([]string, len(all))
+	for i, s := range all {
+		out[i] = string(s)
+	}
+	return out
+}
+
+// keyPrefix begins every key, so that people and scanners recognise one.
+const keyPrefix = "mlt_"
+
+// Kinds of keys, the part of the text after keyPrefix.
+const (
+	KeyRoot        = "root"
+	KeyProduction  = "prod"
+	KeyDevelopment = "dev"
+)
+
+const (
+	keyRandom = 32 // characters: 160 bits
+	keySum    = 7  // characters: CRC-32, so that a mistyped key is known without asking the store
+	keyShown  = 4  // random characters in a key's Prefix
+)
+
+var keyEncoding = base32.NewEncoding("0123456789abcdefghjkmnpqrstvwxyz").WithPadding(base32.NoPadding)
+
+// NewKey makes a bearer key of a kind: its text, the prefix that it can be
+// recognised by, and the hash that the store keeps.
+func NewKey(kind string) (text secret.Text, prefix string, hash [32]byte) {
+	random := make([]byte, 20)
+	rand.Read(random) // never fails
+	body := keyPrefix + kind + "_" + keyEncoding.EncodeToString(random)
+	full := body + checksum(body)
+	return secret.Text(full), body[:len(body)-keyRandom+keyShown], HashKey(full)
+}
+
+// HashKey is what the store knows a key by. A key has 160 random bits: a plain
+// hash is as hard to turn back as the key is to guess.
+func HashKey(text string) [32]byte { return sha256.Sum256([]byte(text)) }
+
+func checksum(body string) string {
+	sum := binary.BigEndian.AppendUint32(nil, crc32.ChecksumIEEE([]byte(body)))
+	return keyEncoding.EncodeToString(sum)
+}
+
+// mistyped reports whether a text looks like a key of this server and is none.
+func mistyped(text string) bool {
+	if !strings.HasPrefix(text, keyPrefix) {
+		return false // another form of key; the store knows
+	}
+	return len(text) <= keySum || checksum(text[:len(text)-keySum]) != text[len(text)-keySum:]
+}
+
+// authenticate finds the key of a request and asks whether it may use the route.
+func (s *server) authenticate(c *call) error {
+	if c.route.scope == public {
+		return nil
+	}
+	text, err := bearer(c.r.Header["Authorization"])
+	if err != nil {
+		return err
+	}
+	if mistyped(text) {
+		return unauthenticated(kindKeyWrong, "the key is not whole: its checksum does not fit")
+	}
+	c.keyHash = HashKey(text)
+	if err := s.findKey(c); err != nil {
+		return err
+	}
+	return authorize(c.key, c.route.scope)
+}
+
+func (s *server) findKey(c *call) error {
+	key, err := s.store.KeyByHash(c.r.Context(), c.keyHash, time.Now())
+	if errors.Is(err, store.ErrNotFound) {
+		return unauthenticated(kindKeyWrong, "this server knows no such key, or it has expired or was revoked")
+	}
+	if err != nil {
+		return err
+	}
+	c.key = key
+	return nil
+}
+
+// recheck asks again whether the key of a request is in force: configuration
+// moved while its events were matched.
+func (s *server) recheck(c *call) func(context.Context) error {
+	return func(context.Context) error {
+		if err := s.findKey(c); err != nil {
+			return err
+		}
+		return authorize(c.key, c.route.scope)
+	}
+}
+
+func bearer(values []string) (string, error) {
+	switch {
+	case len(values) == 0:
+		return "", unauthenticated(kindKeyMissing, "the request carries no key")
+	case len(values) > 1:
+		return "", unauthenticated(kindKeyWrong, "the request carries the header Authorization more than once")
+	}
+	kind, text, ok := strings.Cut(values[0], " ")
+	if !ok || !strings.EqualFold(kind, "Bearer") {
+		return "", unauthenticated(kindKeyMissing, "the header Authorization is not of the form: Bearer mlt_…")
+	}
+	return strings.TrimSpace(text), nil
+}
+
+func unauthenticated(k kind, detail string) *problem {
+	return k.problem(detail).with("WWW-Authenticate", `Bearer realm="malote"`)
+}
+
+func authorize(k *store.Key, need scope) error {
+	isRoot := k.ProjectID.IsZero()
+	switch {
+	case need == root && isRoot:
+		return nil
+	case need == root:
+		return kindForbidden.problem("this route takes a root key, and the key belongs to a project").
+			fixed("Use a root key; whoever runs the server makes one with `malote key root`.")
+	case isRoot:
+		return kindForbidden.problem("a root key manages projects and their keys only; this route needs a project's key with the scope " + string(need)).
+			fixed("Make a key for the project: POST /v1/projects/{id}/keys.")
+	case !hasScope(k, need):
+		return kindForbidden.problem("this route needs a key with the scope " + string(need))
+	}
+	return nil
+}
+
+// allScopes is the scope that stands for all of them.
+const allScopes = "*"
+
+func hasScope(k *store.Key, need scope) bool {
+	return slices.Contains(k.Scopes, string(need)) || slices.Contains(k.Scopes, allScopes)
+}
+
+// mayAct reports whether the key may act for a consumer: a key of the whole
+// project for any, a key of one consumer for that one.
+func mayAct(k *store.Key, consumer string) bool { return k.Consumer == "" || k.Consumer == consumer }

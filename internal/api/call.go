@@ -1,0 +1,209 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"os"
+	"runtime/debug"
+	"strconv"
+	"time"
+
+	"encoding/binary"
+
+	"github.com/malote-dev/malote/internal/store"
+)
+
+// call is one request on its way through.
+type call struct {
+	s       *server
+	w       http.ResponseWriter
+	r       *http.Request
+	route   *route
+	id      store.ID // of the request; random
+	start   time.Time
+	key     *store.Key
+	keyHash [32]byte
+	status  int // of the answer; 0: none yet
+}
+
+// Memory for bodies. A body within firstRead is read at once; a larger one
+// takes its limit out of the common budget, so that callers that announce
+// much and send it slowly cannot fill the memory together.
+const (
+	firstRead  = 64 << 10
+	bodyBudget = 256 << 20
+)
+
+func (s *server) begin(rt *route, w http.ResponseWriter, r *http.Request) *call {
+	c := &call{s: s, w: w, r: r, route: rt, start: time.Now(), status: rt.status}
+	binary.BigEndian.PutUint64(c.id[:8], rand.Uint64())
+	binary.BigEndian.PutUint64(c.id[8:], rand.Uint64())
+	h := w.Header()
+	h["X-Request-Id"] = []string{requestID.Format(c.id)}
+	h["Cache-Control"] = []string{"no-store"}
+	h["X-Content-Type-Options"] = []string{"nosniff"}
+	return c
+}
+
+// end measures, and answers a panic.
+func (c *call) end() {
+	if v := recover(); v != nil {
+		if v == http.ErrAbortHandler { //nolint:errorlint // net/http's own value
+			panic(v)
+		}
+		c.s.log.Error("panic in a handler", "request_id", requestID.Format(c.id), "method", c.route.method, "route", c.route.pattern,
+			"panic", fmt.Sprintf("%T", v), "stack", string(debug.Stack()))
+		c.fail(kindInternal.problem("something unexpected went wrong; the log of the server says what"))
+	}
+	c.route.observe[min(max(c.status/100, 0), 5)].Observe(time.Since(c.start).Seconds())
+}
+
+// run is every request: who asks, may he, what does it do.
+func (c *call) run() {
+	if c.route.body > 0 {
+		c.r.Body = http.MaxBytesReader(c.w, c.r.Body, c.route.body)
+	}
+	err := c.s.authenticate(c)
+	if err == nil {
+		err = c.route.run(c)
+	}
+	if err != nil {
+		c.fail(err)
+	}
+}
+
+// fail answers with a problem.
+func (c *call) fail(err error) {
+	p := *asProblem(err) // a copy: some are shared
+	p.RequestID = requestID.Format(c.id)
+	if p.Status >= 500 {
+		level := slog.LevelError
+		if p.Status == http.StatusServiceUnavailable {
+			level = slog.LevelWarn
+		}
+		c.s.log.Log(context.WithoutCancel(c.r.Context()), level, "request failed", "request_id", p.RequestID,
+			"method", c.route.method, "route", c.route.pattern, "status", p.Status, "detail", p.Detail, "error", p.cause)
+	}
+	for name, value := range p.header {
+		c.w.Header().Set(name, value)
+	}
+	c.status = p.Status
+	body, err := encode(&p)
+	if err != nil { // no member of a problem can fail
+		body = []byte(`{"title":"The server failed","status":500}`)
+	}
+	c.write("application/problem+json", body)
+}
+
+// answer writes a success.
+func (c *call) answer(out any) error {
+	body, err := encode(out)
+	if err != nil {
+		return fmt.Errorf("encode the answer: %w", err)
+	}
+	c.write("application/json", body)
+	return nil
+}
+
+func (c *call) write(contentType string, body []byte) {
+	h := c.w.Header()
+	h["Content-Type"] = []string{contentType}
+	h["Content-Length"] = []string{strconv.Itoa(len(body))}
+	c.w.WriteHeader(c.status)
+	_, _ = c.w.Write(body) // a caller that is gone is no error of ours
+}
+
+// appender is an answer that writes itself, where bytes must stay as they are.
+type appender interface {
+	appendJSON(dst []byte) ([]byte, error)
+}
+
+// encode writes JSON with a newline behind it, for those who read it in a shell.
+func encode(v any) ([]byte, error) {
+	if a, ok := v.(appender); ok {
+		b, err := a.appendJSON(nil)
+		return append(b, '\n'), err
+	}
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	err := e.Encode(v)
+	return b.Bytes(), err
+}
+
+// body reads the request's body, at most the route's limit.
+func (c *call) body() ([]byte, error) {
+	if e := c.r.Header.Get("Content-Encoding"); e != "" && e != "identity" {
+		return nil, kindMedia.problem("the body is sent with Content-Encoding, which this server does not take off")
+	}
+	size := c.r.ContentLength
+	if size > c.route.body {
+		c.w.Header().Set("Connection", "close") // do not read what is refused
+		return nil, bodyTooLarge(c.route.body)
+	}
+	if size < 0 || size > firstRead {
+		reserved := size
+		if size < 0 {
+			reserved = c.route.body
+		}
+		defer c.s.bodies.Add(-reserved)
+		if c.s.bodies.Add(reserved) > bodyBudget {
+			return nil, kindUnavailable.problem("too many large bodies are being read at once").with("Retry-After", "1")
+		}
+	}
+	b := make([]byte, 0, min(max(size, 512), firstRead))
+	for {
+		n, err := c.r.Body.Read(b[len(b):cap(b)])
+		b = b[:len(b)+n]
+		switch {
+		case errors.Is(err, io.EOF):
+			return b, nil
+		case err != nil:
+			return nil, unreadable(err)
+		case len(b) == cap(b):
+			if int64(len(b)) == size {
+				return b, nil
+			}
+			b = append(b, 0)[:len(b)]
+		}
+	}
+}
+
+func unreadable(err error) error {
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooLarge):
+		return err
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return kindTimeout.problem("the body did not arrive within the server's time limit").because(err)
+	}
+	return kindBody.problem("the body ends early or is not what its headers say").because(err)
+}
+
+// noQuery refuses parameters where none are known, so that a mistyped one is
+// not ignored.
+func noQuery(c *call) error {
+	if c.r.URL.RawQuery == "" {
+		return nil
+	}
+	return decodeQuery(c.r.URL.Query(), &none{})
+}
+
+// idempotencyKey reads the header; absent is "".
+func (c *call) idempotencyKey() (string, error) {
+	values := c.r.Header["Idempotency-Key"]
+	switch len(values) {
+	case 0:
+		return "", nil
+	case 1:
+		return values[0], nil
+	}
+	return "", headerProblem("Idempotency-Key", "is given more than once; send it once")
+}

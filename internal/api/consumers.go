@@ -1,0 +1,102 @@
+package api
+
+import (
+	"errors"
+	"net/http"
+
+	"github.com/malote-dev/malote/internal/ingest"
+	"github.com/malote-dev/malote/internal/store"
+	"github.com/malote-dev/malote/webhook"
+)
+
+type consumerInput struct {
+	Name optional[string] `json:"name" body:"optional"`
+}
+
+type consumerView struct {
+	ID        string `json:"id"`
+	UID       string `json:"uid"`
+	Name      string `json:"name"`
+	CreatedAt stamp  `json:"created_at"`
+}
+
+func viewConsumer(co *store.Consumer) consumerView {
+	return consumerView{ID: consumerID.Format(co.ID), UID: co.UID, Name: co.Name, CreatedAt: stamp(co.CreatedAt)}
+}
+
+func (s *server) putConsumer(c *call, in *consumerInput) (consumerView, error) {
+	uid := c.r.PathValue("uid")
+	if !mayAct(c.key, uid) {
+		return consumerView{}, otherConsumer()
+	}
+	project, err := s.store.Project(c.r.Context(), c.key.ProjectID)
+	if err != nil {
+		return consumerView{}, err
+	}
+	var errs ingest.FieldErrors
+	if d := s.checkConsumer(project, uid); d != "" {
+		return consumerView{}, kindInvalid.problem("the uid in the path " + d)
+	}
+	if d := checkText(in.Name.Value, maxName, false); d != "" {
+		addError(&errs, "/name", d)
+		return consumerView{}, errs
+	}
+	co := &store.Consumer{ProjectID: c.key.ProjectID, UID: uid, Name: in.Name.Value}
+	created, err := s.store.PutConsumer(c.r.Context(), co)
+	if created {
+		c.status = http.StatusCreated
+	}
+	return viewConsumer(co), err
+}
+
+func (s *server) getConsumer(c *call) (consumerView, error) {
+	uid := c.r.PathValue("uid")
+	if !mayAct(c.key, uid) {
+		return consumerView{}, store.ErrNotFound
+	}
+	co, err := s.store.Consumer(c.r.Context(), c.key.ProjectID, uid)
+	if err != nil {
+		return consumerView{}, err
+	}
+	return viewConsumer(co), nil
+}
+
+// deleted is the answer to every delete. in_flight attempts began before it
+// and may still arrive.
+type deleted struct {
+	Deleted  bool `json:"deleted"`
+	InFlight int  `json:"in_flight"`
+}
+
+func (s *server) deleteConsumer(c *call, _ *none) (deleted, error) {
+	uid := c.r.PathValue("uid")
+	if !mayAct(c.key, uid) {
+		return deleted{}, store.ErrNotFound
+	}
+	n, err := s.store.DeleteConsumer(c.r.Context(), c.key.ProjectID, uid)
+	return deleted{Deleted: true, InFlight: n}, err
+}
+
+// checkConsumer returns what is wrong with a uid in a project, or "".
+func (s *server) checkConsumer(p *store.Project, uid string) string {
+	if uid == store.SystemConsumer {
+		return "" // the operator's own endpoints
+	}
+	if d := ingest.CheckUID(uid); d != "" {
+		return d
+	}
+	d, ok := s.dialects(p.Dialect)
+	if !ok {
+		return ""
+	}
+	var misfit *webhook.DataError
+	if errors.As(d.CheckConsumer(uid), &misfit) {
+		return misfit.Reason
+	}
+	return ""
+}
+
+func otherConsumer() *problem {
+	return kindForbidden.problem("the key acts for one consumer, and this is another").
+		fixed("Use that consumer's key, or a key of the whole project.")
+}

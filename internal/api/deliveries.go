@@ -1,0 +1,133 @@
+package api
+
+import (
+	"errors"
+	"time"
+
+	"github.com/malote-dev/malote/internal/store"
+)
+
+type deliveryView struct {
+	ID         string `json:"id"`
+	EventID    string `json:"event_id"`
+	Type       string `json:"type"`
+	EndpointID string `json:"endpoint_id"`
+	Consumer   string `json:"consumer"`
+	State      string `json:"state"`
+	Reason     string `json:"reason,omitempty"` // failed or cancelled: why
+	Attempts   int    `json:"attempts"`
+	LastStatus *int   `json:"last_status"` // HTTP status of the last attempt; null: no answer, or no attempt
+	NextDueAt  stamp  `json:"next_due_at"` // null unless pending
+	CreatedAt  stamp  `json:"created_at"`
+	FinishedAt stamp  `json:"finished_at"`         // null while pending
+	InFlight   *int   `json:"in_flight,omitempty"` // attempts under way, which may still arrive
+}
+
+func viewDelivery(d *store.Delivery) deliveryView {
+	v := deliveryView{
+		ID: deliveryID.Format(d.ID), EventID: eventID.Format(d.EventID), Type: d.EventType,
+		EndpointID: endpointID.Format(d.EndpointID), Consumer: d.Consumer, State: string(d.State), Reason: d.Reason,
+		Attempts: d.Attempts, CreatedAt: stamp(d.CreatedAt), FinishedAt: stamp(d.FinishedAt),
+	}
+	if d.State == store.Pending {
+		v.NextDueAt = stamp(d.DueAt)
+	}
+	if d.LastStatus != 0 {
+		v.LastStatus = &d.LastStatus
+	}
+	return v
+}
+
+type deliveriesQuery struct {
+	EventID    store.ID  `query:"event_id" prefix:"evt_"`
+	EndpointID store.ID  `query:"endpoint_id" prefix:"ep_"`
+	Consumer   string    `query:"consumer"`
+	Type       string    `query:"type"`
+	State      string    `query:"state"`
+	From       time.Time `query:"from"`
+	Until      time.Time `query:"until"`
+	Limit      int       `query:"limit"`
+	Cursor     string    `query:"cursor"`
+}
+
+func (s *server) listDeliveries(c *call, q *deliveriesQuery) (list[deliveryView], error) {
+	switch store.State(q.State) {
+	case "", store.Pending, store.Delivered, store.Failed, store.Cancelled:
+	default:
+		return list[deliveryView]{}, parameter("state", "is none of pending, delivered, failed, cancelled")
+	}
+	before, err := c.after(q.Cursor)
+	if err != nil {
+		return list[deliveryView]{}, err
+	}
+	consumer, ok := ownConsumer(c.key, q.Consumer)
+	if !ok {
+		return list[deliveryView]{Data: []deliveryView{}}, nil
+	}
+	page, err := s.store.Deliveries(c.r.Context(), c.key.ProjectID, store.Filter{
+		EventID: q.EventID, EndpointID: q.EndpointID, Consumer: consumer, Type: q.Type, State: store.State(q.State),
+		From: q.From, Until: q.Until, Before: before, Limit: limitOf(q.Limit),
+	})
+	if err != nil {
+		return list[deliveryView]{}, err
+	}
+	return list[deliveryView]{Data: views(page.Items, viewDelivery), NextCursor: c.cursor(page.Next)}, nil
+}
+
+// delivery reads the delivery of the path, if it is the key's to see.
+func (s *server) delivery(c *call) (*store.Delivery, error) {
+	id, err := pathID(c, "id", deliveryID)
+	if err != nil {
+		return nil, err
+	}
+	d, err := s.store.Delivery(c.r.Context(), c.key.ProjectID, id)
+	if err != nil {
+		return nil, err
+	}
+	if !mayAct(c.key, d.Consumer) {
+		return nil, store.ErrNotFound
+	}
+	return d, nil
+}
+
+func (s *server) getDelivery(c *call) (deliveryView, error) {
+	d, err := s.delivery(c)
+	if err != nil {
+		return deliveryView{}, err
+	}
+	return viewDelivery(d), nil
+}
+
+func (s *server) retryDelivery(c *call, _ *none) (deliveryView, error) {
+	d, err := s.delivery(c)
+	if err != nil {
+		return deliveryView{}, err
+	}
+	d, err = s.store.RetryDelivery(c.r.Context(), c.key.ProjectID, d.ID)
+	if errors.Is(err, store.ErrConflict) {
+		return deliveryView{}, kindConflict.problem("the delivery's endpoint was deleted").
+			fixed("Send the event again; it goes to the endpoints of today.")
+	}
+	if err != nil {
+		return deliveryView{}, err
+	}
+	return viewDelivery(d), nil
+}
+
+func (s *server) cancelDelivery(c *call, _ *none) (deliveryView, error) {
+	d, err := s.delivery(c)
+	if err != nil {
+		return deliveryView{}, err
+	}
+	d, inFlight, err := s.store.CancelDelivery(c.r.Context(), c.key.ProjectID, d.ID)
+	if errors.Is(err, store.ErrConflict) {
+		return deliveryView{}, kindConflict.problem("the delivery is over: only a pending one can be cancelled").
+			fixed("Nothing is left to do.")
+	}
+	if err != nil {
+		return deliveryView{}, err
+	}
+	v := viewDelivery(d)
+	v.InFlight = &inFlight
+	return v, nil
+}

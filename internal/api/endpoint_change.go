@@ -1,0 +1,212 @@
+package api
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/malote-dev/malote/internal/deliver/egress"
+	"github.com/malote-dev/malote/internal/ingest"
+	"github.com/malote-dev/malote/internal/secret"
+	"github.com/malote-dev/malote/internal/store"
+	"github.com/malote-dev/malote/webhook"
+)
+
+// Limits of an endpoint.
+const (
+	maxURL         = 2048
+	maxEventTypes  = 100
+	maxHeaders     = 32
+	maxHeaderBytes = 8 << 10
+	maxRate        = 6000
+	maxOverlap     = 30 * 24 * 60 * 60
+	defaultOverlap = 24 * 60 * 60 // seconds
+	maxSecrets     = 4            // in force at once
+)
+
+// redactedValue of a header means "as it was": what a caller read, he may send back.
+var redactedValue = secret.Text("").String()
+
+// endpointChange is a checked input, ready to be applied to an endpoint.
+type endpointChange struct {
+	in        *endpointInput
+	url       string // canonical
+	secret    string // the new one; empty: none
+	generated bool   // it was made here, and this answer has to show it
+	now       time.Time
+}
+
+// checkEndpoint judges all that can be judged without the endpoint's row.
+func (s *server) checkEndpoint(in *endpointInput, p *store.Project, d *webhook.Dialect, create bool, errs *ingest.FieldErrors) *endpointChange {
+	ch := &endpointChange{in: in, now: time.Now()}
+	if create || in.URL.Set {
+		ch.url = s.checkURL(in.URL.Value, p, d, errs)
+	}
+	if create || in.EventTypes.Set {
+		checkEventTypes(in.EventTypes.Value, errs)
+	}
+	if detail := checkText(in.Description.Value, maxDescription, false); detail != "" {
+		addError(errs, "/description", detail)
+	}
+	checkHeaders(in.Headers.Value, d, create, errs)
+	if r := in.RateLimit.or(1); r < 0 || r > maxRate {
+		addError(errs, "/rate_limit", fmt.Sprintf("is deliveries a minute, from 1 to %d; 0 or null means the dialect's", maxRate))
+	}
+	if o := in.SecretOverlap.or(0); o < 0 || o > maxOverlap {
+		addError(errs, "/secret_overlap", fmt.Sprintf("is seconds, from 0 to %d", maxOverlap))
+	} else if create && in.SecretOverlap.given() {
+		addError(errs, "/secret_overlap", "has no meaning for a new endpoint; it says how long the old secret stays in force when secret changes")
+	}
+	switch {
+	case in.Secret.given():
+		ch.secret = in.Secret.Value
+		var bad *webhook.SecretError
+		if err := d.CheckSecret(ch.secret); errors.As(err, &bad) {
+			addError(errs, "/secret", bad.Reason)
+		} else if err != nil {
+			addError(errs, "/secret", "cannot sign in this dialect")
+		}
+	case create || in.Secret.Null:
+		ch.secret, ch.generated = d.NewSecret(), true
+	}
+	return ch
+}
+
+// checkURL judges a URL and returns its canonical form. Plain http passes
+// where the operator's policy lets it, but never in production under a dialect
+// that asks for https.
+func (s *server) checkURL(raw string, p *store.Project, d *webhook.Dialect, errs *ingest.FieldErrors) string {
+	switch {
+	case raw == "":
+		addError(errs, "/url", "is missing; send the URL that deliveries are POSTed to, as in https://example.com/webhooks")
+		return ""
+	case len(raw) > maxURL:
+		addError(errs, "/url", fmt.Sprintf("has more than %d characters", maxURL))
+		return ""
+	}
+	policy := s.policy
+	onlyHTTPS := p.Environment == store.Production && d.Limits.HTTPSInProduction
+	policy.AllowHTTP = policy.AllowHTTP && !onlyHTTPS
+	u, err := policy.CheckURL(raw)
+	if err == nil {
+		return u.String()
+	}
+	var bad *egress.URLError
+	if !errors.As(err, &bad) {
+		addError(errs, "/url", "cannot be used")
+		return ""
+	}
+	addError(errs, "/url", bad.Reason+"; "+bad.Fix)
+	return ""
+}
+
+func checkEventTypes(types []string, errs *ingest.FieldErrors) {
+	switch {
+	case len(types) == 0:
+		addError(errs, "/event_types", `is missing; name the types that the endpoint wants: exact ones, "task.*", or "*" for all`)
+	case len(types) > maxEventTypes:
+		addError(errs, "/event_types", fmt.Sprintf(`has more than %d entries; use patterns such as "task.*"`, maxEventTypes))
+	default:
+		for i, t := range types {
+			if detail := ingest.CheckPattern(t); detail != "" {
+				addError(errs, fmt.Sprintf("/event_types/%d", i), detail)
+			}
+		}
+	}
+}
+
+// apply alters an endpoint (a new one has no row behind it). Errors: a problem.
+func (ch *endpointChange) apply(e *store.Endpoint) error {
+	in := ch.in
+	if ch.url != "" {
+		e.URL = ch.url
+	}
+	if in.EventTypes.given() {
+		e.EventTypes = slices.Clone(in.EventTypes.Value)
+		slices.Sort(e.EventTypes)
+		e.EventTypes = slices.Compact(e.EventTypes)
+	}
+	if in.Description.Set {
+		e.Description = in.Description.Value
+	}
+	if in.RateLimit.Set {
+		e.RateLimit = in.RateLimit.Value
+	}
+	if in.Enabled.given() {
+		setEnabled(e, in.Enabled.Value)
+	}
+	if err := ch.applyHeaders(e); err != nil {
+		return err
+	}
+	return ch.applySecret(e)
+}
+
+// applyHeaders merges: a value sets, null removes one, null for all removes all.
+func (ch *endpointChange) applyHeaders(e *store.Endpoint) error {
+	if ch.in.Headers.Null {
+		e.Headers = nil
+		return nil
+	}
+	headers := slices.Clone(e.Headers)
+	for _, h := range ch.in.Headers.Value {
+		at := slices.IndexFunc(headers, func(o store.Header) bool { return strings.EqualFold(o.Name, h.Name) })
+		switch {
+		case h.Null && at >= 0:
+			headers = slices.Delete(headers, at, at+1)
+		case h.Null:
+		case h.Value == redactedValue && at >= 0: // as it was
+		case h.Value == redactedValue:
+			return field("/headers/"+escapePointer(h.Name), "is [redacted], which stands for a value that is kept; send the value itself")
+		case at >= 0:
+			headers[at] = store.Header{Name: h.Name, Value: secret.Text(h.Value)}
+		default:
+			headers = append(headers, store.Header{Name: h.Name, Value: secret.Text(h.Value)})
+		}
+	}
+	size := 0
+	for _, h := range headers {
+		size += len(h.Name) + len(h.Value.Reveal())
+	}
+	if len(headers) > maxHeaders || size > maxHeaderBytes {
+		return field("/headers", fmt.Sprintf("would be %d headers of %d bytes; at most %d of %d bytes in all", len(headers), size, maxHeaders, maxHeaderBytes))
+	}
+	e.Headers = headers
+	return nil
+}
+
+// applySecret rotates: the old secrets stay in force for the overlap, or as
+// long as they would have, whichever ends first.
+func (ch *endpointChange) applySecret(e *store.Endpoint) error {
+	overlap := ch.in.SecretOverlap
+	if ch.secret == "" && !overlap.given() {
+		return nil
+	}
+	end := ch.now.Add(time.Duration(overlap.or(defaultOverlap)) * time.Second)
+	var kept []store.SigningSecret
+	for i, s := range e.Secrets {
+		if ch.secret == "" && i == 0 {
+			kept = append(kept, s) // only the overlap of the older ones changes
+			continue
+		}
+		if s.Value.Reveal() == ch.secret {
+			continue // it is the new one now
+		}
+		if s.ExpiresAt.IsZero() || s.ExpiresAt.After(end) {
+			s.ExpiresAt = end
+		}
+		if s.ExpiresAt.After(ch.now) {
+			kept = append(kept, s)
+		}
+	}
+	if ch.secret != "" {
+		kept = append([]store.SigningSecret{newSecret(ch.secret, ch.now)}, kept...)
+	}
+	if len(kept) > maxSecrets {
+		return kindConflict.problemf("%d secrets are in force already, the most that may overlap", maxSecrets).
+			fixed(`Wait until the oldest has expired, or end the overlap: PATCH with {"secret_overlap": 0}.`)
+	}
+	e.Secrets = kept
+	return nil
+}

@@ -1,0 +1,296 @@
+package api
+
+import (
+	"errors"
+	"time"
+
+	"github.com/malote-dev/malote/internal/ingest"
+	"github.com/malote-dev/malote/internal/secret"
+	"github.com/malote-dev/malote/internal/store"
+	"github.com/malote-dev/malote/webhook"
+)
+
+// endpointInput is a create, or (absent members stay as they are) an update.
+type endpointInput struct {
+	Consumer      optional[string]        `json:"consumer"`
+	URL           optional[string]        `json:"url"`
+	EventTypes    optional[[]string]      `json:"event_types"`
+	Description   optional[string]        `json:"description"`
+	Headers       optional[[]headerValue] `json:"headers"`
+	Secret        optional[string]        `json:"secret"`
+	SecretOverlap optional[int]           `json:"secret_overlap"`
+	RateLimit     optional[int]           `json:"rate_limit"`
+	Enabled       optional[bool]          `json:"enabled"`
+}
+
+type endpointView struct {
+	ID           string            `json:"id"`
+	Consumer     string            `json:"consumer"`
+	URL          string            `json:"url"`
+	Description  string            `json:"description"`
+	EventTypes   []string          `json:"event_types"`
+	Headers      map[string]string `json:"headers"`          // values are "[redacted]"
+	Secret       *string           `json:"secret,omitempty"` // where the contract shows it
+	Secrets      []secretView      `json:"secrets"`
+	RateLimit    *int              `json:"rate_limit"` // null: the dialect's
+	Enabled      bool              `json:"enabled"`
+	State        string            `json:"state"`
+	StateReason  string            `json:"state_reason"`
+	StateSince   stamp             `json:"state_since"`
+	FailureCount int               `json:"failure_count"`
+	FailedAt     stamp             `json:"failed_at"`
+	CreatedAt    stamp             `json:"created_at"`
+	UpdatedAt    stamp             `json:"updated_at"`
+	InFlight     *int              `json:"in_flight,omitempty"` // of attempts with the configuration before a change
+}
+
+// secretView is a secret in force, without its value.
+type secretView struct {
+	CreatedAt stamp `json:"created_at"`
+	ExpiresAt stamp `json:"expires_at"`
+}
+
+// viewEndpoint shows an endpoint; the secret only where the dialect always
+// shows it, or where reveal says that this answer is the one that does.
+func viewEndpoint(e *store.Endpoint, d *webhook.Dialect, reveal bool) endpointView {
+	v := endpointView{
+		ID: endpointID.Format(e.ID), Consumer: e.Consumer, URL: e.URL, Description: e.Description,
+		EventTypes: e.EventTypes, Headers: map[string]string{}, Secrets: []secretView{},
+		Enabled: e.State == store.Active, State: string(e.State), StateReason: e.StateReason, StateSince: stamp(e.StateSince),
+		FailureCount: e.FailureCount, FailedAt: stamp(e.FailedAt), CreatedAt: stamp(e.CreatedAt), UpdatedAt: stamp(e.UpdatedAt),
+	}
+	for _, h := range e.Headers {
+		v.Headers[h.Name] = h.Value.String()
+	}
+	now := time.Now()
+	for _, s := range e.Secrets {
+		if s.ExpiresAt.IsZero() || s.ExpiresAt.After(now) {
+			v.Secrets = append(v.Secrets, secretView{stamp(s.CreatedAt), stamp(s.ExpiresAt)})
+		}
+	}
+	if e.RateLimit > 0 {
+		v.RateLimit = &e.RateLimit
+	}
+	if len(e.Secrets) > 0 && (reveal || d != nil && d.Secret.Visible == webhook.VisibleAlways) {
+		text := e.Secrets[0].Value.Reveal()
+		v.Secret = &text
+	}
+	return v
+}
+
+// project of the key, with its dialect. Errors: [ingest.ErrDialect].
+func (s *server) project(c *call) (*store.Project, *webhook.Dialect, error) {
+	p, err := s.store.Project(c.r.Context(), c.key.ProjectID)
+	if err != nil {
+		return nil, nil, err
+	}
+	d, ok := s.dialects(p.Dialect)
+	if !ok {
+		return p, nil, ingest.ErrDialect
+	}
+	return p, d, nil
+}
+
+func (s *server) createEndpoint(c *call, in *endpointInput) (endpointView, error) {
+	project, d, err := s.project(c)
+	if err != nil {
+		return endpointView{}, err
+	}
+	if c.key.Consumer != "" && !in.Consumer.given() {
+		in.Consumer = optional[string]{Set: true, Value: c.key.Consumer}
+	}
+	if !mayAct(c.key, in.Consumer.Value) {
+		return endpointView{}, otherConsumer()
+	}
+	var errs ingest.FieldErrors
+	if detail := s.checkConsumer(project, in.Consumer.Value); detail != "" {
+		addError(&errs, "/consumer", detail)
+	}
+	ch := s.checkEndpoint(in, project, d, true, &errs)
+	if len(errs) > 0 {
+		return endpointView{}, errs
+	}
+	e := &store.Endpoint{ProjectID: project.ID, Consumer: in.Consumer.Value}
+	if err := ch.apply(e); err != nil {
+		return endpointView{}, err
+	}
+	limit := endpointCap(d)
+	err = s.store.CreateEndpoint(c.r.Context(), e, limit)
+	if errors.Is(err, store.ErrLimit) {
+		return endpointView{}, kindConflict.problemf("consumer %s has %d endpoints already, the most that %s allows", e.Consumer, limit, d.Name).
+			fixed("Delete an endpoint that is no longer needed, or change one.")
+	}
+	if err != nil {
+		return endpointView{}, err
+	}
+	return viewEndpoint(e, d, true), nil
+}
+
+// maxEndpoints of a consumer where the dialect sets no cap.
+const maxEndpoints = 1000
+
+func endpointCap(d *webhook.Dialect) int {
+	if n := d.Limits.EndpointsPerConsumer; n > 0 {
+		return n
+	}
+	return maxEndpoints
+}
+
+type endpointsQuery struct {
+	Consumer string `query:"consumer"`
+	Limit    int    `query:"limit"`
+	Cursor   string `query:"cursor"`
+}
+
+func (s *server) listEndpoints(c *call, q *endpointsQuery) (list[endpointView], error) {
+	_, d, err := s.project(c)
+	if err != nil && !errors.Is(err, ingest.ErrDialect) {
+		return list[endpointView]{}, err
+	}
+	before, err := c.after(q.Cursor)
+	if err != nil {
+		return list[endpointView]{}, err
+	}
+	consumer, ok := ownConsumer(c.key, q.Consumer)
+	if !ok {
+		return list[endpointView]{Data: []endpointView{}}, nil
+	}
+	limit := limitOf(q.Limit)
+	es, err := s.store.Endpoints(c.r.Context(), c.key.ProjectID, consumer, before, limit+1)
+	if err != nil {
+		return list[endpointView]{}, err
+	}
+	var next store.ID
+	if len(es) > limit {
+		es = es[:limit]
+		next = es[limit-1].ID
+	}
+	show := func(e *store.Endpoint) endpointView { return viewEndpoint(e, d, false) }
+	return list[endpointView]{Data: views(es, show), NextCursor: c.cursor(next)}, nil
+}
+
+// ownConsumer narrows a list to the key's consumer; false: it asked for
+// another, and there is nothing to see.
+func ownConsumer(k *store.Key, asked string) (string, bool) {
+	if k.Consumer == "" {
+		return asked, true
+	}
+	return k.Consumer, asked == "" || asked == k.Consumer
+}
+
+// endpoint reads the endpoint of the path, if it is the key's to see.
+func (s *server) endpoint(c *call) (*store.Endpoint, error) {
+	id, err := pathID(c, "id", endpointID)
+	if err != nil {
+		return nil, err
+	}
+	e, err := s.store.Endpoint(c.r.Context(), c.key.ProjectID, id)
+	if err != nil {
+		return nil, err
+	}
+	if !mayAct(c.key, e.Consumer) {
+		return nil, store.ErrNotFound
+	}
+	return e, nil
+}
+
+func (s *server) getEndpoint(c *call) (endpointView, error) {
+	e, err := s.endpoint(c)
+	if err != nil {
+		return endpointView{}, err
+	}
+	_, d, err := s.project(c)
+	if err != nil && !errors.Is(err, ingest.ErrDialect) {
+		return endpointView{}, err
+	}
+	return viewEndpoint(e, d, false), nil
+}
+
+func (s *server) patchEndpoint(c *call, in *endpointInput) (endpointView, error) {
+	project, d, err := s.project(c)
+	if err != nil {
+		return endpointView{}, err
+	}
+	var errs ingest.FieldErrors
+	if in.Consumer.Set {
+		addError(&errs, "/consumer", "cannot be changed; make an endpoint for the other consumer")
+	}
+	ch := s.checkEndpoint(in, project, d, false, &errs)
+	if len(errs) > 0 {
+		return endpointView{}, errs
+	}
+	return s.changeEndpoint(c, d, ch.generated, ch.apply)
+}
+
+// changeEndpoint changes the endpoint of the path and shows what was kept.
+func (s *server) changeEndpoint(c *call, d *webhook.Dialect, reveal bool, change func(*store.Endpoint) error) (endpointView, error) {
+	id, err := pathID(c, "id", endpointID)
+	if err != nil {
+		return endpointView{}, err
+	}
+	e, inFlight, err := s.store.UpdateEndpoint(c.r.Context(), c.key.ProjectID, id, func(e *store.Endpoint) error {
+		if !mayAct(c.key, e.Consumer) {
+			return store.ErrNotFound
+		}
+		return change(e)
+	})
+	if err != nil {
+		return endpointView{}, err
+	}
+	v := viewEndpoint(e, d, reveal)
+	v.InFlight = &inFlight
+	return v, nil
+}
+
+func (s *server) deleteEndpoint(c *call, _ *none) (deleted, error) {
+	e, err := s.endpoint(c)
+	if err != nil {
+		return deleted{}, err
+	}
+	n, err := s.store.DeleteEndpoint(c.r.Context(), c.key.ProjectID, e.ID)
+	return deleted{Deleted: true, InFlight: n}, err
+}
+
+func (s *server) pauseEndpoint(c *call, _ *none) (endpointView, error) {
+	return s.switchEndpoint(c, func(e *store.Endpoint) { setEnabled(e, false) })
+}
+
+type resumeInput struct {
+	// Skip ends what waits instead of sending it.
+	Skip optional[bool] `json:"skip" body:"optional"`
+}
+
+func (s *server) resumeEndpoint(c *call, in *resumeInput) (endpointView, error) {
+	if in.Skip.or(false) {
+		return endpointView{}, field("/skip", "is not possible yet: what waits is sent when the endpoint resumes; cancel deliveries one by one to skip them")
+	}
+	return s.switchEndpoint(c, func(e *store.Endpoint) { setEnabled(e, true) })
+}
+
+func (s *server) switchEndpoint(c *call, change func(*store.Endpoint)) (endpointView, error) {
+	_, d, err := s.project(c)
+	if err != nil && !errors.Is(err, ingest.ErrDialect) {
+		return endpointView{}, err
+	}
+	return s.changeEndpoint(c, d, false, func(e *store.Endpoint) error {
+		change(e)
+		return nil
+	})
+}
+
+// setEnabled pauses an active endpoint, or makes one active again. One that a
+// rule disabled stays disabled until somebody enables it.
+func setEnabled(e *store.Endpoint, on bool) {
+	switch {
+	case on && e.State != store.Active:
+		e.State, e.StateReason, e.StateSince = store.Active, "", time.Now()
+		e.FailureCount, e.FailedAt = 0, time.Time{}
+	case !on && e.State != store.Paused && e.State != store.Disabled:
+		e.State, e.StateReason, e.StateSince = store.Paused, "paused through the API", time.Now()
+	}
+}
+
+// newSecret is a secret from now on.
+func newSecret(text string, now time.Time) store.SigningSecret {
+	return store.SigningSecret{Value: secret.Text(text), CreatedAt: now}
+}

@@ -1,0 +1,279 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/malote-dev/malote/internal/ingest"
+	"github.com/malote-dev/malote/internal/store"
+)
+
+// eventInput describes the body of POST /v1/events; [ingest.Decode] reads it.
+type eventInput struct {
+	Type      string              `json:"type"`
+	Consumer  string              `json:"consumer"`
+	Data      json.RawMessage     `json:"data"`
+	Timestamp optional[time.Time] `json:"timestamp"`
+}
+
+// batchInput describes the body of POST /v1/events/batch.
+type batchInput struct {
+	Events []struct {
+		eventInput
+		IdempotencyKey optional[string] `json:"idempotency_key"`
+	} `json:"events"`
+}
+
+// eventAccepted is the answer to an event that is kept.
+type eventAccepted struct {
+	ID         string `json:"id"`
+	Deliveries int    `json:"deliveries"`
+	Duplicate  bool   `json:"duplicate,omitempty"` // the Idempotency-Key was used before: this is the first answer
+	Unreached  string `json:"unreached,omitempty"` // why nobody gets it
+	More       bool   `json:"more,omitempty"`      // a broadcast goes on: more deliveries are being made
+}
+
+func acceptedView(r *ingest.Result) eventAccepted {
+	return eventAccepted{
+		ID: eventID.Format(r.EventID), Deliveries: r.Deliveries,
+		Duplicate: r.Duplicate, Unreached: r.Unreached, More: r.More,
+	}
+}
+
+func (s *server) postEvent(c *call, body []byte) (eventAccepted, error) {
+	req, err := ingest.Decode(body)
+	if err != nil {
+		s.metrics.refused.Inc()
+		return eventAccepted{}, err
+	}
+	if req.IdempotencyKey, err = c.idempotencyKey(); err != nil {
+		return eventAccepted{}, err
+	}
+	if _, given := c.r.Header["Idempotency-Key"]; given {
+		if d := ingest.CheckKey(req.IdempotencyKey); d != "" {
+			return eventAccepted{}, headerProblem("Idempotency-Key", d)
+		}
+	}
+	if err := s.own(c, &req, s.recheck(c)); err != nil {
+		return eventAccepted{}, err
+	}
+	results, err := s.ingest.Accept(c.r.Context(), []ingest.Request{req})
+	if err != nil {
+		return eventAccepted{}, err
+	}
+	r := &results[0]
+	s.metrics.count(r)
+	if r.Err != nil {
+		return eventAccepted{}, eventProblem(r.Err)
+	}
+	return acceptedView(r), nil
+}
+
+// own makes a request the caller's: his project, and what his key allows.
+func (s *server) own(c *call, r *ingest.Request, recheck func(context.Context) error) error {
+	r.Project, r.Recheck = c.key.ProjectID, recheck
+	r.Broadcast = c.key.Consumer == "" && hasScope(c.key, eventsBroadcast)
+	if c.key.Consumer != "" && r.Consumer != c.key.Consumer && r.Consumer != "" {
+		return otherConsumer()
+	}
+	return nil
+}
+
+// eventProblem is what the outcome of one event is to its caller.
+func eventProblem(err error) *problem {
+	if errors.Is(err, store.ErrConflict) {
+		return kindKeyReused.problem("this Idempotency-Key belongs to another event; nothing was kept")
+	}
+	return asProblem(err)
+}
+
+// batchAnswer has one result for each event, in order.
+type batchAnswer struct {
+	Accepted int           `json:"accepted"`
+	Refused  int           `json:"refused"`
+	Results  []batchResult `json:"results"`
+}
+
+// batchResult is an event that is kept, or the problem with it.
+type batchResult struct {
+	*eventAccepted
+	Error *problem `json:"error,omitempty"`
+}
+
+func (s *server) postBatch(c *call, body []byte) (batchAnswer, error) {
+	items, err := ingest.DecodeBatch(body, MaxBatch)
+	if err != nil {
+		return batchAnswer{}, err
+	}
+	key, err := c.idempotencyKey()
+	if err != nil {
+		return batchAnswer{}, err
+	}
+	if _, given := c.r.Header["Idempotency-Key"]; given {
+		if d := ingest.CheckKey(key); d != "" {
+			return batchAnswer{}, headerProblem("Idempotency-Key", d)
+		}
+		ingest.BatchKey(items, key, body)
+	}
+	results, err := s.acceptBatch(c, items)
+	if err != nil {
+		return batchAnswer{}, err
+	}
+	out := batchAnswer{Results: make([]batchResult, len(results))}
+	for n := range results {
+		s.metrics.count(&results[n])
+		if err := results[n].Err; err != nil {
+			out.Refused++
+			out.Results[n].Error = eventProblem(err)
+			continue
+		}
+		out.Accepted++
+		view := acceptedView(&results[n])
+		out.Results[n].eventAccepted = &view
+	}
+	if out.Accepted == 0 {
+		return batchAnswer{}, allRefused(out.Results)
+	}
+	return out, nil
+}
+
+// acceptBatch has the items that are events kept; each item gets its result.
+func (s *server) acceptBatch(c *call, items []ingest.Item) ([]ingest.Result, error) {
+	results := make([]ingest.Result, len(items))
+	reqs := make([]ingest.Request, 0, len(items))
+	at := make([]int, 0, len(items))
+	recheck := s.recheck(c)
+	for n := range items {
+		err := items[n].Err
+		if err == nil {
+			err = s.own(c, &items[n].Request, recheck)
+		}
+		if err != nil {
+			results[n].Err = err
+			continue
+		}
+		reqs = append(reqs, items[n].Request)
+		at = append(at, n)
+	}
+	if len(reqs) == 0 {
+		return results, nil
+	}
+	kept, err := s.ingest.Accept(c.r.Context(), reqs)
+	if err != nil {
+		return nil, err
+	}
+	for k := range kept {
+		results[at[k]] = kept[k]
+	}
+	return results, nil
+}
+
+// allRefused is the problem of a batch of which nothing was kept: no 2xx for that.
+func allRefused(results []batchResult) *problem {
+	first := results[0].Error
+	p := *first
+	p.Errors = nil
+	for n, r := range results {
+		if r.Error.Status != first.Status {
+			k := kindInvalid
+			p = *k.problem("")
+		}
+		for _, e := range r.Error.Errors {
+			if e.Pointer != nil && len(p.Errors) < ingest.MaxErrors {
+				pointer := fmt.Sprintf("/events/%d%s", n, *e.Pointer)
+				p.Errors = append(p.Errors, fieldProblem{Pointer: &pointer, Detail: e.Detail})
+			}
+		}
+	}
+	p.Detail = fmt.Sprintf("none of the %d events was kept; the first: %s", len(results), first.Detail)
+	return &p
+}
+
+// eventView is an event as a list shows it.
+type eventView struct {
+	ID             string     `json:"id"`
+	Type           string     `json:"type"`
+	Consumer       string     `json:"consumer"`
+	Timestamp      exactStamp `json:"timestamp"`
+	IdempotencyKey *string    `json:"idempotency_key"`
+	Dialect        string     `json:"dialect"`
+	Test           bool       `json:"test"`
+	Deliveries     int        `json:"deliveries"`
+	Unreached      string     `json:"unreached,omitempty"`
+	CreatedAt      stamp      `json:"created_at"`
+}
+
+// eventFull is an event with its data, byte for byte.
+type eventFull struct {
+	eventView
+	Data json.RawMessage `json:"data"`
+}
+
+func (e eventFull) appendJSON(dst []byte) ([]byte, error) {
+	head, err := encode(e.eventView)
+	if err != nil {
+		return nil, err
+	}
+	head = slices.Grow(head[:len(head)-2], len(e.Data)+16) // without "}\n"
+	dst = append(dst, head...)
+	dst = append(dst, `,"data":`...)
+	dst = append(dst, e.Data...)
+	return append(dst, '}'), nil
+}
+
+func viewEvent(e *store.Event) eventView {
+	v := eventView{
+		ID: eventID.Format(e.ID), Type: e.Type, Consumer: e.Consumer, Timestamp: exactStamp(e.Time),
+		Dialect: e.Dialect, Test: e.Test, Deliveries: e.Deliveries, Unreached: e.Unreached, CreatedAt: stamp(e.CreatedAt),
+	}
+	if key := ingest.OwnKey(e.IdempotencyKey); key != "" {
+		v.IdempotencyKey = &key
+	}
+	return v
+}
+
+type eventsQuery struct {
+	Consumer string    `query:"consumer"`
+	Type     string    `query:"type"`
+	From     time.Time `query:"from"`
+	Until    time.Time `query:"until"`
+	Limit    int       `query:"limit"`
+	Cursor   string    `query:"cursor"`
+}
+
+func (s *server) listEvents(c *call, q *eventsQuery) (list[eventView], error) {
+	before, err := c.after(q.Cursor)
+	if err != nil {
+		return list[eventView]{}, err
+	}
+	consumer, ok := ownConsumer(c.key, q.Consumer)
+	if !ok {
+		return list[eventView]{Data: []eventView{}}, nil
+	}
+	page, err := s.store.Events(c.r.Context(), c.key.ProjectID, store.Filter{
+		Consumer: consumer, Type: q.Type, From: q.From, Until: q.Until, Before: before, Limit: limitOf(q.Limit),
+	})
+	if err != nil {
+		return list[eventView]{}, err
+	}
+	return list[eventView]{Data: views(page.Items, viewEvent), NextCursor: c.cursor(page.Next)}, nil
+}
+
+func (s *server) getEvent(c *call) (eventFull, error) {
+	id, err := pathID(c, "id", eventID)
+	if err != nil {
+		return eventFull{}, err
+	}
+	e, err := s.store.Event(c.r.Context(), c.key.ProjectID, id)
+	if err != nil {
+		return eventFull{}, err
+	}
+	if !mayAct(c.key, e.Consumer) {
+		return eventFull{}, store.ErrNotFound
+	}
+	return eventFull{eventView: viewEvent(e), Data: e.Data}, nil
+}

@@ -1,0 +1,99 @@
+package api
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/malote-dev/malote/internal/ingest"
+	"github.com/malote-dev/malote/internal/store"
+)
+
+type keyInput struct {
+	Name      optional[string]    `json:"name"`
+	Scopes    []string            `json:"scopes"`
+	Consumer  optional[string]    `json:"consumer"`
+	ExpiresAt optional[time.Time] `json:"expires_at"`
+}
+
+// keyView is the one answer that shows a key.
+type keyView struct {
+	ID        string   `json:"id"`
+	ProjectID string   `json:"project_id"`
+	Name      string   `json:"name"`
+	Key       string   `json:"key"`
+	Prefix    string   `json:"prefix"`
+	Scopes    []string `json:"scopes"`
+	Consumer  *string  `json:"consumer"`
+	CreatedAt stamp    `json:"created_at"`
+	ExpiresAt stamp    `json:"expires_at"`
+}
+
+func (s *server) createKey(c *call, in *keyInput) (keyView, error) {
+	id, err := pathID(c, "id", projectID)
+	if err != nil {
+		return keyView{}, err
+	}
+	project, err := s.store.Project(c.r.Context(), id)
+	if err != nil {
+		return keyView{}, err
+	}
+	now := time.Now()
+	if err := s.checkKey(in, project, now); err != nil {
+		return keyView{}, err
+	}
+	kind := KeyDevelopment
+	if project.Environment == store.Production {
+		kind = KeyProduction
+	}
+	text, prefix, hash := NewKey(kind)
+	slices.Sort(in.Scopes)
+	key := &store.Key{
+		ProjectID: project.ID, Consumer: in.Consumer.Value, Name: in.Name.Value, Prefix: prefix,
+		Scopes: slices.Compact(in.Scopes), ExpiresAt: in.ExpiresAt.Value,
+	}
+	if err := s.store.CreateKey(c.r.Context(), key, hash); err != nil {
+		return keyView{}, err
+	}
+	view := keyView{
+		ID: keyID.Format(key.ID), ProjectID: projectID.Format(project.ID), Name: key.Name, Key: text.Reveal(), Prefix: prefix,
+		Scopes: key.Scopes, CreatedAt: stamp(key.CreatedAt), ExpiresAt: stamp(key.ExpiresAt),
+	}
+	if key.Consumer != "" {
+		view.Consumer = &key.Consumer
+	}
+	return view, nil
+}
+
+func (s *server) checkKey(in *keyInput, project *store.Project, now time.Time) error {
+	var errs ingest.FieldErrors
+	if d := checkText(in.Name.Value, maxName, false); d != "" {
+		addError(&errs, "/name", d)
+	}
+	known := Scopes()
+	if len(in.Scopes) == 0 {
+		addError(&errs, "/scopes", `is missing; name what the key may do: "*" (all), or some of `+strings.Join(known, ", "))
+	}
+	for i, sc := range in.Scopes {
+		at := fmt.Sprintf("/scopes/%d", i)
+		switch {
+		case sc != allScopes && !slices.Contains(known, sc):
+			addError(&errs, at, `is not a scope; they are "*" (all) and `+strings.Join(known, ", "))
+		case sc == string(eventsBroadcast) && in.Consumer.given():
+			addError(&errs, at, "cannot be given to a key of one consumer: it reaches all of them")
+		}
+	}
+	if in.Consumer.given() {
+		if d := s.checkConsumer(project, in.Consumer.Value); d != "" {
+			addError(&errs, "/consumer", d)
+		}
+	}
+	if in.ExpiresAt.given() && !in.ExpiresAt.Value.After(now) {
+		addError(&errs, "/expires_at", "lies in the past; choose a time to come, or leave it out for a key without an end")
+	}
+	if len(errs) > 0 {
+		return errs
+	}
+	return nil
+}

@@ -1,0 +1,73 @@
+package api
+
+import (
+	"strconv"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/malote-dev/malote/internal/ingest"
+)
+
+// metrics of the API. Labels come from the route table alone, so that nobody
+// outside can make more of them.
+type metrics struct {
+	registry  *prometheus.Registry
+	requests  *prometheus.HistogramVec
+	events    *prometheus.CounterVec
+	kept      prometheus.Counter
+	duplicate prometheus.Counter
+	refused   prometheus.Counter
+	made      prometheus.Counter
+	unreached prometheus.Counter
+	unknown   *route // stands for every path and method that no route has
+}
+
+func newMetrics() *metrics {
+	m := &metrics{
+		registry: prometheus.NewRegistry(),
+		requests: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "malote_http_request_duration_seconds", Help: "Time to answer a request of the API.",
+			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
+		}, []string{"method", "route", "code"}),
+		events: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "malote_events_total", Help: "Events that callers sent, by what came of them.",
+		}, []string{"result"}),
+		made: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "malote_deliveries_created_total", Help: "Deliveries made when events were accepted.",
+		}),
+		unreached: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "malote_events_unreached_total", Help: "Accepted events that no endpoint wanted.",
+		}),
+	}
+	m.kept, m.duplicate, m.refused = m.events.WithLabelValues("accepted"), m.events.WithLabelValues("duplicate"), m.events.WithLabelValues("refused")
+	m.registry.MustRegister(m.requests, m.events, m.made, m.unreached)
+	m.unknown = &route{method: "any", pattern: "unmatched", scope: public}
+	m.prepare(m.unknown)
+	return m
+}
+
+// prepare looks the route's observers up once.
+func (m *metrics) prepare(rt *route) {
+	for class := range rt.observe {
+		code := strconv.Itoa(class) + "xx"
+		if class == 0 {
+			code = "none"
+		}
+		rt.observe[class] = m.requests.WithLabelValues(rt.method, rt.pattern, code)
+	}
+}
+
+func (m *metrics) count(r *ingest.Result) {
+	switch {
+	case r.Err != nil:
+		m.refused.Inc()
+	case r.Duplicate:
+		m.duplicate.Inc()
+	default:
+		m.kept.Inc()
+		m.made.Add(float64(r.Deliveries))
+		if r.Deliveries == 0 {
+			m.unreached.Inc()
+		}
+	}
+}

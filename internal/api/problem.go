@@ -1,0 +1,183 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/malote-dev/malote/internal/ingest"
+	"github.com/malote-dev/malote/internal/rawjson"
+	"github.com/malote-dev/malote/internal/store"
+)
+
+// problemType is the URI prefix of problem types (RFC 9457); docs/api.md lists them.
+const problemType = "urn:malote:problem:"
+
+// kind is a class of problems: what its type, status, title and advice are.
+type kind struct {
+	name   string
+	status int
+	title  string
+	fix    string
+}
+
+// The kinds of problems: the one table from errors to answers.
+var (
+	kindJSON        = kind{"malformed-json", 400, "The body is not acceptable JSON", "Send one JSON object in UTF-8, without a byte order mark, and nothing after it."}
+	kindShape       = kind{"invalid-request", 400, "The request has not the shape of this route", "Correct what errors names and send it again; docs/api.md shows the fields of each route."}
+	kindBody        = kind{"unreadable-body", 400, "The body could not be read", "Send as many bytes as Content-Length says, without a pause."}
+	kindKeyMissing  = kind{"unauthenticated", 401, "No key", "Send the header: Authorization: Bearer mlt_…"}
+	kindKeyWrong    = kind{"unauthenticated", 401, "The key is not valid", "Check that the whole key was copied, that it has not expired and was not revoked, and that it is this server's."}
+	kindForbidden   = kind{"forbidden", 403, "The key may not do this", "Use a key that has the scope named in detail."}
+	kindNotFound    = kind{"not-found", 404, "Not found", "Check the id, and that the key belongs to the same project."}
+	kindRoute       = kind{"no-such-route", 404, "No such route", "Check the path; docs/api.md lists all of them."}
+	kindMethod      = kind{"method-not-allowed", 405, "The path does not take this method", "Use one of the methods in the header Allow."}
+	kindTimeout     = kind{"timeout", 408, "The body did not arrive in time", "Send it again, without pauses."}
+	kindConflict    = kind{"conflict", 409, "This is not possible in the present state", "Read it again and decide."}
+	kindKeyReused   = kind{"idempotency-key-reused", 409, "The Idempotency-Key was used before with another request", "Use a new key for a new request; repeat a request with exactly the same body."}
+	kindTooLarge    = kind{"body-too-large", 413, "The body is too large", "Send less in one request."}
+	kindMedia       = kind{"unsupported-encoding", 415, "The body is encoded", "Send the JSON as it is, without Content-Encoding."}
+	kindInvalid     = kind{"invalid-value", 422, "A value is missing or refused", "Correct what errors names and send it again."}
+	kindTooMany     = kind{"too-many-requests", 429, "Too many requests", "Wait for as long as the header Retry-After says."}
+	kindInternal    = kind{"internal", 500, "The server failed", "Try again; if it stays, give request_id to whoever runs the server."}
+	kindFull        = kind{"storage-full", 503, "There is no room for new events", "Try again later, with the same Idempotency-Key; the operator must free disk space."}
+	kindUnavailable = kind{"unavailable", 503, "The server cannot do this now", "Try again, with the same Idempotency-Key."}
+)
+
+// problem is an answer that is not a success (RFC 9457). Its cause is for the
+// log alone.
+type problem struct {
+	Type      string         `json:"type"`
+	Title     string         `json:"title"`
+	Status    int            `json:"status"`
+	Detail    string         `json:"detail"`
+	Errors    []fieldProblem `json:"errors,omitempty"`
+	Fix       string         `json:"fix"`
+	RequestID string         `json:"request_id"`
+
+	header map[string]string
+	cause  error
+}
+
+// fieldProblem is one thing that is wrong: with a member of the body (a JSON
+// pointer), a query parameter, or a header.
+type fieldProblem struct {
+	Pointer   *string `json:"pointer,omitempty"`
+	Parameter string  `json:"parameter,omitempty"`
+	Header    string  `json:"header,omitempty"`
+	Detail    string  `json:"detail"`
+}
+
+func (p *problem) Error() string {
+	if p.cause != nil {
+		return p.Detail + ": " + p.cause.Error()
+	}
+	return p.Detail
+}
+
+func (p *problem) Unwrap() error { return p.cause }
+
+func (k kind) problem(detail string) *problem {
+	return &problem{Type: problemType + k.name, Title: k.title, Status: k.status, Detail: detail, Fix: k.fix}
+}
+
+func (k kind) problemf(format string, args ...any) *problem {
+	return k.problem(fmt.Sprintf(format, args...))
+}
+
+// because keeps the cause for the log.
+func (p *problem) because(err error) *problem { p.cause = err; return p }
+
+// fixed replaces the kind's general advice by a better one.
+func (p *problem) fixed(fix string) *problem { p.Fix = fix; return p }
+
+func (p *problem) with(name, value string) *problem {
+	if p.header == nil {
+		p.header = map[string]string{}
+	}
+	p.header[name] = value
+	return p
+}
+
+// fields makes a problem of all that is wrong with members of the body.
+func (k kind) fields(errs ingest.FieldErrors) *problem {
+	p := k.problem("")
+	names := make([]string, len(errs))
+	for i, e := range errs {
+		pointer := e.Pointer
+		names[i] = place(pointer)
+		p.Errors = append(p.Errors, fieldProblem{Pointer: &pointer, Detail: e.Detail})
+	}
+	p.Detail = names[0] + " " + errs[0].Detail
+	if len(errs) > 1 {
+		p.Detail = fmt.Sprintf("%d fields are wrong: %s", len(errs), strings.Join(names, ", "))
+	}
+	return p
+}
+
+func place(pointer string) string {
+	if pointer == "" {
+		return "the body"
+	}
+	return pointer
+}
+
+// field is the problem of one member.
+func field(pointer, detail string) *problem {
+	return kindInvalid.fields(ingest.FieldErrors{{Pointer: pointer, Detail: detail}})
+}
+
+func parameter(name, detail string) *problem {
+	p := kindShape.problem("the parameter " + name + " " + detail)
+	p.Errors = []fieldProblem{{Parameter: name, Detail: detail}}
+	return p
+}
+
+func headerProblem(name, detail string) *problem {
+	p := kindShape.problem("the header " + name + " " + detail)
+	p.Errors = []fieldProblem{{Header: name, Detail: detail}}
+	return p
+}
+
+// asProblem finds the answer to any error.
+func asProblem(err error) *problem {
+	var p *problem
+	var syntax *rawjson.SyntaxError
+	var shape *ingest.ShapeError
+	var values ingest.FieldErrors
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &p):
+		return p
+	case errors.As(err, &syntax):
+		return kindJSON.problem("the body: " + syntax.Error())
+	case errors.As(err, &shape):
+		return kindShape.fields(shape.Fields)
+	case errors.As(err, &values):
+		return kindInvalid.fields(values)
+	case errors.As(err, &tooLarge):
+		return bodyTooLarge(tooLarge.Limit)
+	case errors.Is(err, store.ErrNotFound):
+		return kindNotFound.problem("nothing of this project has this id")
+	case errors.Is(err, store.ErrConflict):
+		return kindConflict.problem("it conflicts with what is kept").because(err)
+	case errors.Is(err, store.ErrFull):
+		return kindFull.problem("the disk is nearly full; nothing was kept").with("Retry-After", "30").because(err)
+	case errors.Is(err, store.ErrClosed):
+		return kindUnavailable.problem("the server is stopping; nothing was kept").with("Retry-After", "5")
+	case errors.Is(err, ingest.ErrBusy), errors.Is(err, store.ErrStale):
+		return kindUnavailable.problem("the project's configuration keeps changing; nothing was kept").with("Retry-After", "1")
+	case errors.Is(err, ingest.ErrDialect):
+		return kindUnavailable.problem("the project's dialect is not loaded by this server; nothing was kept").
+			with("Retry-After", "60").fixed("The operator must give the server the dialect's file (--dialects) again.").because(err)
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return kindUnavailable.problem("the request was interrupted; whether it was carried out is unknown").with("Retry-After", "1").because(err)
+	}
+	return kindInternal.problem("something unexpected went wrong; the log of the server says what").because(err)
+}
+
+func bodyTooLarge(limit int64) *problem {
+	return kindTooLarge.problemf("the body is larger than %d bytes, the limit of this route", limit)
+}

@@ -1,0 +1,106 @@
+package api
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/malote-dev/malote/internal/ingest"
+	"github.com/malote-dev/malote/internal/store"
+)
+
+// Limits of texts, in characters.
+const (
+	maxName        = 200
+	maxDescription = 1000
+)
+
+// defaultDialect is Standard Webhooks.
+const defaultDialect = "standard"
+
+type projectInput struct {
+	Name        string           `json:"name"`
+	Environment string           `json:"environment"`
+	Dialect     optional[string] `json:"dialect"`
+	BodyID      optional[bool]   `json:"body_id"`
+}
+
+type projectView struct {
+	ID          string `json:"id"`
+	Name        string `json:"name"`
+	Environment string `json:"environment"`
+	Dialect     string `json:"dialect"`
+	BodyID      bool   `json:"body_id"`
+	CreatedAt   stamp  `json:"created_at"`
+}
+
+func viewProject(p *store.Project) projectView {
+	return projectView{
+		ID: projectID.Format(p.ID), Name: p.Name, Environment: string(p.Environment),
+		Dialect: p.Dialect, BodyID: p.BodyID, CreatedAt: stamp(p.CreatedAt),
+	}
+}
+
+func (s *server) createProject(c *call, in *projectInput) (projectView, error) {
+	p := &store.Project{
+		Name: in.Name, Environment: store.Environment(in.Environment),
+		Dialect: in.Dialect.or(defaultDialect), BodyID: in.BodyID.or(false),
+	}
+	var errs ingest.FieldErrors
+	if d := checkText(p.Name, maxName, true); d != "" {
+		addError(&errs, "/name", d)
+	}
+	if p.Environment != store.Production && p.Environment != store.Development {
+		addError(&errs, "/environment", `must be "production" or "development"`)
+	}
+	if d, ok := s.dialects(p.Dialect); !ok || d.Name != p.Dialect {
+		addError(&errs, "/dialect", fmt.Sprintf("%q is not a dialect of this server; `malote dialect list` names them", shorten(p.Dialect)))
+	}
+	if len(errs) > 0 {
+		return projectView{}, errs
+	}
+	err := s.store.CreateProject(c.r.Context(), p)
+	if errors.Is(err, store.ErrConflict) {
+		return projectView{}, kindConflict.problemf("a project with this name exists in %s already", p.Environment).
+			fixed("Choose another name, or use the project that exists: GET /v1/projects.")
+	}
+	return viewProject(p), err
+}
+
+type projectsQuery struct {
+	Limit  int    `query:"limit"`
+	Cursor string `query:"cursor"`
+}
+
+func (s *server) listProjects(c *call, q *projectsQuery) (list[projectView], error) {
+	after, err := c.after(q.Cursor)
+	if err != nil {
+		return list[projectView]{}, err
+	}
+	limit := limitOf(q.Limit)
+	ps, err := s.store.Projects(c.r.Context(), after, limit+1)
+	if err != nil {
+		return list[projectView]{}, err
+	}
+	var next store.ID
+	if len(ps) > limit {
+		ps = ps[:limit]
+		next = ps[limit-1].ID
+	}
+	return list[projectView]{Data: views(ps, viewProject), NextCursor: c.cursor(next)}, nil
+}
+
+// checkText returns what is wrong with a text for people, or "".
+func checkText(s string, longest int, required bool) string {
+	switch {
+	case required && strings.TrimSpace(s) == "":
+		return "is missing"
+	case utf8.RuneCountInString(s) > longest:
+		return fmt.Sprintf("has more than %d characters", longest)
+	case strings.IndexFunc(s, unicode.IsControl) >= 0:
+		return "holds a control character"
+	}
+	return ""
+}

@@ -1,0 +1,217 @@
+package api
+
+import (
+	"net/http"
+	"path"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// Limits of bodies in bytes. A single event may have as much around its data
+// as envelope allows.
+const (
+	smallBody = 64 << 10
+	noBody    = 1 << 10 // what takes no fields takes an empty body, or {}
+	batchBody = 8 << 20
+	envelope  = 16 << 10
+)
+
+// MaxBatch is how many events one batch may hold.
+const MaxBatch = 1000
+
+// route is one method on one path.
+type route struct {
+	method  string
+	pattern string // of net/http.ServeMux, without the method
+	summary string
+	scope   scope
+	body    int64 // limit in bytes; 0: none is read
+	status  int   // of the success
+	action
+
+	observe [6]prometheus.Observer // by the status's first digit
+}
+
+// action is what a route does, and with which types: a description of the API
+// is made of them.
+type action struct {
+	in    reflect.Type // of the body; nil: none
+	query reflect.Type // of the parameters; nil: none
+	out   reflect.Type // of the success's body; nil: not JSON
+	run   func(*call) error
+}
+
+// none is the input of a route that takes no fields.
+type none struct{}
+
+// routes is the whole API.
+func (s *server) routes() []*route {
+	single := int64(s.ingest.MaxData()) + envelope
+	return []*route{
+		{method: "POST", pattern: "/v1/projects", summary: "Create a project", scope: root, body: smallBody, status: 201, action: takes(s.createProject)},
+		{method: "GET", pattern: "/v1/projects", summary: "List projects", scope: root, status: 200, action: asks(s.listProjects)},
+		{method: "POST", pattern: "/v1/projects/{id}/keys", summary: "Create a key", scope: root, body: smallBody, status: 201, action: takes(s.createKey)},
+
+		{method: "PUT", pattern: "/v1/consumers/{uid}", summary: "Create or rename a consumer", scope: consumersWrite, body: smallBody, status: 200, action: takes(s.putConsumer)},
+		{method: "GET", pattern: "/v1/consumers/{uid}", summary: "Read a consumer", scope: consumersRead, status: 200, action: gives(s.getConsumer)},
+		{method: "DELETE", pattern: "/v1/consumers/{uid}", summary: "Delete a consumer with its endpoints", scope: consumersWrite, body: noBody, status: 200, action: takes(s.deleteConsumer)},
+
+		{method: "POST", pattern: "/v1/endpoints", summary: "Create an endpoint", scope: endpointsWrite, body: smallBody, status: 201, action: takes(s.createEndpoint)},
+		{method: "GET", pattern: "/v1/endpoints", summary: "List endpoints", scope: endpointsRead, status: 200, action: asks(s.listEndpoints)},
+		{method: "GET", pattern: "/v1/endpoints/{id}", summary: "Read an endpoint", scope: endpointsRead, status: 200, action: gives(s.getEndpoint)},
+		{method: "PATCH", pattern: "/v1/endpoints/{id}", summary: "Change an endpoint", scope: endpointsWrite, body: smallBody, status: 200, action: takes(s.patchEndpoint)},
+		{method: "DELETE", pattern: "/v1/endpoints/{id}", summary: "Delete an endpoint", scope: endpointsWrite, body: noBody, status: 200, action: takes(s.deleteEndpoint)},
+		{method: "POST", pattern: "/v1/endpoints/{id}/pause", summary: "Pause an endpoint", scope: endpointsWrite, body: noBody, status: 200, action: takes(s.pauseEndpoint)},
+		{method: "POST", pattern: "/v1/endpoints/{id}/resume", summary: "Resume an endpoint", scope: endpointsWrite, body: noBody, status: 200, action: takes(s.resumeEndpoint)},
+		{method: "POST", pattern: "/v1/endpoints/{id}/test", summary: "Send a test event to an endpoint", scope: endpointsWrite, body: noBody, status: 202, action: takes(s.testEndpoint)},
+
+		{method: "POST", pattern: "/v1/events", summary: "Send an event", scope: eventsWrite, body: single, status: 202, action: reads[eventInput, eventAccepted](s.postEvent)},
+		{method: "POST", pattern: "/v1/events/batch", summary: "Send up to 1,000 events", scope: eventsWrite, body: batchBody, status: 202, action: reads[batchInput, batchAnswer](s.postBatch)},
+		{method: "GET", pattern: "/v1/events", summary: "List events", scope: eventsRead, status: 200, action: asks(s.listEvents)},
+		{method: "GET", pattern: "/v1/events/{id}", summary: "Read an event with its data", scope: eventsRead, status: 200, action: gives(s.getEvent)},
+
+		{method: "GET", pattern: "/v1/deliveries", summary: "List deliveries", scope: deliveriesRead, status: 200, action: asks(s.listDeliveries)},
+		{method: "GET", pattern: "/v1/deliveries/{id}", summary: "Read a delivery", scope: deliveriesRead, status: 200, action: gives(s.getDelivery)},
+		{method: "GET", pattern: "/v1/deliveries/{id}/attempts", summary: "List a delivery's attempts", scope: deliveriesRead, status: 200, action: asks(s.listAttempts)},
+		{method: "POST", pattern: "/v1/deliveries/{id}/retry", summary: "Make a delivery due now", scope: deliveriesWrite, body: noBody, status: 202, action: takes(s.retryDelivery)},
+		{method: "POST", pattern: "/v1/deliveries/{id}/cancel", summary: "End a pending delivery", scope: deliveriesWrite, body: noBody, status: 200, action: takes(s.cancelDelivery)},
+
+		{method: "GET", pattern: "/healthz", summary: "Is the process alive?", scope: public, status: 200, action: gives(s.healthz)},
+		{method: "GET", pattern: "/readyz", summary: "Would a 2xx be true?", scope: public, status: 200, action: gives(s.readyz)},
+		{method: "GET", pattern: "/metrics", summary: "Metrics for Prometheus", scope: public, status: 200, action: action{run: s.metricsPage}},
+	}
+}
+
+// takes is an action with a JSON body.
+func takes[In, Out any](h func(*call, *In) (Out, error)) action {
+	return action{in: reflect.TypeFor[In](), out: reflect.TypeFor[Out](), run: func(c *call) error {
+		if err := noQuery(c); err != nil {
+			return err
+		}
+		body, err := c.body()
+		if err != nil {
+			return err
+		}
+		var in In
+		if err := decodeBody(body, &in); err != nil {
+			return err
+		}
+		out, err := h(c, &in)
+		if err != nil {
+			return err
+		}
+		return c.answer(out)
+	}}
+}
+
+// asks is an action with parameters in the query.
+func asks[Query, Out any](h func(*call, *Query) (Out, error)) action {
+	return action{query: reflect.TypeFor[Query](), out: reflect.TypeFor[Out](), run: func(c *call) error {
+		var q Query
+		if err := decodeQuery(c.r.URL.Query(), &q); err != nil {
+			return err
+		}
+		out, err := h(c, &q)
+		if err != nil {
+			return err
+		}
+		return c.answer(out)
+	}}
+}
+
+// gives is an action that takes nothing but its path.
+func gives[Out any](h func(*call) (Out, error)) action {
+	return action{out: reflect.TypeFor[Out](), run: func(c *call) error {
+		if err := noQuery(c); err != nil {
+			return err
+		}
+		out, err := h(c)
+		if err != nil {
+			return err
+		}
+		return c.answer(out)
+	}}
+}
+
+// reads is an action that reads its body by itself; In describes it.
+func reads[In, Out any](h func(*call, []byte) (Out, error)) action {
+	return action{in: reflect.TypeFor[In](), out: reflect.TypeFor[Out](), run: func(c *call) error {
+		if err := noQuery(c); err != nil {
+			return err
+		}
+		body, err := c.body()
+		if err != nil {
+			return err
+		}
+		out, err := h(c, body)
+		if err != nil {
+			return err
+		}
+		return c.answer(out)
+	}}
+}
+
+// resource is one path with its methods.
+type resource struct {
+	s       *server
+	methods map[string]*route
+	allow   string
+}
+
+func (s *server) serveMux(routes []*route) *http.ServeMux {
+	paths := map[string]*resource{}
+	mux := http.NewServeMux()
+	for _, rt := range routes {
+		s.metrics.prepare(rt)
+		res := paths[rt.pattern]
+		if res == nil {
+			res = &resource{s: s, methods: map[string]*route{}}
+			paths[rt.pattern] = res
+			mux.Handle(rt.pattern, res)
+		}
+		res.methods[rt.method] = rt
+		if rt.method == "GET" {
+			res.methods["HEAD"] = rt
+		}
+	}
+	for _, res := range paths {
+		var names []string
+		for m := range res.methods {
+			names = append(names, m)
+		}
+		slices.Sort(names)
+		res.allow = strings.Join(names, ", ")
+	}
+	mux.Handle("/", &resource{s: s}) // everything else
+	return mux
+}
+
+// ServeHTTP answers every request; what ServeMux would redirect or answer in
+// plain text is a problem like any other.
+func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if p := r.URL.EscapedPath(); path.Clean(p) != p || r.Method == http.MethodConnect {
+		(&resource{s: s}).ServeHTTP(w, r)
+		return
+	}
+	s.mux.ServeHTTP(w, r)
+}
+
+func (res *resource) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	rt := res.methods[r.Method]
+	if rt == nil {
+		rt = res.s.metrics.unknown
+	}
+	c := res.s.begin(rt, w, r)
+	defer c.end()
+	switch {
+	case res.methods == nil:
+		c.fail(kindRoute.problem("no route has this path"))
+	case rt == res.s.metrics.unknown:
+		c.fail(kindMethod.problemf("this path takes %s", res.allow).with("Allow", res.allow))
+	default:
+		c.run()
+	}
+}

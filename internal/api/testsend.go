@@ -1,0 +1,83 @@
+package api
+
+import (
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/malote-dev/malote/internal/ingest"
+	"github.com/malote-dev/malote/internal/store"
+)
+
+// testSent is the answer to a test send.
+type testSent struct {
+	EventID    string `json:"event_id"`
+	DeliveryID string `json:"delivery_id,omitempty"` // empty where it is over and gone from the page already
+	Deliveries int    `json:"deliveries"`
+	InFlight   int    `json:"in_flight"`
+}
+
+func (s *server) testEndpoint(c *call, _ *none) (testSent, error) {
+	e, err := s.endpoint(c)
+	if err != nil {
+		return testSent{}, err
+	}
+	if !s.tests.admit(e.ID, time.Now()) {
+		return testSent{}, kindTooMany.problem("an endpoint takes one test a second").with("Retry-After", "1")
+	}
+	r, err := s.ingest.Test(c.r.Context(), c.key.ProjectID, e.ID)
+	if err == nil {
+		err = r.Err
+	}
+	if errors.Is(err, ingest.ErrInactive) {
+		return testSent{}, kindConflict.problemf("the endpoint is %s: %s", e.State, e.StateReason).
+			fixed("Resume it first: POST /v1/endpoints/{id}/resume.")
+	}
+	if err != nil {
+		return testSent{}, err
+	}
+	out := testSent{EventID: eventID.Format(r.EventID), Deliveries: r.Deliveries}
+	page, err := s.store.Deliveries(c.r.Context(), c.key.ProjectID, store.Filter{EventID: r.EventID, Limit: 1})
+	if err == nil && len(page.Items) > 0 {
+		out.DeliveryID = deliveryID.Format(page.Items[0].ID)
+		if page.Items[0].State == store.Pending {
+			out.InFlight = 1
+		}
+	}
+	return out, nil
+}
+
+// testPacer keeps test sends from being a free request cannon: one a second
+// for each endpoint. The zero value is ready.
+type testPacer struct {
+	mu   sync.Mutex
+	last map[store.ID]time.Time
+}
+
+const (
+	testEvery = time.Second
+	maxPaced  = 10_000 // endpoints remembered; beyond it everybody waits for the next second
+)
+
+func (p *testPacer) admit(id store.ID, now time.Time) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.last == nil {
+		p.last = map[store.ID]time.Time{}
+	}
+	if last, ok := p.last[id]; ok && now.Sub(last) < testEvery {
+		return false
+	}
+	if len(p.last) >= maxPaced {
+		for other, at := range p.last {
+			if now.Sub(at) >= testEvery {
+				delete(p.last, other)
+			}
+		}
+		if len(p.last) >= maxPaced {
+			return false
+		}
+	}
+	p.last[id] = now
+	return true
+}
