@@ -104,7 +104,7 @@ func (x *reader) line(limit int) ([]byte, error) {
 type head struct {
 	status     int
 	framing    framing
-	length     int64
+	length     int64 // of a fixed body
 	keepAlive  bool
 	broken     bool // the headers ended early or were too long: no body follows
 	retryAfter string
@@ -274,12 +274,12 @@ func (h *head) decide() {
 	case h.status == 204 || h.status == 304 || h.status == 101:
 		h.framing, h.length = fixed, 0
 	case h.coded && h.chunked && !h.suspicious:
-		h.framing = chunked
+		h.framing, h.length = chunked, 0
 		if h.hasLength || h.minor == '0' {
 			h.keepAlive = false
 		}
 	case h.coded || h.suspicious || !h.hasLength:
-		h.framing = untilClose
+		h.framing, h.length = untilClose, 0
 	default:
 		h.framing = fixed
 	}
