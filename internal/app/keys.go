@@ -3,15 +3,13 @@ package app
 import (
 	"bufio"
 	"context"
-	"crypto/rand"
-	"crypto/sha256"
-	"encoding/base64"
 	"errors"
 	"io"
 	"log/slog"
 	"os"
 	"strings"
 
+	"github.com/malote-dev/malote/internal/api"
 	"github.com/malote-dev/malote/internal/secret"
 	"github.com/malote-dev/malote/internal/store"
 )
@@ -61,13 +59,13 @@ func readKeys(path string) ([]secret.Text, error) {
 	return keys, nil
 }
 
-// rootKeyPrefix lets people and scanners recognise a root key.
-const rootKeyPrefix = "malote_root_"
-
 // CreateRootKey makes a root key in a data directory that no server uses, and
-// returns it: the only time that it is seen. The caller closes nothing.
-// Errors: [*Problem].
+// returns it: the only time that it is seen. It needs no master key: of the
+// key itself only a hash is kept. Errors: [*Problem].
 func CreateRootKey(ctx context.Context, o Options, name string, log *slog.Logger) (string, error) {
+	if len(o.MasterKeys) == 0 {
+		o.MasterKeys = []secret.Text{secret.Text(secret.NewMasterKey())}
+	}
 	if err := o.Validate(); err != nil {
 		return "", err
 	}
@@ -75,19 +73,7 @@ func CreateRootKey(ctx context.Context, o Options, name string, log *slog.Logger
 	if err != nil {
 		return "", err
 	}
-	text := newRootKey()
-	err = keepRootKey(ctx, db, text, name)
-	return text, errors.Join(err, db.Close())
-}
-
-func newRootKey() string {
-	b := make([]byte, 32)
-	_, _ = rand.Read(b) // never fails (Go 1.24)
-	return rootKeyPrefix + base64.RawURLEncoding.EncodeToString(b)
-}
-
-func keepRootKey(ctx context.Context, db *store.DB, text, name string) error {
-	return db.CreateKey(ctx, &store.Key{
-		Name: name, Prefix: text[:len(rootKeyPrefix)+4], Scopes: []string{"*"},
-	}, sha256.Sum256([]byte(text)))
+	text, prefix, hash := api.NewKey(api.KeyRoot)
+	err = db.CreateKey(ctx, &store.Key{Name: name, Prefix: prefix}, hash)
+	return text.Reveal(), errors.Join(err, db.Close())
 }
