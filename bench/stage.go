@@ -140,20 +140,39 @@ func (b *bed) settle(ctx context.Context, limit time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	for {
+		id, err := b.pending(ctx)
+		if err != nil {
+			return fmt.Errorf("deliveries still pending: %w", err)
+		}
+		if id == "" {
+			return nil
+		}
+		if !pause(ctx, 20*time.Millisecond) {
+			return fmt.Errorf("delivery %s is still pending after %v", id, limit)
+		}
+	}
+}
+
+// pending is the id of a delivery that is; empty: none is. A page may be
+// empty and have another behind it.
+func (b *bed) pending(ctx context.Context) (string, error) {
+	for cursor := ""; ; {
 		var page struct {
 			Data []struct {
 				ID string `json:"id"`
 			} `json:"data"`
+			Next string `json:"next_cursor"`
 		}
-		if err := b.api.Do(ctx, http.MethodGet, "/v1/deliveries?state=pending&limit=1", nil, &page); err != nil {
-			return fmt.Errorf("deliveries still pending: %w", err)
+		if err := b.api.Do(ctx, http.MethodGet, "/v1/deliveries?state=pending&limit=1"+cursor, nil, &page); err != nil {
+			return "", err
 		}
-		if len(page.Data) == 0 {
-			return nil
+		switch {
+		case len(page.Data) > 0:
+			return page.Data[0].ID, nil
+		case page.Next == "":
+			return "", nil
 		}
-		if !pause(ctx, 20*time.Millisecond) {
-			return fmt.Errorf("delivery %s is still pending after %v", page.Data[0].ID, limit)
-		}
+		cursor = "&cursor=" + page.Next
 	}
 }
 
