@@ -322,7 +322,7 @@ func noChangingGlobals(f *source) []string {
 				continue
 			}
 			for _, n := range v.Names {
-				globals[n.Name] = true
+				globals[n.Name] = n.Name != "_"
 			}
 			if sel, ok := v.Type.(*ast.SelectorExpr); ok {
 				if x, ok := sel.X.(*ast.Ident); ok && (f.imports[x.Name] == "sync" || f.imports[x.Name] == "sync/atomic") {
