@@ -1,6 +1,8 @@
 package webhook
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
 	"net/http"
 	"slices"
@@ -225,6 +227,9 @@ func checkCatalogue(d *Dialect, r *fileReader) error {
 		if err := d.CheckEvent("*", e.Example); err != nil {
 			return r.failAt(path+"/example", "%s", err)
 		}
+		var compact bytes.Buffer // without the file's indentation
+		_ = json.Compact(&compact, e.Example)
+		d.Events[i].Example = compact.Bytes()
 	}
 	return nil
 }
