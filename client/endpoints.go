@@ -1,0 +1,152 @@
+package client
+
+import (
+	"context"
+	"encoding/json"
+	"iter"
+	"net/http"
+	"net/url"
+	"time"
+)
+
+// NewEndpoint is what an endpoint is created from.
+type NewEndpoint struct {
+	Consumer    string            `json:"consumer"`
+	URL         string            `json:"url"`
+	EventTypes  []string          `json:"event_types"` // exact names, "task.*", or "*"
+	Description string            `json:"description,omitempty"`
+	Headers     map[string]string `json:"headers,omitempty"`
+	Secret      string            `json:"secret,omitempty"`     // empty: the server makes one
+	RateLimit   int               `json:"rate_limit,omitempty"` // deliveries a minute; 0: the dialect's
+	Enabled     *bool             `json:"enabled,omitempty"`    // nil: true
+}
+
+// Endpoint is a URL of a consumer.
+type Endpoint struct {
+	ID           string            `json:"id"`
+	Consumer     string            `json:"consumer"`
+	URL          string            `json:"url"`
+	Description  string            `json:"description"`
+	EventTypes   []string          `json:"event_types"`
+	Headers      map[string]string `json:"headers"` // values are "[redacted]"
+	Secret       string            `json:"secret"`  // where the dialect shows it: after a create, or always
+	Secrets      []Secret          `json:"secrets"` // in force, newest first
+	RateLimit    *int              `json:"rate_limit"`
+	Enabled      bool              `json:"enabled"`
+	State        string            `json:"state"` // "active", "paused" or "disabled"
+	StateReason  string            `json:"state_reason"`
+	StateSince   *time.Time        `json:"state_since"`
+	FailureCount int               `json:"failure_count"`
+	FailedAt     *time.Time        `json:"failed_at"`
+	CreatedAt    time.Time         `json:"created_at"`
+	UpdatedAt    time.Time         `json:"updated_at"`
+	InFlight     int               `json:"in_flight"` // after a change: attempts with the configuration before it
+}
+
+// Secret is one of an endpoint's secrets, without its value.
+type Secret struct {
+	CreatedAt time.Time  `json:"created_at"`
+	ExpiresAt *time.Time `json:"expires_at"`
+}
+
+// Field is one member of a change: the zero value leaves things as they are.
+type Field[T any] struct {
+	set, null bool
+	value     T
+}
+
+// Set changes a member to a value.
+func Set[T any](v T) Field[T] { return Field[T]{set: true, value: v} }
+
+// Null clears a member.
+func Null[T any]() Field[T] { return Field[T]{set: true, null: true} }
+
+// IsZero reports whether the member stays as it is.
+func (f Field[T]) IsZero() bool { return !f.set }
+
+// MarshalJSON writes the value, or null.
+func (f Field[T]) MarshalJSON() ([]byte, error) {
+	if f.null || !f.set {
+		return []byte("null"), nil
+	}
+	return json.Marshal(f.value)
+}
+
+// EndpointChange changes an endpoint; what is not set stays as it is.
+type EndpointChange struct {
+	URL           Field[string]             `json:"url,omitzero"`
+	EventTypes    Field[[]string]           `json:"event_types,omitzero"`
+	Description   Field[string]             `json:"description,omitzero"`
+	Headers       Field[map[string]*string] `json:"headers,omitzero"`        // merged; a nil value removes one
+	Secret        Field[string]             `json:"secret,omitzero"`         // null: the server makes one
+	SecretOverlap Field[int]                `json:"secret_overlap,omitzero"` // seconds that the old secret stays in force
+	RateLimit     Field[int]                `json:"rate_limit,omitzero"`
+	Enabled       Field[bool]               `json:"enabled,omitzero"`
+}
+
+func endpointPath(id, action string) string { return "/v1/endpoints/" + url.PathEscape(id) + action }
+
+func (c *Client) endpoint(ctx context.Context, method, path string, body any) (*Endpoint, error) {
+	return do[Endpoint](ctx, c, request{method: method, path: path, body: body})
+}
+
+// CreateEndpoint creates an endpoint; the answer shows its secret.
+func (c *Client) CreateEndpoint(ctx context.Context, e NewEndpoint) (*Endpoint, error) {
+	return c.endpoint(ctx, http.MethodPost, "/v1/endpoints", e)
+}
+
+// EndpointFilter narrows [Client.Endpoints]; zero fields do not.
+type EndpointFilter struct {
+	Consumer string
+	PageSize int // at most 250
+}
+
+// Endpoints lists endpoints, newest first.
+func (c *Client) Endpoints(ctx context.Context, f EndpointFilter) iter.Seq2[*Endpoint, error] {
+	q := url.Values{}
+	put(q, "consumer", f.Consumer)
+	putInt(q, "limit", f.PageSize)
+	return pages[Endpoint](ctx, c, "/v1/endpoints", q)
+}
+
+// Endpoint reads one.
+func (c *Client) Endpoint(ctx context.Context, id string) (*Endpoint, error) {
+	return c.endpoint(ctx, http.MethodGet, endpointPath(id, ""), nil)
+}
+
+// UpdateEndpoint changes one.
+func (c *Client) UpdateEndpoint(ctx context.Context, id string, ch EndpointChange) (*Endpoint, error) {
+	return c.endpoint(ctx, http.MethodPatch, endpointPath(id, ""), ch)
+}
+
+// DeleteEndpoint deletes one; what waits for it is cancelled.
+func (c *Client) DeleteEndpoint(ctx context.Context, id string) (*Deleted, error) {
+	return do[Deleted](ctx, c, request{method: http.MethodDelete, path: endpointPath(id, "")})
+}
+
+// PauseEndpoint stops sending; what waits is kept.
+func (c *Client) PauseEndpoint(ctx context.Context, id string) (*Endpoint, error) {
+	return c.endpoint(ctx, http.MethodPost, endpointPath(id, "/pause"), nil)
+}
+
+// ResumeEndpoint sends again, what was kept first; skip ends what was kept instead.
+func (c *Client) ResumeEndpoint(ctx context.Context, id string, skip bool) (*Endpoint, error) {
+	var body any
+	if skip {
+		body = map[string]bool{"skip": true}
+	}
+	return c.endpoint(ctx, http.MethodPost, endpointPath(id, "/resume"), body)
+}
+
+// TestSent is a test event on its way.
+type TestSent struct {
+	EventID    string `json:"event_id"`
+	DeliveryID string `json:"delivery_id"`
+	Deliveries int    `json:"deliveries"`
+	InFlight   int    `json:"in_flight"`
+}
+
+// TestEndpoint sends the dialect's test event to one endpoint alone.
+func (c *Client) TestEndpoint(ctx context.Context, id string) (*TestSent, error) {
+	return do[TestSent](ctx, c, request{method: http.MethodPost, path: endpointPath(id, "/test")})
+}

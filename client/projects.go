@@ -1,0 +1,80 @@
+package client
+
+import (
+	"context"
+	"iter"
+	"net/http"
+	"net/url"
+	"time"
+)
+
+// NewProject is what a project is created from.
+type NewProject struct {
+	Name        string `json:"name"`
+	Environment string `json:"environment"`       // "production" or "development"
+	Dialect     string `json:"dialect,omitempty"` // default "standard"
+	BodyID      bool   `json:"body_id,omitempty"` // adds a top-level id to bodies whose envelope has none
+}
+
+// Project is one product in one environment.
+type Project struct {
+	ID          string    `json:"id"`
+	Name        string    `json:"name"`
+	Environment string    `json:"environment"`
+	Dialect     string    `json:"dialect"`
+	BodyID      bool      `json:"body_id"`
+	CreatedAt   time.Time `json:"created_at"`
+}
+
+// CreateProject creates a project. It takes a root key.
+func (c *Client) CreateProject(ctx context.Context, p NewProject) (*Project, error) {
+	return do[Project](ctx, c, request{method: http.MethodPost, path: "/v1/projects", body: p})
+}
+
+// Projects lists all projects. It takes a root key.
+func (c *Client) Projects(ctx context.Context) iter.Seq2[*Project, error] {
+	return pages[Project](ctx, c, "/v1/projects", nil)
+}
+
+// NewKey is what a project's key is created from.
+type NewKey struct {
+	Name      string    `json:"name,omitempty"`
+	Scopes    []string  `json:"scopes"`             // "*": all
+	Consumer  string    `json:"consumer,omitempty"` // uid of the one consumer it acts for
+	ExpiresAt time.Time `json:"expires_at,omitzero"`
+}
+
+// Key is a project's key. Key is shown by [Client.CreateKey] alone.
+type Key struct {
+	ID        string     `json:"id"`
+	ProjectID string     `json:"project_id"`
+	Name      string     `json:"name"`
+	Key       string     `json:"key"`
+	Prefix    string     `json:"prefix"`
+	Scopes    []string   `json:"scopes"`
+	Consumer  string     `json:"consumer"`
+	CreatedAt time.Time  `json:"created_at"`
+	ExpiresAt *time.Time `json:"expires_at"`
+}
+
+// CreateKey creates a key for a project. It takes a root key.
+func (c *Client) CreateKey(ctx context.Context, project string, k NewKey) (*Key, error) {
+	path := "/v1/projects/" + url.PathEscape(project) + "/keys"
+	return do[Key](ctx, c, request{method: http.MethodPost, path: path, body: k})
+}
+
+// Health is what a server says of itself.
+type Health struct {
+	Status  string `json:"status"`
+	Version string `json:"version"`
+}
+
+// Health asks whether the process is alive. It takes no key.
+func (c *Client) Health(ctx context.Context) (*Health, error) {
+	return do[Health](ctx, c, request{method: http.MethodGet, path: "/healthz"})
+}
+
+// Ready asks whether the server would keep an event now. It takes no key.
+func (c *Client) Ready(ctx context.Context) (*Health, error) {
+	return do[Health](ctx, c, request{method: http.MethodGet, path: "/readyz"})
+}
