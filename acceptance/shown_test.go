@@ -2,6 +2,7 @@ package acceptance
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -40,15 +41,6 @@ type message struct {
 		Name  string `json:"name"`
 		Value string `json:"value"`
 	} `json:"headers"`
-}
-
-func (m *message) value(name string) string {
-	for _, h := range m.Headers {
-		if h.Name == name {
-			return h.Value
-		}
-	}
-	return ""
 }
 
 // onlyDelivery is the id of an event's one delivery.
@@ -101,17 +93,25 @@ func awaitAttempt(t *testing.T, api *rig.API, delivery string, number int) *atte
 // problem document, and every word in it.
 func refused(t *testing.T, ans *rig.Answer, status int, words ...string) {
 	t.Helper()
+	for _, what := range unclear(ans, status, words...) {
+		t.Error(what)
+	}
+}
+
+// unclear is what an error lacks.
+func unclear(ans *rig.Answer, status int, words ...string) (out []string) {
 	if status == 0 && ans.Status/100 != 4 || status != 0 && ans.Status != status {
-		t.Errorf("answer %d, want %d: %s", ans.Status, status, ans.Body)
+		out = append(out, fmt.Sprintf("answer %d, want %d: %s", ans.Status, status, ans.Body))
 	}
 	if ct := ans.Header.Get("Content-Type"); ct != "application/problem+json" {
-		t.Errorf("Content-Type %q of an error", ct)
+		out = append(out, fmt.Sprintf("Content-Type %q of an error", ct))
 	}
 	for _, w := range words {
 		if !strings.Contains(strings.ToLower(string(ans.Body)), strings.ToLower(w)) {
-			t.Errorf("the error does not name %q: %s", w, ans.Body)
+			out = append(out, fmt.Sprintf("the error does not name %q: %s", w, ans.Body))
 		}
 	}
+	return out
 }
 
 func mustDecode(t *testing.T, ans *rig.Answer, status int, into any) {

@@ -168,8 +168,6 @@ func (w *wire) next(t *testing.T, path string) *raw {
 	}
 }
 
-func (w *wire) arrived(path string) int { return len(w.box(path)) }
-
 func (r *raw) String() string {
 	var b bytes.Buffer
 	fmt.Fprintln(&b, r.line)

@@ -61,7 +61,7 @@ var allScenarios = []string{"throughput", "latency", "slow", "backlog", "growth"
 func parse(args []string) (*options, error) {
 	o := &options{}
 	f := flag.NewFlagSet("bench", flag.ContinueOnError)
-	scenario := f.String("scenario", "throughput", "what to measure, a comma between: "+strings.Join(allScenarios, ", ")+", all")
+	scenario := f.String("scenario", "", "what to measure, a comma between: "+strings.Join(allScenarios, ", ")+", all (default throughput; with -short all)")
 	f.BoolVar(&o.short, "short", false, "small sizes for CI: all of it in a minute")
 	f.IntVar(&o.rounds, "rounds", 5, "throughput: rounds, the yardstick and Malote by turns in each")
 	f.DurationVar(&o.duration, "duration", 6*time.Second, "how long one measurement takes load")
@@ -83,7 +83,7 @@ func parse(args []string) (*options, error) {
 	if f.NArg() > 0 {
 		return nil, fmt.Errorf("unexpected argument %q", f.Arg(0))
 	}
-	for _, s := range strings.Split(*growth, ",") {
+	for s := range strings.SplitSeq(*growth, ",") {
 		n, err := strconv.Atoi(strings.TrimSpace(s))
 		if err != nil || n < 0 || len(o.growth) > 0 && n <= o.growth[len(o.growth)-1] {
 			return nil, fmt.Errorf("-growth: %q is not a rising number of events", s)
@@ -99,7 +99,13 @@ func parse(args []string) (*options, error) {
 	if o.short {
 		o.rounds, o.duration, o.backlog, o.slow, o.growth = 2, 2*time.Second, 20_000, 64, []int{0, 20_000}
 	}
-	for _, s := range strings.Split(*scenario, ",") {
+	switch {
+	case *scenario == "" && o.short:
+		*scenario = "all"
+	case *scenario == "":
+		*scenario = "throughput"
+	}
+	for s := range strings.SplitSeq(*scenario, ",") {
 		if s == "all" {
 			o.scenarios = allScenarios
 			break

@@ -141,7 +141,7 @@ func (v *Server) WaitReady(ctx context.Context) (time.Duration, error) {
 		}
 		select {
 		case <-v.done:
-			return 0, fmt.Errorf("%w: %v; the log ends with:\n%s", ErrExited, v.err, v.Site.LogTail(2000))
+			return 0, fmt.Errorf("%w (%s); the log ends with:\n%s", ErrExited, v.cmd.ProcessState, v.Site.LogTail(2000))
 		case <-ctx.Done():
 			return 0, fmt.Errorf("waiting for /readyz: %w; the log ends with:\n%s", ctx.Err(), v.Site.LogTail(2000))
 		case <-tick.C:

@@ -45,13 +45,16 @@ func openDatabase(dir string) (*sql.DB, error) {
 	return sql.Open("sqlite", path)
 }
 
+// closing ends the use of an image; it is thrown away afterwards.
+func closing(db *sql.DB) { _ = db.Close() }
+
 // integrity has SQLite check a database that nobody uses.
 func integrity(ctx context.Context, dir string) error {
 	db, err := openDatabase(dir)
 	if err != nil {
 		return err
 	}
-	defer db.Close()
+	defer closing(db)
 	var verdict string
 	if err := db.QueryRowContext(ctx, "PRAGMA integrity_check").Scan(&verdict); err != nil {
 		return fmt.Errorf("integrity check: %w", err)
@@ -72,7 +75,7 @@ func missingIn(ctx context.Context, dir string, keys []string) ([]string, error)
 	if err != nil {
 		return nil, err
 	}
-	defer db.Close()
+	defer closing(db)
 	rows, err := db.QueryContext(ctx, `SELECT e.idempotency, count(d.event)
 		FROM events e LEFT JOIN (SELECT event FROM queue UNION ALL SELECT event FROM deliveries) d ON d.event = e.k
 		GROUP BY e.k`)

@@ -82,7 +82,7 @@ func parse(args []string) (*options, error) {
 	if o.kills < 1 || o.terms < 0 || o.acks < 1 {
 		return nil, fmt.Errorf("-kills and -acks must be at least 1, -terms at least 0")
 	}
-	for _, n := range strings.Split(*only, ",") {
+	for n := range strings.SplitSeq(*only, ",") {
 		if !slices.Contains(names, n) {
 			return nil, fmt.Errorf("-parts: %q is none of %s", n, strings.Join(names, ", "))
 		}

@@ -143,7 +143,7 @@ func verify(h http.Header, body, secret []byte) error {
 	fmt.Fprintf(mac, "%s.%s.", id, stamp)
 	mac.Write(body)
 	want := "v1," + base64.StdEncoding.EncodeToString(mac.Sum(nil))
-	for _, got := range strings.Fields(h.Get("webhook-signature")) {
+	for got := range strings.FieldsSeq(h.Get("webhook-signature")) {
 		if hmac.Equal([]byte(got), []byte(want)) {
 			return nil
 		}
