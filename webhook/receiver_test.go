@@ -1,0 +1,165 @@
+package webhook
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestReceiver(t *testing.T) {
+	t.Parallel()
+	now := time.Unix(1_800_000_000, 0)
+	d := builtinNamed(t, "connectvets")
+	const secret = "cv_secret_0123456789"
+	h, body := signed(t, d, now, secret)
+	invalid := `{"error":"Invalid signature"}`
+	tests := []struct {
+		name   string
+		method string
+		body   string
+		edit   func(http.Header, *Receiver)
+		status int
+		answer string
+		logged string
+	}{
+		{"accepted", "POST", string(body), nil, 200, `{"received":true}`, ""},
+		{"probe", "POST", `{"event":"test","data":{}}`, func(h http.Header, _ *Receiver) { h.Set("X-ConnectVets-Signature", "sha256=test") }, 401, invalid, "cause=malformed"},
+		{"unsigned", "POST", string(body), func(h http.Header, _ *Receiver) { h.Del("X-ConnectVets-Signature") }, 401, invalid, "cause=missing_header"},
+		{"changed", "POST", string(body) + "\n", nil, 401, invalid, "cause=body_changed"},
+		{"no secret", "POST", string(body), func(_ http.Header, rc *Receiver) { rc.Secrets = nil }, 401, invalid, "cause=no_secret"},
+		{"GET", "GET", "", nil, 405, `{"error":"Method not allowed"}`, ""},
+		{"too large", "POST", strings.Repeat("x", 2001), nil, 413, `{"error":"Request Entity Too Large"}`, ""},
+		{"secrets out of reach", "POST", string(body), func(_ http.Header, rc *Receiver) {
+			rc.SecretsFor = func(*http.Request) ([]string, error) { return nil, errors.New("vault is sealed") }
+		}, 500, `{"error":"Internal server error"}`, "vault is sealed"},
+		{"not handled", "POST", string(body), func(_ http.Header, rc *Receiver) {
+			rc.Handle = func(context.Context, *Event) error { return errors.New("out of paper") }
+		}, 500, `{"error":"Internal server error"}`, "out of paper"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			var log bytes.Buffer
+			var got *Event
+			rc := &Receiver{
+				Dialect: d, Secrets: []string{secret}, MaxBody: 2000, Now: func() time.Time { return now },
+				Logger: slog.New(slog.NewTextHandler(&log, nil)),
+				Handle: func(_ context.Context, e *Event) error { got = e; return nil },
+			}
+			r := httptest.NewRequest(tt.method, "/hook", strings.NewReader(tt.body))
+			r.Header = h.Clone()
+			if tt.edit != nil {
+				tt.edit(r.Header, rc)
+			}
+			w := httptest.NewRecorder()
+			rc.ServeHTTP(w, r)
+			if w.Code != tt.status || strings.TrimSpace(w.Body.String()) != tt.answer || w.Header().Get("Content-Type") != "application/json" {
+				t.Errorf("answered %d %s, want %d %s", w.Code, w.Body, tt.status, tt.answer)
+			}
+			if !strings.Contains(log.String(), tt.logged) || strings.Contains(log.String(), secret) {
+				t.Errorf("logged %s", &log)
+			}
+			if (got != nil) != (tt.status == 200) {
+				t.Errorf("handed over: %+v", got)
+			}
+			if got != nil && (got.Type != "test" || got.ID == "" || !got.Time.Equal(now) || !bytes.Equal(got.Body, body)) {
+				t.Errorf("handed over: %+v", got)
+			}
+		})
+	}
+}
+
+// Signed, but not in the envelope: the sender is told, nothing is handed over.
+func TestReceiverUnexpectedBody(t *testing.T) {
+	t.Parallel()
+	d := builtinNamed(t, "connectvets")
+	const secret = "cv_secret_0123456789"
+	k, err := d.decodeKey(secret, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, body := range []string{
+		`[]`, `{`, ``, `{"event":"test"}`, `{"event":1,"timestamp":"2024-02-14T18:25:43Z","data":{}}`,
+		`{"event":"test","timestamp":"yesterday","data":{}}`, "\"\xff", `{"event":"test","timestamp":"2024-02-14T18:25:43Z"}`,
+	} {
+		rc := &Receiver{Dialect: d, Secrets: []string{secret}, Handle: func(context.Context, *Event) error {
+			t.Errorf("%s is handed over", body)
+			return nil
+		}}
+		r := httptest.NewRequest("POST", "/", strings.NewReader(body))
+		r.Header.Set("X-ConnectVets-Signature", "sha256="+Hex.text(k.sum(nil, d.plan, [][]byte{[]byte(body)})))
+		w := httptest.NewRecorder()
+		rc.ServeHTTP(w, r)
+		if w.Code != 400 {
+			t.Errorf("%s: %d", body, w.Code)
+		}
+	}
+}
+
+// A flood of forged requests does not buy a search for causes each.
+func TestReceiverBoundsExplanations(t *testing.T) {
+	t.Parallel()
+	now := time.Unix(1_800_000_000, 0)
+	var log bytes.Buffer
+	rc := &Receiver{
+		Dialect: builtinNamed(t, "connectvets"), Secrets: []string{"cv_secret_0123456789"},
+		Now: func() time.Time { return now }, Logger: slog.New(slog.NewTextHandler(&log, nil)),
+	}
+	h, body := signed(t, rc.Dialect, now, rc.Secrets[0])
+	send := func() {
+		r := httptest.NewRequest("POST", "/", bytes.NewReader(append(bytes.Clone(body), '\n')))
+		r.Header = h
+		rc.ServeHTTP(httptest.NewRecorder(), r)
+	}
+	for range 5 {
+		send()
+	}
+	now = now.Add(explainEvery * time.Millisecond)
+	send()
+	if got := strings.Count(log.String(), "body_changed"); got != 2 || strings.Count(log.String(), "wrong_secret_or_body") != 4 {
+		t.Errorf("%d explained:\n%s", got, &log)
+	}
+}
+
+// Over a real socket: the default dialect, a body without a length, one too
+// large that says so.
+func TestReceiverOverHTTP(t *testing.T) {
+	t.Parallel()
+	got := make(chan *Event, 1)
+	srv := httptest.NewServer(&Receiver{Secrets: []string{whsec}, Handle: func(_ context.Context, e *Event) error { got <- e; return nil }})
+	defer srv.Close()
+	m := &Message{ID: ID{1}, Type: "task.completed", Time: time.Now(), Data: []byte(`{"n":1.0}`)}
+	h, body, err := Standard().Sign(m, Try{}, whsec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	post := func(body io.Reader) int {
+		r, err := http.NewRequest("POST", srv.URL, body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header = h
+		resp, err := srv.Client().Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		return resp.StatusCode
+	}
+	if status := post(io.MultiReader(bytes.NewReader(body))); status != 200 {
+		t.Errorf("chunked: %d", status)
+	}
+	if e := <-got; string(e.Data) != `{"n":1.0}` || e.Type != "task.completed" {
+		t.Errorf("%+v", e)
+	}
+	if status := post(strings.NewReader(strings.Repeat(" ", defaultMaxBody+1))); status != 413 {
+		t.Errorf("too large: %d", status)
+	}
+}
