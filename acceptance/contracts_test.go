@@ -29,11 +29,11 @@ type contract struct {
 
 // sent is what the test knows of an event before it arrives.
 type sent struct {
-	id                 webhook.ID
-	webhookID          string // the header of the delivery
-	endpoint           string // tail of the endpoint's id
-	seconds, millis    string // the time as the contracts write it
-	data               string
+	id              webhook.ID
+	webhookID       string // the header of the delivery
+	endpoint        string // tail of the endpoint's id
+	seconds, millis string // the time as the contracts write it
+	data            string
 }
 
 func contracts() []contract {
