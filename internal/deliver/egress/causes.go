@@ -13,49 +13,31 @@ import (
 	"github.com/malote-dev/malote/internal/store"
 )
 
-// resolverTrust is how long one answer from the resolver proves that it is
-// up, so that a name that gets none is the name's own fault.
-const resolverTrust = 30 * time.Second
-
 // cancelled is the end of the caller's context.
 func cancelled(ctx context.Context) *Error {
 	return &Error{Class: store.ClassCancelled, Detail: "stopped on this side before an answer came", Ours: true, Err: context.Cause(ctx)}
 }
 
 // dnsError names the cause of a failed lookup.
-func (d *dialer) dnsError(err error, host string) *Error {
+func (l *lookups) dnsError(err error, host string) *Error {
 	e := &Error{Class: store.ClassDNS, Err: err}
 	var de *net.DNSError
 	switch {
-	case !errors.As(err, &de):
-		e.Detail = "the lookup of " + host + " failed: " + err.Error()
-	case de.IsNotFound:
-		d.resolverUp.Store(time.Now().UnixNano())
+	case errors.Is(err, errLookupsFull):
+		e.Detail, e.Ours = err.Error(), true
+	case errors.As(err, &de) && de.IsNotFound:
 		e.Detail = host + " does not exist or has no address (NXDOMAIN): check the host name"
-		return e
-	case de.IsTimeout:
-		e.Detail = "no answer from DNS for " + host
-		e.Ours = !d.resolverAnswers()
-	case errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, syscall.ENETUNREACH) || errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE):
-		e.Detail = "this server's resolver cannot be reached"
-		e.Ours = true
-	default:
+	case isTimeout(err):
+		e.Detail, e.Ours = "no answer from DNS for "+host+" in time", !l.answering()
+	case isOurs(err) || containsAny(err.Error(), "connection refused", "network is unreachable", "too many open files"):
 		// net.DNSError keeps only the text of what it wraps.
+		e.Detail, e.Ours = "this server's resolver cannot be reached", true
+	case errors.As(err, &de):
 		e.Detail = "DNS failed for " + host + " (" + de.Err + "): the domain's name servers answer with an error"
-		if refused := de.Err; containsAny(refused, "connection refused", "network is unreachable", "too many open files", "no such file") {
-			e.Detail, e.Ours = "this server's resolver cannot be reached", true
-		}
-	}
-	if errors.Is(err, context.DeadlineExceeded) {
-		e.Detail = "no answer from DNS for " + host
-		e.Ours = !d.resolverAnswers()
+	default:
+		e.Detail = "the lookup of " + host + " failed: " + err.Error()
 	}
 	return e
-}
-
-// resolverAnswers reports whether the resolver answered anything lately.
-func (d *dialer) resolverAnswers() bool {
-	return time.Since(time.Unix(0, d.resolverUp.Load())) < resolverTrust
 }
 
 // oursErrnos are faults of this machine or its network.

@@ -239,7 +239,7 @@ func TestRefused(t *testing.T) {
 	_ = l.Close()
 	c := loopbackClient(t)
 	resp, err := c.Send(context.Background(), post(&url.URL{Scheme: "http", Host: l.Addr().String()}, "{}"))
-	if classOf(err) != store.ClassConnect || oursOf(err) || !strings.Contains(err.Error(), "refused") || resp.Timings.Total > time.Second {
+	if classOf(err) != store.ClassConnect || oursOf(err) || !strings.Contains(err.Error(), "refused") || resp.Timings.Total > testLimit {
 		t.Error(err)
 	}
 }
@@ -253,8 +253,10 @@ func TestConnectLimit(t *testing.T) {
 			return nil, ctx.Err()
 		}})
 		defer c.Close()
+		r := post(pipeURL, "{}")
+		r.Connect = time.Second
 		start := time.Now()
-		_, err := c.Send(context.Background(), post(pipeURL, "{}"))
+		_, err := c.Send(context.Background(), r)
 		if time.Since(start) != time.Second || classOf(err) != store.ClassConnect || !strings.Contains(err.Error(), "within 1s") {
 			t.Errorf("%s, %v", time.Since(start), err)
 		}

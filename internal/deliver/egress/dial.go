@@ -8,8 +8,8 @@ import (
 	"net/netip"
 	"net/url"
 	"strconv"
+	"strings"
 	"sync"
-	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -17,8 +17,6 @@ import (
 )
 
 const (
-	maxLookups   = 256                    // DNS lookups at a time
-	lookupTry    = 2 * time.Second        // one lookup; a lost packet gets a second one
 	fallback     = 250 * time.Millisecond // head start of an address before the next is tried beside it
 	maxAddrs     = 8                      // addresses tried for one connection
 	ifacesMaxAge = 5 * time.Second        // of what is known of this machine's addresses
@@ -27,22 +25,18 @@ const (
 // dialer makes connections: it resolves once, judges every address, and
 // dials the judged ones.
 type dialer struct {
-	judge    func(netip.AddrPort) error
-	policy   Policy
-	resolver *net.Resolver
-	dial     func(ctx context.Context, a netip.AddrPort) (net.Conn, error)
-	tls      *tls.Config
-	lookups  chan struct{} // held during a lookup
-
-	resolverUp atomic.Int64 // Unix nanoseconds of the last answer from the resolver
+	judge  func(netip.AddrPort) error
+	policy Policy
+	names  *lookups
+	dial   func(ctx context.Context, a netip.AddrPort) (net.Conn, error)
+	tls    *tls.Config
 }
 
 func newDialer(o *Options) *dialer {
 	d := &dialer{
-		policy:   o.Policy,
-		resolver: o.Resolver,
-		dial:     o.Dial,
-		lookups:  make(chan struct{}, maxLookups),
+		policy: o.Policy,
+		dial:   o.Dial,
+		names:  newLookups(o.Resolver),
 		tls: &tls.Config{
 			MinVersion:         tls.VersionTLS12,
 			RootCAs:            o.RootCAs,
@@ -55,9 +49,6 @@ func newDialer(o *Options) *dialer {
 		d.policy.Interfaces = cachedMachineAddrs()
 	}
 	d.judge = d.policy.CheckAddr
-	if d.resolver == nil {
-		d.resolver = &net.Resolver{PreferGo: true}
-	}
 	if d.dial == nil {
 		d.dial = d.dialTCP
 	}
@@ -157,10 +148,11 @@ func blockedName(host string, a netip.AddrPort, err error) *Error {
 	if !errors.As(err, &e) {
 		return &Error{Class: store.ClassBlocked, Detail: "the address is refused", Err: err}
 	}
-	if host == a.Addr().String() {
-		return e
+	text := a.Addr().String()
+	if what, ok := strings.CutPrefix(e.Detail, text+" is "); ok && host != text {
+		return &Error{Class: store.ClassBlocked, Detail: host + " resolves to " + text + ", " + what}
 	}
-	return &Error{Class: store.ClassBlocked, Detail: host + " resolves to " + a.Addr().String() + ": " + e.Detail}
+	return e
 }
 
 // hostPort splits what CheckURL returned and refuses what it never returns.
@@ -180,72 +172,6 @@ func hostPort(u *url.URL) (string, uint16, *Error) {
 		return host, 80, nil
 	}
 	return host, 443, nil
-}
-
-// resolve returns the addresses of a host: itself if it is one, else all
-// that DNS has. Names are asked as rooted ones, so that no search domain is tried.
-func (d *dialer) resolve(ctx context.Context, host string, port uint16, t *store.Timings) ([]netip.AddrPort, *Error) {
-	if a, err := netip.ParseAddr(host); err == nil {
-		return []netip.AddrPort{netip.AddrPortFrom(a.Unmap(), port)}, nil
-	}
-	if isLocalhost(host) {
-		return d.localhost(port), nil
-	}
-	start := time.Now()
-	defer func() { t.DNS = time.Since(start) }()
-	select {
-	case d.lookups <- struct{}{}:
-		defer func() { <-d.lookups }()
-	case <-ctx.Done():
-		return nil, &Error{Class: store.ClassDNS, Detail: "too many name lookups are running here", Ours: true, Err: ctx.Err()}
-	}
-	found, err := d.lookup(ctx, host)
-	if err != nil {
-		return nil, d.dnsError(err, host)
-	}
-	d.resolverUp.Store(time.Now().UnixNano())
-	out := make([]netip.AddrPort, len(found))
-	for i, a := range found {
-		out[i] = netip.AddrPortFrom(a.Unmap(), port)
-	}
-	return out, nil
-}
-
-// lookup asks at most twice.
-func (d *dialer) lookup(ctx context.Context, host string) ([]netip.Addr, error) {
-	if host[len(host)-1] != '.' {
-		host += "."
-	}
-	for try := 1; ; try++ {
-		one, cancel := context.WithTimeout(ctx, lookupTry)
-		found, err := d.resolver.LookupNetIP(one, "ip", host)
-		cancel()
-		if err == nil && len(found) == 0 {
-			err = &net.DNSError{Err: "no addresses", Name: host, IsNotFound: true}
-		}
-		var de *net.DNSError
-		timeout := errors.As(err, &de) && de.IsTimeout || errors.Is(err, context.DeadlineExceeded)
-		if !timeout || try == 2 || ctx.Err() != nil {
-			return found, err
-		}
-	}
-}
-
-// localhost is the loopback addresses that the guard lets pass, or all of
-// them, for it to refuse.
-func (d *dialer) localhost(port uint16) []netip.AddrPort {
-	var all, passed []netip.AddrPort
-	for _, a := range loopbackAddrs() {
-		ap := netip.AddrPortFrom(a, port)
-		all = append(all, ap)
-		if d.judge(ap) == nil {
-			passed = append(passed, ap)
-		}
-	}
-	if len(passed) == 0 {
-		return all
-	}
-	return passed
 }
 
 // dialAny connects to the first address that answers: in order, each with a

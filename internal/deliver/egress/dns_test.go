@@ -48,13 +48,20 @@ func newNameServer(t testing.TB) *nameServer { return newNameServerAt(t, "127.0.
 
 func newNameServerAt(t testing.TB, addr string) *nameServer {
 	t.Helper()
-	udp, err := net.ListenPacket("udp", addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := &nameServer{addr: udp.LocalAddr().String(), udp: udp, names: map[string]func(*dnsQuery) dnsReply{}, queries: map[string]int{}, conns: map[net.Conn]bool{}}
-	if s.tcp, err = net.Listen("tcp", s.addr); err != nil {
-		t.Fatal(err)
+	s := &nameServer{names: map[string]func(*dnsQuery) dnsReply{}, queries: map[string]int{}, conns: map[net.Conn]bool{}}
+	for try := 0; ; try++ {
+		udp, err := net.ListenPacket("udp", addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.addr, s.udp = udp.LocalAddr().String(), udp
+		if s.tcp, err = net.Listen("tcp", s.addr); err == nil {
+			break
+		}
+		_ = udp.Close() // another process has the port over TCP
+		if try == 10 {
+			t.Fatal(err)
+		}
 	}
 	s.wg.Go(s.serveUDP)
 	s.wg.Go(s.serveTCP)
@@ -200,5 +207,5 @@ func (r *dnsReply) resources(q dnsmessage.Question) []dnsmessage.Resource {
 	return out
 }
 
-// deadline for tests that must not hang.
+// testLimit is for what must not take long on any machine.
 const testLimit = 5 * time.Second

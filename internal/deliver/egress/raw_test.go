@@ -112,7 +112,7 @@ func loopbackClient(t testing.TB) *Client {
 func post(u *url.URL, body string) *Request {
 	return &Request{
 		URL: u, Fields: []webhook.Field{{Name: "Content-Type", Value: "application/json"}}, Body: []byte(body),
-		Connect: time.Second, Total: 2 * time.Second, MaxBody: 64 << 10, MaxOK: 1 << 10,
+		Connect: testLimit, Total: testLimit, MaxBody: 64 << 10, MaxOK: 1 << 10,
 	}
 }
 

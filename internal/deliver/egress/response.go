@@ -135,7 +135,7 @@ func (x *reader) head() (*head, error) {
 			return nil, x.notHTTP()
 		}
 		line, err := x.line(budget)
-		if err == errTooLong {
+		if err == errTooLong || err != nil && !looksHTTP(x.buf[x.r:x.w]) {
 			return nil, x.notHTTP()
 		}
 		if err != nil {
