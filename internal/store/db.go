@@ -3,7 +3,13 @@ package store
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/malote-dev/malote/internal/secret"
 )
@@ -16,26 +22,200 @@ var (
 	ErrLimit    = errors.New("limit reached")
 	ErrStale    = errors.New("configuration changed meanwhile")
 	ErrFull     = errors.New("no space left for new events")
+	ErrBusy     = errors.New("store cannot write now") // another process holds the database, it is read-only, or too much waits
 	ErrLocked   = errors.New("data directory is in use by another process")
 	ErrNewer    = errors.New("database was written by a newer version of malote")
 	ErrClosed   = errors.New("store is closed")
 )
 
-// Options to open a store.
+// Options to open a store. Zero fields mean the defaults.
 type Options struct {
 	Dir     string // data directory, created if missing (0700)
 	Keyring *secret.Keyring
 	Logger  *slog.Logger
+
+	// NoSecrets opens without a Keyring, for work that neither reads nor
+	// writes an endpoint, such as making a root key.
+	NoSecrets bool
+	// MinFree is the space, in bytes, that is left to the disk: below it
+	// events are refused with [ErrFull] while deliveries and retention go on
+	// (default 64 MiB; negative: no limit).
+	MinFree int64
+	// IdempotencyFor is how long an idempotency key is remembered at least
+	// (default 48 h).
+	IdempotencyFor time.Duration
+	// Fatal is called when a write or an fsync failed in a way that leaves
+	// unknown what is on disk. It must end the process: nothing is tried
+	// again, the next start recovers what was acknowledged. The default logs
+	// and exits with status 70. Where it returns, the store refuses everything.
+	Fatal func(error)
 }
 
 // DB is the store.
 type DB struct {
-	owner Owner
+	o       Options
+	log     *slog.Logger
+	lock    *dirLock
+	keys    *keymaker
+	readers *pool
+	w       *writer
+	owner   atomic.Pointer[Owner]
+	cache   *caches
+	space   *space
+	sends   *recentSends
+	unclean bool
+
+	pending  atomic.Int64 // rows in the queue
+	indebted atomic.Int64 // events whose postings are still in memory
+	trouble  atomic.Pointer[error]
+	oldest   oldestDue
+
+	mu       sync.RWMutex
+	projects map[ID]*projectState
+	deleting map[key]string // endpoints whose pending deliveries are being cancelled, and why
+
+	closing sync.Once
 }
 
 // Open opens or creates the database in a directory and migrates it.
 // Errors: [ErrLocked], [ErrNewer], and others in words.
-func Open(ctx context.Context, o Options) (*DB, error) { panic("not built") }
+func Open(ctx context.Context, o Options) (_ *DB, err error) {
+	if o.Keyring == nil && !o.NoSecrets {
+		return nil, errors.New("no master key: secrets are kept encrypted only")
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.MinFree == 0 {
+		o.MinFree = 64 << 20
+	}
+	if o.IdempotencyFor <= 0 {
+		o.IdempotencyFor = 48 * time.Hour
+	}
+	db := &DB{
+		o: o, log: o.Logger, cache: newCaches(),
+		projects: map[ID]*projectState{}, deleting: map[key]string{},
+	}
+	if o.Fatal == nil {
+		db.o.Fatal = db.exit
+	}
+	if db.lock, err = lockDir(o.Dir); err != nil {
+		return nil, err
+	}
+	if err := db.open(ctx); err != nil {
+		db.abandon()
+		return nil, err
+	}
+	return db, nil
+}
+
+func (db *DB) open(ctx context.Context) error {
+	path := filepath.Join(db.o.Dir, dbFile)
+	if err := db.lock.checkLog(db.o.Dir); err != nil {
+		return err
+	}
+	if err := createFile(db.o.Dir); err != nil {
+		return fmt.Errorf("data directory: %w", err)
+	}
+	if err := migrate(ctx, path); err != nil {
+		return err
+	}
+	var err error
+	if db.w, err = newWriter(ctx, db, path); err != nil {
+		return err
+	}
+	if err := db.recover(ctx); err != nil {
+		return err
+	}
+	if db.readers, err = openPool(ctx, path, readerCount, "query_only(1)"); err != nil {
+		return err
+	}
+	db.space = newSpace(db.o.Dir, db.o.MinFree, db.log)
+	db.unclean = db.lock.unclean
+	if err := db.lock.mark(markOpen); err != nil {
+		return fmt.Errorf("mark the data directory in use: %w", err)
+	}
+	db.w.start()
+	return nil
+}
+
+// abandon lets go of what a failed open had.
+func (db *DB) abandon() {
+	if db.w != nil {
+		db.w.abandon()
+	}
+	if db.readers != nil {
+		db.readers.close()
+	}
+	db.lock.release()
+}
+
+// Unclean reports whether the process before this one ended without closing
+// the store: attempts may have been under way.
+func (db *DB) Unclean() bool { return db.unclean }
 
 // Close stops the writer after what it was given, and closes the database.
-func (db *DB) Close() error { panic("not built") }
+func (db *DB) Close() error {
+	err := ErrClosed
+	db.closing.Do(func() {
+		err = db.w.close()
+		db.readers.close()
+		if err == nil {
+			err = db.lock.mark(markClosed)
+		}
+		db.lock.release()
+	})
+	if errors.Is(err, ErrClosed) {
+		return nil
+	}
+	return err
+}
+
+// exit is the default of [Options.Fatal].
+func (db *DB) exit(err error) {
+	db.log.Error("the disk failed a write: ending the process, the next start recovers what was acknowledged", "error", err)
+	os.Exit(70)
+}
+
+// tell calls the owner, if there is one.
+func (db *DB) tell(f func(Owner)) {
+	if o := db.owner.Load(); o != nil {
+		f(*o)
+	}
+}
+
+// read runs f with a connection. With snapshot, everything that f reads is
+// of one moment.
+func (db *DB) read(ctx context.Context, snapshot bool, f func(c *conn) error) error {
+	c, err := db.readers.take(ctx)
+	if err != nil {
+		return err
+	}
+	defer db.readers.give(c)
+	if !snapshot {
+		return f(c)
+	}
+	if err := c.exec(ctx, "BEGIN"); err != nil {
+		return err
+	}
+	err = f(c)
+	if e := c.exec(context.WithoutCancel(ctx), "COMMIT"); err == nil {
+		err = e
+	}
+	return err
+}
+
+// write runs f in the writer's next transaction and waits for the commit. An
+// error of f undoes what f did and nothing else.
+func (db *DB) write(ctx context.Context, f func(b *batch) error) error {
+	o := &op{run: f, done: make(chan struct{})}
+	if err := db.w.addOp(o); err != nil {
+		return err
+	}
+	select {
+	case <-o.done:
+		return o.err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

@@ -45,6 +45,8 @@ type Key struct {
 	CreatedAt time.Time
 	ExpiresAt time.Time // zero: never
 	RevokedAt time.Time // zero: in force
+	// LastUsedAt is written with a delay of a second or so; zero: never used.
+	LastUsedAt time.Time
 }
 
 // Consumer is a customer of the company that runs Malote.
@@ -112,7 +114,7 @@ type Event struct {
 	IdempotencyKey string
 	Dialect        string // name/revision that its bodies are rendered with, as in "tarefa/1"
 	Test           bool   // made by a test send
-	Deliveries     int    // made at accept
+	Deliveries     int    // made so far; a broadcast may go on after it was accepted
 	Unreached      string // why it reached nobody, in words; empty if it reached somebody
 	CreatedAt      time.Time
 }

@@ -1,9 +1,6 @@
 package store
 
-import (
-	"context"
-	"time"
-)
+import "time"
 
 // Work is a pending delivery with what is needed to send it.
 type Work struct {
@@ -72,34 +69,4 @@ type Lane struct {
 }
 
 // SetOwner names who is told of changes. Call it before the first write.
-func (db *DB) SetOwner(o Owner) { db.owner = o }
-
-// PendingEndpoints lists endpoints with pending deliveries in the order of
-// their ids, after the one given, at most limit. Its cost grows with the
-// number of such endpoints, never with the number of deliveries (skip scan).
-func (db *DB) PendingEndpoints(ctx context.Context, after ID, limit int) ([]PendingEndpoint, error) {
-	panic("not built")
-}
-
-// LoadDue reads an endpoint's queue in order of Place, strictly after the
-// place given (zero: from the start), up to limit deliveries or maxBytes of
-// payload, whichever ends first (at least one).
-func (db *DB) LoadDue(ctx context.Context, endpoint ID, after Place, limit, maxBytes int) ([]*Work, error) {
-	panic("not built")
-}
-
-// Lane reads an endpoint with its decrypted secrets and its project.
-// Errors: [ErrNotFound].
-func (db *DB) Lane(ctx context.Context, endpoint ID) (*Lane, error) { panic("not built") }
-
-// RecentSends lists the times of an endpoint's attempts since a time, oldest
-// first, the newest limit of them: what an exact rate limit starts from.
-func (db *DB) RecentSends(ctx context.Context, endpoint ID, since time.Time, limit int) ([]time.Time, error) {
-	panic("not built")
-}
-
-// Finish keeps an outcome. It never blocks: done is called from the writer
-// after the commit, with the error if it failed, and must return at once.
-// An outcome whose delivery is no longer pending (cancelled meanwhile) is
-// recorded: after a 2xx it becomes delivered, else it stays cancelled.
-func (db *DB) Finish(o *Outcome, done func(error)) { panic("not built") }
+func (db *DB) SetOwner(o Owner) { db.owner.Store(&o) }

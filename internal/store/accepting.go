@@ -1,0 +1,223 @@
+package store
+
+import (
+	"context"
+	"encoding/binary"
+	"hash/crc32"
+	"strings"
+	"time"
+)
+
+// Flags of an event's row.
+const (
+	flagTest = 1 << iota
+	flagBroadcast
+)
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// checksum tells a payload that was damaged on disk from what was kept.
+func checksum(data []byte) int64 { return int64(crc32.Checksum(data, castagnoli)) }
+
+// Accept keeps events and their deliveries in one durable commit, shared with
+// whatever else waits to be written, and returns after it. One bad item never
+// fails the others; the error is for all of them (full disk, closed store):
+// then nothing was kept. Where ctx ends first the outcome is unknown. The
+// store keeps the events themselves in memory until they are sent: the caller
+// changes nothing in them any more.
+func (db *DB) Accept(ctx context.Context, items []*Acceptance) ([]Accepted, error) {
+	if len(items) == 0 {
+		return nil, nil
+	}
+	a := &acceptOp{items: items, out: make([]Accepted, len(items)), done: make(chan struct{})}
+	for _, i := range items {
+		a.size += len(i.Event.Data)
+	}
+	if err := db.w.addAccept(a); err != nil {
+		return nil, err
+	}
+	select {
+	case <-a.done:
+		if a.err != nil {
+			return nil, a.err
+		}
+		return a.out, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// target is an endpoint that gets an event.
+type target struct {
+	endpoint key
+	consumer string
+}
+
+// accept keeps one event. The error is the database's; what is wrong with
+// the item is in Accepted.
+func (b *batch) accept(a *Acceptance) (Accepted, error) {
+	e := a.Event
+	p := b.db.project(e.ProjectID)
+	if p == nil {
+		return Accepted{Err: ErrNotFound}, nil
+	}
+	if e.IdempotencyKey != "" {
+		first, known, err := b.known(p.k, a)
+		if known || err != nil {
+			return first, err
+		}
+	}
+	if a.Version != p.version && (!a.Broadcast || a.Version != 0) {
+		return Accepted{Err: ErrStale}, nil
+	}
+	targets, next, err := b.targets(p.k, a)
+	if err != nil {
+		return Accepted{}, err
+	}
+	n := len(targets)
+	out := Accepted{Deliveries: n, More: next > 0}
+	switch {
+	case n > 0 || out.More:
+		e.Unreached = ""
+	case e.Unreached == "":
+		e.Unreached = "no endpoint subscribes to " + e.Type
+	}
+	out.Unreached = e.Unreached
+	k := b.keep(p.k, e, a.Broadcast, targets)
+	out.EventID = e.ID
+	if err := b.insertEvent(p.k, k, e, a.Broadcast, targets); err != nil {
+		return out, err
+	}
+	if out.More {
+		if err := b.exec("INSERT INTO fanouts VALUES (?,?,?)", k, next, b.lastEndpoint()); err != nil {
+			return out, err
+		}
+		b.chores.fanouts++
+	}
+	if e.IdempotencyKey != "" {
+		err = b.exec("INSERT INTO idempotency VALUES (?,?,?,?,?,?,?,?)",
+			dayOf(b.now), p.k, e.IdempotencyKey, k, a.RequestHash[:], n, out.Unreached, out.More)
+	}
+	return out, err
+}
+
+// keep sets what the store sets in an event, and gives keys to it and to its
+// deliveries: those follow the event's.
+func (b *batch) keep(project key, e *Event, broadcast bool, targets []target) key {
+	k := b.db.keys.next(b.now, 1+len(targets))
+	e.ID, e.CreatedAt, e.Deliveries = b.db.keys.id(k), keyTime(k), len(targets)
+	if e.Time.IsZero() {
+		e.Time = b.now
+	}
+	e.Time = kept(e.Time)
+	b.index = append(b.index, indexEntry{k: k, project: project, consumer: e.Consumer, eventType: e.Type, targets: targets})
+	b.accepted++
+	return k
+}
+
+func (b *batch) insertEvent(project, k key, e *Event, broadcast bool, targets []target) error {
+	flags := 0
+	if e.Test {
+		flags |= flagTest
+	}
+	if broadcast {
+		flags |= flagBroadcast
+	}
+	var list []byte
+	for _, t := range targets {
+		list = binary.BigEndian.AppendUint64(list, uint64(t.endpoint))
+	}
+	err := b.exec("INSERT INTO events VALUES (?,?,?,?,?,?,?,?,?,?,?,?)",
+		k, project, e.Consumer, e.Type, micros(e.Time), e.Dialect, flags, e.IdempotencyKey, e.Unreached, list,
+		checksum(e.Data), notNil(e.Data))
+	if err != nil {
+		return err
+	}
+	return b.enqueue(project, k, e, k+1, targets)
+}
+
+// enqueue makes an event's deliveries pending, with keys from first on.
+func (b *batch) enqueue(project, event key, e *Event, first key, targets []target) error {
+	works := make([]Work, len(targets))
+	for i, t := range targets {
+		d := first + key(i)
+		if err := b.exec("INSERT INTO queue VALUES (?,?,?,?,?,0,0,0)", d, event, t.endpoint, project, b.us); err != nil {
+			return err
+		}
+		w := &works[i]
+		*w = Work{ID: b.db.keys.id(d), EndpointID: b.db.keys.id(t.endpoint), Event: e, DueAt: b.now, CreatedAt: keyTime(d)}
+		b.works = append(b.works, w)
+	}
+	b.pending += int64(len(targets))
+	return nil
+}
+
+// targets are the endpoints that an event goes to; next is where a broadcast
+// has to go on, 0 where it does not.
+func (b *batch) targets(project key, a *Acceptance) (_ []target, next key, err error) {
+	if a.Broadcast {
+		return b.match(project, a.Event.Type, 0, b.lastEndpoint())
+	}
+	targets := make([]target, 0, len(a.Endpoints))
+	for _, id := range a.Endpoints {
+		k, ok := b.db.keys.key(id)
+		if !ok {
+			return nil, 0, nil
+		}
+		targets = append(targets, target{k, a.Event.Consumer})
+	}
+	return targets, 0, nil
+}
+
+// known looks an idempotency key up: whether it was used, and the answer then.
+func (b *batch) known(project key, a *Acceptance) (Accepted, bool, error) {
+	var (
+		event    key
+		hash     []byte
+		out      = Accepted{Duplicate: true}
+		today    = dayOf(b.now)
+		earliest = dayOf(b.now.Add(-b.db.o.IdempotencyFor))
+	)
+	for day := today; day >= earliest; day-- {
+		found, err := b.row("SELECT event, hash, deliveries, unreached, more FROM idempotency WHERE day=? AND project=? AND key=?",
+			[]any{day, project, a.Event.IdempotencyKey}, &event, &hash, &out.Deliveries, &out.Unreached, &out.More)
+		if err != nil {
+			return Accepted{}, false, err
+		}
+		switch {
+		case !found:
+			continue
+		case string(hash) != string(a.RequestHash[:]):
+			return Accepted{Err: ErrConflict}, true, nil
+		}
+		out.EventID = b.db.keys.id(event)
+		return out, true, nil
+	}
+	return Accepted{}, false, nil
+}
+
+// dayOf numbers days from 1970 on.
+func dayOf(t time.Time) int64 { return t.Unix() / 86400 }
+
+// MatchType reports whether an event type is one of the patterns: an exact
+// name, a prefix with ".*" ("task.*" matches task.created and task.a.b), or "*".
+func MatchType(patterns []string, eventType string) bool {
+	for _, p := range patterns {
+		if p == eventType || p == "*" {
+			return true
+		}
+		if prefix, ok := strings.CutSuffix(p, "*"); ok && strings.HasSuffix(prefix, ".") &&
+			len(eventType) > len(prefix) && strings.HasPrefix(eventType, prefix) {
+			return true
+		}
+	}
+	return false
+}
+
+// notNil keeps empty bytes apart from NULL.
+func notNil(b []byte) []byte {
+	if b == nil {
+		return []byte{}
+	}
+	return b
+}

@@ -1,0 +1,145 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+)
+
+// CreateKey keeps a key by the SHA-256 of its text; ID and CreatedAt are set.
+// Errors: [ErrNotFound] (no such project), [ErrConflict] (the same text again).
+func (db *DB) CreateKey(ctx context.Context, k *Key, hash [32]byte) error {
+	scopes, err := json.Marshal(k.Scopes)
+	if err != nil {
+		return err
+	}
+	var project key
+	if !k.ProjectID.IsZero() {
+		p := db.project(k.ProjectID)
+		if p == nil {
+			return fmt.Errorf("project: %w", ErrNotFound)
+		}
+		project = p.k
+	}
+	var row key
+	err = db.write(ctx, func(b *batch) error {
+		row = b.key()
+		err := b.exec("INSERT INTO keys VALUES (?,?,?,?,?,?,?,?,0,0)",
+			row, project, k.Consumer, k.Name, k.Prefix, hash[:], scopes, micros(k.ExpiresAt))
+		if faultOf(err) == faultUnique {
+			return ErrConflict
+		}
+		return err
+	})
+	if err == nil {
+		k.ID, k.CreatedAt = db.keys.id(row), keyTime(row)
+		k.ExpiresAt = kept(k.ExpiresAt)
+	}
+	return err
+}
+
+const selectKey = "SELECT k, project, consumer, name, prefix, scopes, expires, revoked, used FROM keys"
+
+func (db *DB) scanKey(scan func(...any) error) (*Key, error) {
+	var (
+		k                       Key
+		row, project            key
+		scopes                  []byte
+		expires, revoked, used_ int64
+	)
+	if err := scan(&row, &project, &k.Consumer, &k.Name, &k.Prefix, &scopes, &expires, &revoked, &used_); err != nil {
+		return nil, err
+	}
+	if err := json.Unmarshal(scopes, &k.Scopes); err != nil {
+		return nil, fmt.Errorf("scopes of key %s: %w", db.keys.id(row), err)
+	}
+	k.ID, k.ProjectID, k.CreatedAt = db.keys.id(row), db.keys.id(project), keyTime(row)
+	k.ExpiresAt, k.RevokedAt, k.LastUsedAt = fromMicros(expires), fromMicros(revoked), fromMicros(used_)
+	return &k, nil
+}
+
+// KeyByHash finds a key in force at now, from memory where possible, and
+// notes that it was used. Shared: read only.
+// Errors: [ErrNotFound] (unknown, expired, revoked).
+func (db *DB) KeyByHash(ctx context.Context, hash [32]byte, now time.Time) (*Key, error) {
+	k, ok := db.cache.keys.get(hash)
+	if !ok {
+		pass := db.cache.pass()
+		err := db.read(ctx, false, func(c *conn) error {
+			return c.rows(ctx, selectKey+" WHERE hash=?", []any{hash[:]}, func(scan func(...any) error) (_ bool, err error) {
+				k, err = db.scanKey(scan)
+				return false, err
+			})
+		})
+		if err != nil {
+			return nil, err
+		}
+		if k == nil || !k.RevokedAt.IsZero() {
+			return nil, ErrNotFound
+		}
+		db.cache.keep(pass, func() { db.cache.keys.put(hash, k) })
+	}
+	if !k.ExpiresAt.IsZero() && !now.Before(k.ExpiresAt) {
+		return nil, ErrNotFound
+	}
+	if row, ok := db.keys.key(k.ID); ok {
+		db.cache.use(row, now)
+	}
+	return k, nil
+}
+
+// Keys lists a project's keys by id, after the one given; the zero project
+// has the root keys.
+func (db *DB) Keys(ctx context.Context, project, after ID, limit int) ([]*Key, error) {
+	p, _ := db.keys.key(project)
+	a, _ := db.keys.key(after)
+	var out []*Key
+	err := db.read(ctx, false, func(c *conn) error {
+		return c.rows(ctx, selectKey+" WHERE project=? AND k>? ORDER BY k LIMIT ?", []any{p, a, limit}, func(scan func(...any) error) (bool, error) {
+			k, err := db.scanKey(scan)
+			out = append(out, k)
+			return true, err
+		})
+	})
+	return out, err
+}
+
+// RevokeKey ends a key at once. Errors: [ErrNotFound].
+func (db *DB) RevokeKey(ctx context.Context, id ID) error {
+	k, ok := db.keys.key(id)
+	if !ok {
+		return ErrNotFound
+	}
+	return db.write(ctx, func(b *batch) error {
+		var project key
+		var hash []byte
+		found, err := b.row("SELECT project, hash FROM keys WHERE k=?", []any{k}, &project, &hash)
+		if err != nil {
+			return err
+		}
+		if !found {
+			return ErrNotFound
+		}
+		if err := b.exec("UPDATE keys SET revoked=? WHERE k=? AND revoked=0", b.us, k); err != nil {
+			return err
+		}
+		b.after = append(b.after, func() {
+			db.cache.forget(func() { db.cache.keys.drop([32]byte(hash)) })
+		})
+		if project == 0 {
+			return nil
+		}
+		return b.bump(db.keys.id(project))
+	})
+}
+
+// touchKeys writes when keys were used last.
+func (b *batch) touchKeys() error {
+	for k, at := range b.db.cache.takeUsed() {
+		if err := b.exec("UPDATE keys SET used=max(used,?) WHERE k=?", at, k); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,193 @@
+package store
+
+import (
+	"context"
+	"encoding/binary"
+	"strings"
+	"time"
+)
+
+// batch is one transaction under way and what is to happen after its commit.
+type batch struct {
+	w   *writer
+	db  *DB
+	c   *conn
+	now time.Time // of the transaction, UTC, to the microsecond
+	us  int64     // the same, as kept
+
+	effects
+}
+
+// effects of a batch; none shows before the commit.
+type effects struct {
+	dirty    bool
+	pending  int64
+	index    []indexEntry
+	finals   []finalEntry
+	sends    []byte
+	works    []*Work
+	after    []func()
+	flushed  int // entries of the writer's debt that this batch writes
+	indexed  key
+	accepted int
+	finished int
+	chores   chores
+}
+
+func (b *batch) reset(now time.Time) {
+	b.now = now.UTC().Truncate(time.Microsecond)
+	b.us = now.UnixMicro()
+	b.effects = effects{
+		index: b.index[:0], finals: b.finals[:0], sends: b.sends[:0], after: b.after[:0],
+		indexed: b.w.indexed, chores: b.w.chores,
+	}
+}
+
+// exec writes; every write of a batch goes through here.
+func (b *batch) exec(q string, args ...any) error {
+	b.dirty = true
+	return b.c.exec(context.Background(), q, args...)
+}
+
+// change is exec that says how many rows changed.
+func (b *batch) change(q string, args ...any) (int, error) {
+	n, err := b.c.change(context.Background(), q, args...)
+	if n > 0 {
+		b.dirty = true
+	}
+	return n, err
+}
+
+func (b *batch) row(q string, args []any, dest ...any) (bool, error) {
+	return b.c.row(context.Background(), q, args, dest...)
+}
+
+func (b *batch) rows(q string, args []any, scan func(func(...any) error) (bool, error)) error {
+	return b.c.rows(context.Background(), q, args, scan)
+}
+
+// key gives out one key.
+func (b *batch) key() key { return b.db.keys.next(b.now, 1) }
+
+// fill does all the work of an inbox.
+func (b *batch) fill(in *inbox) error {
+	for _, a := range in.accepts {
+		for i, item := range a.items {
+			out, err := b.accept(item)
+			if err != nil {
+				return err
+			}
+			a.out[i] = out
+		}
+	}
+	for _, f := range in.finishes {
+		if err := b.finish(f.o); err != nil {
+			return err
+		}
+	}
+	for _, o := range in.ops {
+		if err := b.runOp(o); err != nil {
+			return err
+		}
+	}
+	if !b.now.Before(b.w.retryAt) {
+		if err := b.chore(); err != nil {
+			return err
+		}
+	}
+	if b.w.flushDue(b.now) && b.flushed == 0 {
+		if err := b.flush(); err != nil {
+			return err
+		}
+	}
+	return b.finishRows()
+}
+
+// runOp runs one call of [DB.write]. What it did is undone where it fails;
+// only a fault of the database fails the batch.
+func (b *batch) runOp(o *op) error {
+	before := b.effects
+	if err := b.c.exec(context.Background(), "SAVEPOINT op"); err != nil {
+		return err
+	}
+	o.err = o.run(b)
+	if o.err != nil {
+		if f := faultOf(o.err); f != faultOther && f != faultUnique {
+			return o.err
+		}
+		b.effects = before
+		if err := b.c.exec(context.Background(), "ROLLBACK TO op"); err != nil {
+			return err
+		}
+	}
+	return b.c.exec(context.Background(), "RELEASE op")
+}
+
+// finishRows writes what every commit ends with: the times of the attempts in
+// it, the lists of what failed, and the state row.
+func (b *batch) finishRows() error {
+	if len(b.sends) > 0 {
+		if err := b.exec("INSERT INTO sends VALUES (?,?)", b.key(), b.sends); err != nil {
+			return err
+		}
+	}
+	if err := b.writeFinals(); err != nil {
+		return err
+	}
+	if !b.dirty {
+		return nil
+	}
+	return b.exec("UPDATE state SET pending=?, indexed=?, last=? WHERE id=1",
+		b.db.pending.Load()+b.pending, b.indexed, b.db.keys.last)
+}
+
+// settle makes a commit known: memory first, then who waits, then the owner.
+func (b *batch) settle(in *inbox) {
+	w := b.w
+	if b.dirty {
+		w.commits.Add(1)
+	}
+	w.accepted.Add(uint64(b.accepted))
+	w.finished.Add(uint64(b.finished))
+	b.db.pending.Add(b.pending)
+	b.db.sends.add(b.sends, b.us)
+	w.indexed = b.indexed
+	w.chores = b.chores
+	if b.flushed > 0 {
+		w.debt = append(w.debt[:0], w.debt[b.flushed:]...)
+		w.debtFrom = b.now
+	}
+	if len(w.debt) == 0 && len(b.index) > 0 {
+		w.debtFrom = b.now
+	}
+	w.debt = append(w.debt, b.index...)
+	b.db.indebted.Store(int64(len(w.debt)))
+
+	for _, a := range in.accepts {
+		close(a.done)
+	}
+	for _, f := range b.after {
+		f()
+	}
+	if len(b.works) > 0 {
+		works := b.works
+		b.db.tell(func(o Owner) { o.Accepted(works) })
+	}
+	for _, f := range in.finishes {
+		f.done(nil)
+	}
+	for _, o := range in.ops {
+		close(o.done)
+	}
+	clear(b.after)
+	b.works = nil
+}
+
+// sent notes the time of an attempt.
+func (b *batch) sent(endpoint key, at time.Time) {
+	b.sends = binary.BigEndian.AppendUint64(b.sends, uint64(endpoint))
+	b.sends = binary.BigEndian.AppendUint64(b.sends, uint64(micros(at)))
+}
+
+// noTransaction says that SQLite had rolled back by itself.
+func noTransaction(err error) bool { return strings.Contains(err.Error(), "no transaction is active") }

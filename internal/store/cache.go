@@ -1,0 +1,148 @@
+package store
+
+import (
+	"container/list"
+	"sync"
+	"time"
+)
+
+// lru is a bounded map that forgets what was not used for longest. Values
+// are shared: whoever gets one only reads it.
+type lru[K comparable, V any] struct {
+	mu    sync.Mutex
+	max   int
+	at    map[K]*list.Element
+	order *list.List // newest use first
+}
+
+type lruEntry[K comparable, V any] struct {
+	key   K
+	value V
+}
+
+func newLRU[K comparable, V any](max int) *lru[K, V] {
+	return &lru[K, V]{max: max, at: map[K]*list.Element{}, order: list.New()}
+}
+
+func (c *lru[K, V]) get(k K) (v V, ok bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	e, ok := c.at[k]
+	if !ok {
+		return v, false
+	}
+	c.order.MoveToFront(e)
+	return e.Value.(*lruEntry[K, V]).value, true
+}
+
+func (c *lru[K, V]) put(k K, v V) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if e, ok := c.at[k]; ok {
+		e.Value.(*lruEntry[K, V]).value = v
+		c.order.MoveToFront(e)
+		return
+	}
+	c.at[k] = c.order.PushFront(&lruEntry[K, V]{k, v})
+	if c.order.Len() > c.max {
+		last := c.order.Back()
+		c.order.Remove(last)
+		delete(c.at, last.Value.(*lruEntry[K, V]).key)
+	}
+}
+
+func (c *lru[K, V]) drop(k K) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if e, ok := c.at[k]; ok {
+		c.order.Remove(e)
+		delete(c.at, k)
+	}
+}
+
+func (c *lru[K, V]) clear() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	clear(c.at)
+	c.order.Init()
+}
+
+const (
+	cachedLanes     = 10_000
+	cachedConsumers = 10_000
+	cachedKeys      = 4_096
+)
+
+type consumerOf struct {
+	project ID
+	uid     string
+}
+
+// caches hold configuration that was read. What a write changes is dropped
+// from them right after its commit, before anybody is told of it; a read that
+// began before the drop must not put back what it read (see gate).
+type caches struct {
+	subscriptions *lru[consumerOf, *Subscriptions]
+	lanes         *lru[ID, *Lane]
+	keys          *lru[[32]byte, *Key]
+
+	mu   sync.Mutex
+	gate uint64        // raised by every drop
+	used map[key]int64 // keys' last use, not written yet
+}
+
+func newCaches() *caches {
+	return &caches{
+		subscriptions: newLRU[consumerOf, *Subscriptions](cachedConsumers),
+		lanes:         newLRU[ID, *Lane](cachedLanes),
+		keys:          newLRU[[32]byte, *Key](cachedKeys),
+		used:          map[key]int64{},
+	}
+}
+
+// pass is taken before a read and shown at the put.
+func (c *caches) pass() uint64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.gate
+}
+
+// keep runs put unless something was dropped since the pass.
+func (c *caches) keep(pass uint64, put func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.gate == pass {
+		put()
+	}
+}
+
+// forget runs drop and turns back reads that are under way.
+func (c *caches) forget(drop func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.gate++
+	drop()
+}
+
+func (c *caches) dropLane(id ID) { c.forget(func() { c.lanes.drop(id) }) }
+
+// use notes that a key was used; it is written with the next flush.
+func (c *caches) use(k key, at time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.used[k] = micros(at)
+}
+
+func (c *caches) anyUsed() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.used) > 0
+}
+
+func (c *caches) takeUsed() map[key]int64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	used := c.used
+	c.used = map[key]int64{}
+	return used
+}

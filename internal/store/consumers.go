@@ -1,0 +1,154 @@
+package store
+
+import "context"
+
+// PutConsumer creates or renames a consumer. created says which. ID and
+// CreatedAt are set. Errors: [ErrNotFound] (no such project).
+func (db *DB) PutConsumer(ctx context.Context, c *Consumer) (created bool, err error) {
+	p := db.project(c.ProjectID)
+	if p == nil {
+		return false, ErrNotFound
+	}
+	var (
+		k    key
+		made bool
+		name = c.Name
+	)
+	err = db.write(ctx, func(b *batch) error {
+		var err error
+		if made, k, err = b.mention(p.k, c.UID); err != nil {
+			return err
+		}
+		return b.exec("UPDATE consumers SET name=? WHERE k=?", name, k)
+	})
+	if err != nil {
+		return false, err
+	}
+	c.ID, c.CreatedAt = db.keys.id(k), keyTime(k)
+	return made, nil
+}
+
+// mention makes a consumer where it is not there yet.
+func (b *batch) mention(project key, uid string) (created bool, k key, err error) {
+	found, err := b.row("SELECT k FROM consumers WHERE project=? AND uid=?", []any{project, uid}, &k)
+	if err != nil || found {
+		return false, k, err
+	}
+	k = b.key()
+	return true, k, b.exec("INSERT INTO consumers VALUES (?,?,?,'')", k, project, uid)
+}
+
+// Consumer reads one by uid. Errors: [ErrNotFound].
+func (db *DB) Consumer(ctx context.Context, project ID, uid string) (*Consumer, error) {
+	cs, err := db.selectConsumers(ctx, project, "uid=?", uid, 1)
+	if err == nil && len(cs) == 0 {
+		err = ErrNotFound
+	}
+	if err != nil {
+		return nil, err
+	}
+	return cs[0], nil
+}
+
+// Consumers lists a project's consumers by uid, after the one given.
+func (db *DB) Consumers(ctx context.Context, project ID, after string, limit int) ([]*Consumer, error) {
+	return db.selectConsumers(ctx, project, "uid>?", after, limit)
+}
+
+func (db *DB) selectConsumers(ctx context.Context, project ID, where, uid string, limit int) ([]*Consumer, error) {
+	p := db.project(project)
+	if p == nil {
+		return nil, ErrNotFound
+	}
+	var out []*Consumer
+	err := db.read(ctx, false, func(c *conn) error {
+		return c.rows(ctx, "SELECT k, uid, name FROM consumers WHERE project=? AND "+where+" ORDER BY uid LIMIT ?", []any{p.k, uid, limit},
+			func(scan func(...any) error) (bool, error) {
+				var k key
+				co := &Consumer{ProjectID: project}
+				err := scan(&k, &co.UID, &co.Name)
+				co.ID, co.CreatedAt = db.keys.id(k), keyTime(k)
+				out = append(out, co)
+				return true, err
+			})
+	})
+	return out, err
+}
+
+// DeleteConsumer deletes a consumer with its endpoints; their pending
+// deliveries are cancelled. It returns how many attempts are in flight.
+// Errors: [ErrNotFound].
+func (db *DB) DeleteConsumer(ctx context.Context, project ID, uid string) (inFlight int, err error) {
+	p := db.project(project)
+	if p == nil {
+		return 0, ErrNotFound
+	}
+	flying := 0
+	err = db.write(ctx, func(b *batch) error {
+		n, err := b.change("DELETE FROM consumers WHERE project=? AND uid=?", p.k, uid)
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			return ErrNotFound
+		}
+		var endpoints []key
+		err = b.rows("SELECT k FROM endpoints WHERE project=? AND consumer=? AND deleted_at=0", []any{p.k, uid},
+			func(scan func(...any) error) (bool, error) {
+				var k key
+				err := scan(&k)
+				endpoints = append(endpoints, k)
+				return true, err
+			})
+		if err != nil {
+			return err
+		}
+		for _, k := range endpoints {
+			if err := b.deleteEndpoint(k, "consumer deleted", &flying); err != nil {
+				return err
+			}
+		}
+		return b.bump(project)
+	})
+	if err != nil {
+		return 0, err
+	}
+	return flying, nil
+}
+
+// Subscriptions of a consumer, from memory where possible. An unknown
+// consumer has none. Shared: read only. Errors: [ErrNotFound] (no such project).
+func (db *DB) Subscriptions(ctx context.Context, project ID, consumer string) (*Subscriptions, error) {
+	p := db.project(project)
+	if p == nil {
+		return nil, ErrNotFound
+	}
+	of := consumerOf{project, consumer}
+	if s, ok := db.cache.subscriptions.get(of); ok && s.Version == p.version {
+		return s, nil
+	}
+	s := &Subscriptions{Project: p.Project}
+	err := db.read(ctx, true, func(c *conn) error {
+		if _, err := c.row(ctx, "SELECT version FROM projects WHERE k=?", []any{p.k}, &s.Version); err != nil {
+			return err
+		}
+		return c.rows(ctx, "SELECT k, event_types FROM endpoints WHERE project=? AND consumer=? AND deleted_at=0 ORDER BY k", []any{p.k, consumer},
+			func(scan func(...any) error) (bool, error) {
+				var k key
+				var types []byte
+				if err := scan(&k, &types); err != nil {
+					return false, err
+				}
+				s.Endpoints = append(s.Endpoints, Subscription{db.keys.id(k), patterns(types)})
+				return true, nil
+			})
+	})
+	if err != nil {
+		return nil, err
+	}
+	if now := db.project(project); now != nil && now.version == s.Version {
+		s.Project = now.Project
+		db.cache.subscriptions.put(of, s) // a version that moved on is read again
+	}
+	return s, nil
+}

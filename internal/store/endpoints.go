@@ -1,0 +1,313 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+)
+
+const selectEndpoint = `SELECT k, project, consumer, url, description, event_types, headers, secrets, rate_limit,
+	state, state_reason, state_since, failure_count, failed_at, updated_at, revision FROM endpoints`
+
+// endpointRow is an endpoint with what only the store knows of it.
+type endpointRow struct {
+	*Endpoint
+	k, project key
+	revision   int64
+	sealErr    error // why the secrets do not open
+}
+
+func (db *DB) scanEndpoint(scan func(...any) error) (*endpointRow, error) {
+	var (
+		r                        = &endpointRow{Endpoint: &Endpoint{}}
+		e                        = r.Endpoint
+		types, headers, secrets  []byte
+		since, failedAt, updated int64
+	)
+	err := scan(&r.k, &r.project, &e.Consumer, &e.URL, &e.Description, &types, &headers, &secrets, &e.RateLimit,
+		&e.State, &e.StateReason, &since, &e.FailureCount, &failedAt, &updated, &r.revision)
+	if err != nil {
+		return nil, err
+	}
+	e.ID, e.ProjectID, e.CreatedAt = db.keys.id(r.k), db.keys.id(r.project), keyTime(r.k)
+	e.StateSince, e.FailedAt, e.UpdatedAt = fromMicros(since), fromMicros(failedAt), fromMicros(updated)
+	e.EventTypes = patterns(types)
+	r.sealErr = errors.Join(db.openHeaders(e, headers), db.openSecrets(e, secrets))
+	return r, nil
+}
+
+// patterns reads event types; what does not decode matches nothing.
+func patterns(types []byte) []string {
+	var out []string
+	if json.Unmarshal(types, &out) != nil {
+		return nil
+	}
+	return out
+}
+
+func (db *DB) endpointRow(ctx context.Context, c *conn, k key) (r *endpointRow, err error) {
+	err = c.rows(ctx, selectEndpoint+" WHERE k=? AND deleted_at=0", []any{k}, func(scan func(...any) error) (_ bool, err error) {
+		r, err = db.scanEndpoint(scan)
+		return false, err
+	})
+	return r, err
+}
+
+func (b *batch) loadEndpoint(k key) (*Endpoint, error) {
+	r, err := b.db.endpointRow(context.Background(), b.c, k)
+	if r == nil {
+		return nil, err
+	}
+	return r.Endpoint, err
+}
+
+// CreateEndpoint keeps an endpoint; ID, times and State are set, and its
+// consumer is created on first mention. cap limits the consumer's endpoints
+// (0: none), counted in the same transaction. A State that is Paused stays.
+// Errors: [ErrLimit], [ErrNotFound] (no such project).
+func (db *DB) CreateEndpoint(ctx context.Context, e *Endpoint, cap int) error {
+	p := db.project(e.ProjectID)
+	if p == nil {
+		return fmt.Errorf("project: %w", ErrNotFound)
+	}
+	if len(e.Secrets) == 0 {
+		return errors.New("an endpoint needs a signing secret")
+	}
+	own := *e
+	err := db.write(ctx, func(b *batch) error {
+		if cap > 0 {
+			var n int
+			_, err := b.row("SELECT count(*) FROM endpoints WHERE project=? AND consumer=? AND deleted_at=0", []any{p.k, e.Consumer}, &n)
+			if err != nil {
+				return err
+			}
+			if n >= cap {
+				return fmt.Errorf("%d endpoints for each consumer: %w", cap, ErrLimit)
+			}
+		}
+		if _, _, err := b.mention(p.k, e.Consumer); err != nil {
+			return err
+		}
+		k := b.key()
+		own.ID, own.CreatedAt, own.UpdatedAt, own.StateSince = db.keys.id(k), keyTime(k), b.now, b.now
+		if own.State != Paused {
+			own.State, own.StateReason = Active, ""
+		}
+		if err := b.insertEndpoint(p.k, k, &own); err != nil {
+			return err
+		}
+		return b.bump(e.ProjectID)
+	})
+	if err == nil {
+		*e = own
+	}
+	return err
+}
+
+func (b *batch) insertEndpoint(project, k key, e *Endpoint) error {
+	types, err := json.Marshal(e.EventTypes)
+	if err != nil {
+		return err
+	}
+	return b.exec("INSERT INTO endpoints VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,1,0)",
+		k, project, e.Consumer, e.URL, e.Description, types, b.db.sealHeaders(e), b.db.sealSecrets(e), e.RateLimit,
+		string(e.State), e.StateReason, micros(e.StateSince), e.FailureCount, micros(e.FailedAt), micros(e.UpdatedAt))
+}
+
+// Endpoint reads one of a project. Errors: [ErrNotFound], also for a foreign
+// one; in words where its secrets do not decrypt.
+func (db *DB) Endpoint(ctx context.Context, project, id ID) (*Endpoint, error) {
+	r, err := db.findEndpoint(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	if r.ProjectID != project {
+		return nil, ErrNotFound
+	}
+	return r.Endpoint, r.sealErr
+}
+
+func (db *DB) findEndpoint(ctx context.Context, id ID) (r *endpointRow, err error) {
+	k, ok := db.keys.key(id)
+	if !ok {
+		return nil, ErrNotFound
+	}
+	err = db.read(ctx, false, func(c *conn) (err error) {
+		r, err = db.endpointRow(ctx, c, k)
+		return err
+	})
+	if err == nil && r == nil {
+		err = ErrNotFound
+	}
+	return r, err
+}
+
+// Endpoints lists a project's endpoints by id, newest first, before the one
+// given (zero: from the newest); consumer "" lists all. One whose secrets do
+// not decrypt is listed without them.
+func (db *DB) Endpoints(ctx context.Context, project ID, consumer string, before ID, limit int) ([]*Endpoint, error) {
+	p := db.project(project)
+	if p == nil {
+		return nil, ErrNotFound
+	}
+	from := key(never)
+	if !before.IsZero() {
+		var ok bool
+		if from, ok = db.keys.key(before); !ok {
+			return nil, nil
+		}
+	}
+	where, args := " WHERE project=? AND deleted_at=0 AND k<?", []any{p.k, from}
+	if consumer != "" {
+		where, args = where+" AND consumer=?", append(args, consumer)
+	}
+	var out []*Endpoint
+	err := db.read(ctx, false, func(c *conn) error {
+		return c.rows(ctx, selectEndpoint+where+" ORDER BY k DESC LIMIT ?", append(args, limit), func(scan func(...any) error) (bool, error) {
+			r, err := db.scanEndpoint(scan)
+			if err != nil {
+				return false, err
+			}
+			if r.sealErr != nil {
+				db.log.Error("secrets of an endpoint do not decrypt", "endpoint", r.ID, "error", r.sealErr)
+			}
+			out = append(out, r.Endpoint)
+			return true, nil
+		})
+	})
+	return out, err
+}
+
+// UpdateEndpoint reads, lets change alter, and keeps, as if in one
+// transaction: change may be called again where the endpoint moved meanwhile.
+// ID, project, consumer and CreatedAt stay. It returns what was kept and how
+// many attempts with the old configuration are still in flight. An endpoint
+// that is made active again starts with a failure count of zero.
+// Errors: [ErrNotFound], and whatever change returns.
+func (db *DB) UpdateEndpoint(ctx context.Context, project, id ID, change func(*Endpoint) error) (_ *Endpoint, inFlight int, err error) {
+	for {
+		was, err := db.findEndpoint(ctx, id)
+		if err != nil {
+			return nil, 0, err
+		}
+		if was.ProjectID != project {
+			return nil, 0, ErrNotFound
+		}
+		e := cloneEndpoint(was.Endpoint)
+		if err := change(e); err != nil {
+			return nil, 0, err
+		}
+		e.ID, e.ProjectID, e.Consumer, e.CreatedAt = was.ID, was.ProjectID, was.Consumer, was.CreatedAt
+		if len(e.Secrets) == 0 {
+			return nil, 0, errors.Join(errors.New("an endpoint needs a signing secret"), was.sealErr)
+		}
+		n := 0
+		err = db.write(ctx, func(b *batch) error { return b.updateEndpoint(was, e, &n) })
+		switch {
+		case errors.Is(err, ErrStale):
+			continue
+		case err != nil:
+			return nil, 0, err
+		}
+		return e, n, nil
+	}
+}
+
+// cloneEndpoint copies what change may alter in place.
+func cloneEndpoint(e *Endpoint) *Endpoint {
+	c := *e
+	c.EventTypes = append([]string(nil), e.EventTypes...)
+	c.Headers = append([]Header(nil), e.Headers...)
+	c.Secrets = append([]SigningSecret(nil), e.Secrets...)
+	return &c
+}
+
+func (b *batch) updateEndpoint(was *endpointRow, e *Endpoint, inFlight *int) error {
+	if e.State != was.State {
+		e.StateSince = b.now
+		if e.State == Active {
+			e.StateReason = ""
+			if e.FailureCount == was.FailureCount {
+				e.FailureCount = 0
+			}
+		}
+	}
+	e.UpdatedAt = b.now
+	types, err := json.Marshal(e.EventTypes)
+	if err != nil {
+		return err
+	}
+	n, err := b.change(`UPDATE endpoints SET url=?, description=?, event_types=?, headers=?, secrets=?, rate_limit=?, state=?, state_reason=?,
+		state_since=?, failure_count=?, failed_at=?, updated_at=?, revision=revision+1 WHERE k=? AND revision=? AND deleted_at=0`,
+		e.URL, e.Description, types, b.db.sealHeaders(e), b.db.sealSecrets(e), e.RateLimit, string(e.State), e.StateReason,
+		micros(e.StateSince), e.FailureCount, micros(e.FailedAt), micros(e.UpdatedAt), was.k, was.revision)
+	if err != nil {
+		return err
+	}
+	if n == 0 {
+		return ErrStale
+	}
+	b.after = append(b.after, b.endpointChanged(e.ID, inFlight))
+	return b.bump(e.ProjectID)
+}
+
+// endpointChanged tells of a change after its commit.
+func (b *batch) endpointChanged(id ID, inFlight *int) func() {
+	return func() {
+		b.db.cache.dropLane(id)
+		b.db.tell(func(o Owner) { *inFlight += o.EndpointChanged(id) })
+	}
+}
+
+// DeleteEndpoint deletes; pending deliveries are cancelled, many of them in
+// the background: nothing of it is sent after the return but what is in
+// flight. Errors: [ErrNotFound].
+func (db *DB) DeleteEndpoint(ctx context.Context, project, id ID) (inFlight int, err error) {
+	k, ok := db.keys.key(id)
+	if !ok {
+		return 0, ErrNotFound
+	}
+	n := 0
+	err = db.write(ctx, func(b *batch) error {
+		e, err := b.loadEndpoint(k)
+		if err != nil {
+			return err
+		}
+		if e == nil || e.ProjectID != project {
+			return ErrNotFound
+		}
+		if err := b.deleteEndpoint(k, reasonDeleted, &n); err != nil {
+			return err
+		}
+		return b.bump(project)
+	})
+	if err != nil {
+		return 0, err
+	}
+	return n, nil
+}
+
+// Lane reads an endpoint with its decrypted secrets and its project, from
+// memory where possible. Shared: read only. Errors: [ErrNotFound]; in words
+// where the secrets do not decrypt.
+func (db *DB) Lane(ctx context.Context, endpoint ID) (*Lane, error) {
+	if l, ok := db.cache.lanes.get(endpoint); ok {
+		return l, nil
+	}
+	pass := db.cache.pass()
+	r, err := db.findEndpoint(ctx, endpoint)
+	if err != nil {
+		return nil, err
+	}
+	if r.sealErr != nil {
+		return nil, r.sealErr
+	}
+	p := db.project(r.ProjectID)
+	if p == nil {
+		return nil, ErrNotFound
+	}
+	l := &Lane{Endpoint: r.Endpoint, Project: p.Project}
+	db.cache.keep(pass, func() { db.cache.lanes.put(endpoint, l) })
+	return l, nil
+}

@@ -1,0 +1,241 @@
+package store
+
+import "context"
+
+// Numbers of states in rows.
+var stateNumbers = map[State]int{Delivered: 1, Failed: 2, Cancelled: 3}
+
+func stateOf(n int) State {
+	switch n {
+	case 1:
+		return Delivered
+	case 2:
+		return Failed
+	}
+	return Cancelled
+}
+
+// Finish keeps an outcome. It never blocks: done is called from the writer
+// after the commit, with the error if it failed, and must return at once.
+// An outcome whose delivery is no longer pending (cancelled meanwhile) is
+// recorded: after a 2xx it becomes delivered, else it stays cancelled. While
+// the disk is full an outcome waits; done comes when it is kept.
+func (db *DB) Finish(o *Outcome, done func(error)) {
+	if err := db.w.addFinish(finishOp{o, done}); err != nil {
+		done(err)
+	}
+}
+
+// queued is a row of the queue.
+type queued struct {
+	k, event, endpoint, project key
+	due                         int64
+	attempts                    int
+	lastAt                      int64
+	status                      int
+}
+
+const selectQueued = "SELECT k, event, endpoint, project, due, attempts, last_at, status FROM queue WHERE k=?"
+
+func (b *batch) queued(k key) (*queued, error) {
+	q := &queued{}
+	found, err := b.row(selectQueued, []any{k}, &q.k, &q.event, &q.endpoint, &q.project, &q.due, &q.attempts, &q.lastAt, &q.status)
+	if !found {
+		return nil, err
+	}
+	return q, nil
+}
+
+// finish keeps one outcome.
+func (b *batch) finish(o *Outcome) error {
+	b.finished++
+	k, ok := b.db.keys.key(o.Work.ID)
+	endpoint, ok2 := b.db.keys.key(o.Work.EndpointID)
+	if !ok || !ok2 {
+		return nil // never was ours
+	}
+	if !o.Attempt.At.IsZero() {
+		b.sent(endpoint, o.Attempt.At)
+	}
+	if b.db.isDeleting(endpoint) {
+		return b.finishLate(k, o, true)
+	}
+	if o.State == Pending {
+		return b.again(k, endpoint, o)
+	}
+	n, err := b.change("DELETE FROM queue WHERE k=?", k)
+	if err != nil {
+		return err
+	}
+	if n == 0 {
+		return b.finishLate(k, o, false)
+	}
+	b.pending--
+	if err := b.insertFinal(k, endpoint, o); err != nil {
+		return err
+	}
+	return b.affect(endpoint, o, true)
+}
+
+// insertFinal makes a delivery final. Its attempt goes with the row where it
+// was the only one.
+func (b *batch) insertFinal(k, endpoint key, o *Outcome) error {
+	event, _ := b.db.keys.key(o.Work.Event.ID)
+	made, status := o.Work.Attempts, 0
+	var inline []byte
+	if a := &o.Attempt; !a.At.IsZero() {
+		if a.Number == 0 {
+			a.Number = made + 1
+		}
+		if a.Number == 1 {
+			inline = appendAttempt(nil, a)
+		} else if err := b.insertAttempt(k, a); err != nil {
+			return err
+		}
+		made, status = max(made, a.Number), a.Status
+	}
+	err := b.exec("INSERT INTO deliveries VALUES (?,?,?,?,?,?,?,?,?)",
+		k, event, endpoint, stateNumbers[o.State], o.Reason, made, b.us, status, inline)
+	if err != nil || o.State == Delivered {
+		return err
+	}
+	return b.noteFinal(k, endpoint, o.State)
+}
+
+// noteFinal puts a delivery into the lists of its state.
+func (b *batch) noteFinal(k, endpoint key, s State) error {
+	p, err := b.party(endpoint)
+	if err == nil {
+		b.finals = append(b.finals, finalEntry{k: k, project: p.project, endpoint: endpoint, consumer: p.consumer, state: s})
+	}
+	return err
+}
+
+// party is who an endpoint belongs to.
+type party struct {
+	project  key
+	consumer string
+}
+
+func (b *batch) party(endpoint key) (party, error) {
+	var p party
+	_, err := b.row("SELECT project, consumer FROM endpoints WHERE k=?", []any{endpoint}, &p.project, &p.consumer)
+	return p, err
+}
+
+// insertAttempt keeps an attempt under its number, or under the next free one
+// where that is taken: an attempt that was made is never lost.
+func (b *batch) insertAttempt(k key, a *Attempt) error {
+	n, err := b.change("INSERT INTO attempts VALUES (?,?,?) ON CONFLICT DO NOTHING", k, a.Number, appendAttempt(nil, a))
+	if err != nil || n == 1 {
+		return err
+	}
+	return b.exec("INSERT INTO attempts SELECT ?, max(number)+1, ? FROM attempts WHERE delivery=?", k, appendAttempt(nil, a), k)
+}
+
+// again keeps an attempt that failed and will be followed by another.
+func (b *batch) again(k, endpoint key, o *Outcome) error {
+	a := &o.Attempt
+	if a.Number == 0 {
+		a.Number = o.Work.Attempts + 1
+	}
+	due := micros(o.DueAt)
+	n, err := b.change("UPDATE queue SET due=?, attempts=max(attempts,?), last_at=?, status=? WHERE k=?",
+		due, a.Number, micros(a.At), a.Status, k)
+	if err != nil {
+		return err
+	}
+	if n == 0 {
+		return b.finishLate(k, o, false)
+	}
+	if err := b.insertAttempt(k, a); err != nil {
+		return err
+	}
+	return b.affect(endpoint, o, true)
+}
+
+// finishLate keeps an outcome whose delivery was made final meanwhile: what
+// arrived was delivered, whatever was decided in between.
+func (b *batch) finishLate(k key, o *Outcome, deleting bool) error {
+	if o.Attempt.Number == 0 {
+		o.Attempt.Number = o.Work.Attempts + 1
+	}
+	if deleting {
+		q, err := b.queued(k)
+		if err != nil {
+			return err
+		}
+		if q != nil { // its endpoint was deleted, its row not reached yet
+			if err := b.cancelQueued(q, reasonDeleted); err != nil {
+				return err
+			}
+		}
+	}
+	var state int
+	var endpoint key
+	found, err := b.row("SELECT state, endpoint FROM deliveries WHERE k=?", []any{k}, &state, &endpoint)
+	if err != nil || !found {
+		return err
+	}
+	if !o.Attempt.At.IsZero() {
+		if err := b.insertAttempt(k, &o.Attempt); err != nil {
+			return err
+		}
+		if err := b.exec("UPDATE deliveries SET attempts=max(attempts,?), status=? WHERE k=?", o.Attempt.Number, o.Attempt.Status, k); err != nil {
+			return err
+		}
+	}
+	if o.State == Delivered && stateOf(state) != Delivered {
+		if err := b.exec("UPDATE deliveries SET state=?, reason='', finished=? WHERE k=?", stateNumbers[Delivered], b.us, k); err != nil {
+			return err
+		}
+	}
+	if deleting {
+		return nil
+	}
+	return b.affect(endpoint, o, false)
+}
+
+// Reasons of deliveries that the store itself ends.
+const (
+	reasonCancelled = "cancelled"
+	reasonDeleted   = "endpoint deleted"
+	reasonExpired   = "expired"
+	reasonCorrupt   = "corrupt"
+)
+
+// cancelQueued ends a pending delivery without an attempt.
+func (b *batch) cancelQueued(q *queued, reason string) error {
+	return b.endQueued(q, Cancelled, reason)
+}
+
+func (b *batch) endQueued(q *queued, s State, reason string) error {
+	n, err := b.change("DELETE FROM queue WHERE k=?", q.k)
+	if err != nil || n == 0 {
+		return err
+	}
+	b.pending--
+	err = b.exec("INSERT INTO deliveries VALUES (?,?,?,?,?,?,?,?,NULL)",
+		q.k, q.event, q.endpoint, stateNumbers[s], reason, q.attempts, b.us, q.status)
+	if err != nil {
+		return err
+	}
+	return b.noteFinal(q.k, q.endpoint, s)
+}
+
+// counters are what [DB.Counters] gives.
+func (db *DB) counters() Counters {
+	return Counters{Commits: db.w.commits.Load(), Accepted: db.w.accepted.Load(), Finished: db.w.finished.Load()}
+}
+
+// Counters says what the store wrote since it was opened.
+func (db *DB) Counters() Counters { return db.counters() }
+
+// Flush puts everything that was accepted so far into the lists. Lists do so
+// by themselves.
+func (db *DB) Flush(ctx context.Context) error {
+	if db.indebted.Load() == 0 {
+		return nil
+	}
+	return db.write(ctx, (*batch).flush)
+}

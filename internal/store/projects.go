@@ -1,0 +1,146 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+)
+
+// projectState is a project in memory, with its configuration's version. All
+// projects are held: they are few.
+type projectState struct {
+	*Project
+	k       key
+	version int64
+}
+
+func (db *DB) project(id ID) *projectState {
+	db.mu.RLock()
+	defer db.mu.RUnlock()
+	return db.projects[id]
+}
+
+func (db *DB) setProject(p *projectState) {
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	db.projects[p.ID] = p
+}
+
+// CreateProject keeps a project; ID and CreatedAt are set. Errors: [ErrConflict] (same name and environment).
+func (db *DB) CreateProject(ctx context.Context, p *Project) error {
+	kept := *p
+	err := db.write(ctx, func(b *batch) error {
+		k := b.key()
+		kept.ID, kept.CreatedAt = db.keys.id(k), keyTime(k)
+		err := b.exec("INSERT INTO projects VALUES (?,?,?,?,?,1)", k, kept.Name, string(kept.Environment), kept.Dialect, kept.BodyID)
+		if faultOf(err) == faultUnique {
+			return fmt.Errorf("a %s project named %q exists: %w", kept.Environment, kept.Name, ErrConflict)
+		}
+		b.after = append(b.after, func() {
+			own := kept
+			db.setProject(&projectState{Project: &own, k: k, version: 1})
+		})
+		return err
+	})
+	if err == nil {
+		*p = kept
+	}
+	return err
+}
+
+// UpdateProject reads, lets change alter, and keeps. ID and CreatedAt stay.
+// Errors: [ErrNotFound], [ErrConflict] (same name and environment), and
+// whatever change returns.
+func (db *DB) UpdateProject(ctx context.Context, id ID, change func(*Project) error) (*Project, error) {
+	for {
+		was := db.project(id)
+		if was == nil {
+			return nil, ErrNotFound
+		}
+		p := *was.Project
+		if err := change(&p); err != nil {
+			return nil, err
+		}
+		p.ID, p.CreatedAt = was.ID, was.CreatedAt
+		err := db.write(ctx, func(b *batch) error {
+			if db.project(id) != was {
+				return ErrStale
+			}
+			err := b.exec("UPDATE projects SET name=?, environment=?, dialect=?, body_id=? WHERE k=?",
+				p.Name, string(p.Environment), p.Dialect, p.BodyID, was.k)
+			if faultOf(err) == faultUnique {
+				return fmt.Errorf("a %s project named %q exists: %w", p.Environment, p.Name, ErrConflict)
+			}
+			if err != nil {
+				return err
+			}
+			b.after = append(b.after, func() {
+				own := p
+				db.setProject(&projectState{Project: &own, k: was.k, version: db.project(id).version})
+				db.cache.forget(db.cache.lanes.clear)
+			})
+			return b.bump(id)
+		})
+		if errors.Is(err, ErrStale) {
+			continue
+		}
+		return &p, err
+	}
+}
+
+// Projects lists projects by id, after the one given.
+func (db *DB) Projects(ctx context.Context, after ID, limit int) ([]*Project, error) {
+	k, ok := db.keys.key(after)
+	if !ok && !after.IsZero() {
+		return nil, nil
+	}
+	var out []*Project
+	err := db.read(ctx, false, func(c *conn) error {
+		return c.rows(ctx, selectProject+" WHERE k>? ORDER BY k LIMIT ?", []any{k, limit}, func(scan func(...any) error) (bool, error) {
+			p, err := db.scanProject(scan)
+			if err == nil {
+				out = append(out, p.Project)
+			}
+			return true, err
+		})
+	})
+	return out, err
+}
+
+const selectProject = "SELECT k, name, environment, dialect, body_id, version FROM projects"
+
+func (db *DB) scanProject(scan func(...any) error) (*projectState, error) {
+	p := &projectState{Project: &Project{}}
+	err := scan(&p.k, &p.Name, &p.Environment, &p.Dialect, &p.BodyID, &p.version)
+	p.ID, p.CreatedAt = db.keys.id(p.k), keyTime(p.k)
+	return p, err
+}
+
+// Project reads one. Errors: [ErrNotFound].
+func (db *DB) Project(_ context.Context, id ID) (*Project, error) {
+	p := db.project(id)
+	if p == nil {
+		return nil, ErrNotFound
+	}
+	out := *p.Project
+	return &out, nil
+}
+
+// bump raises the version of a project's configuration: acceptances that were
+// matched before are stale.
+func (b *batch) bump(project ID) error {
+	k, ok := b.db.keys.key(project)
+	if !ok {
+		return ErrNotFound
+	}
+	b.after = append(b.after, func() {
+		b.db.mu.Lock()
+		defer b.db.mu.Unlock()
+		if p := b.db.projects[project]; p != nil {
+			next := *p
+			next.version++
+			b.db.projects[project] = &next
+		}
+	})
+	return b.exec("UPDATE projects SET version=version+1 WHERE k=?", k)
+}

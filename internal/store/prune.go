@@ -1,0 +1,160 @@
+package store
+
+import (
+	"context"
+	"time"
+)
+
+// Prune deletes history older than before: at most limit rows a call, in
+// bounded transactions, never anything that is pending or that a pending
+// delivery needs. It returns how many rows went; 0 says that nothing is left
+// to delete. Idempotency keys go when their own time is over.
+func (db *DB) Prune(ctx context.Context, before time.Time, limit int) (int, error) {
+	total := 0
+	for total < limit {
+		n, more, err := db.pruneSlice(ctx, timeKey(before), min(pruneRows, limit-total))
+		total += n
+		if err != nil || !more {
+			return total, err
+		}
+	}
+	return total, nil
+}
+
+const pruneRows = 500 // rows that one transaction deletes
+
+func (db *DB) pruneSlice(ctx context.Context, cut key, limit int) (n int, more bool, err error) {
+	var gone int
+	var looked bool
+	err = db.write(ctx, func(b *batch) error {
+		gone = 0
+		for _, step := range []func(key, int) (int, error){b.pruneDeliveries, b.pruneEvents, b.prunePostings, b.pruneIdempotency} {
+			n, err := step(cut, limit-gone)
+			if err != nil {
+				return err
+			}
+			if gone += n; gone >= limit {
+				break
+			}
+		}
+		looked = b.w.pruned != 0
+		return nil
+	})
+	if err != nil {
+		return 0, false, err
+	}
+	return gone, gone > 0 || looked, nil
+}
+
+// pruneDeliveries deletes final deliveries with their attempts.
+func (b *batch) pruneDeliveries(cut key, limit int) (int, error) {
+	err := b.exec(`DELETE FROM attempts WHERE delivery IN (SELECT k FROM deliveries WHERE k<? ORDER BY k LIMIT ?)`, cut, limit)
+	if err != nil {
+		return 0, err
+	}
+	return b.change(`DELETE FROM deliveries WHERE k IN (SELECT k FROM deliveries WHERE k<? ORDER BY k LIMIT ?)`, cut, limit)
+}
+
+// pruneEvents deletes events that no delivery is left of. It goes on where
+// it stopped, so that events that have to stay are not looked at each time.
+func (b *batch) pruneEvents(cut key, limit int) (int, error) {
+	if limit <= 0 {
+		return 0, nil
+	}
+	cut = min(cut, b.w.indexed+1) // what is not in the lists yet is not old
+	type row struct{ k, count key }
+	var rows []row
+	looked := 0
+	at := b.w.pruned
+	err := b.rows(`SELECT k, length(coalesce(targets,''))/8 FROM events WHERE k>? AND k<? ORDER BY k LIMIT ?`,
+		[]any{at, cut, 4 * limit}, func(scan func(...any) error) (bool, error) {
+			var r row
+			err := scan(&r.k, &r.count)
+			rows = append(rows, r)
+			looked++
+			return true, err
+		})
+	if err != nil {
+		return 0, err
+	}
+	gone := 0
+	for _, r := range rows {
+		needed, err := b.needed(r.k, r.count)
+		if err != nil {
+			return gone, err
+		}
+		at = r.k
+		if needed {
+			continue
+		}
+		if err := b.exec("DELETE FROM spans WHERE event=?", r.k); err != nil {
+			return gone, err
+		}
+		if err := b.exec("DELETE FROM events WHERE k=?", r.k); err != nil {
+			return gone, err
+		}
+		if gone++; gone == limit {
+			break
+		}
+	}
+	if gone < limit && looked < 4*limit {
+		at = 0 // the end: from the start next time
+	}
+	b.after = append(b.after, func() { b.w.pruned = at })
+	return gone, nil
+}
+
+// needed reports whether a delivery of an event is left, or still to be made.
+func (b *batch) needed(event, count key) (bool, error) {
+	var n bool
+	_, err := b.row(`SELECT EXISTS (SELECT 1 FROM queue WHERE k>?1 AND k<=?1+?2)
+		OR EXISTS (SELECT 1 FROM deliveries WHERE k>?1 AND k<=?1+?2)
+		OR EXISTS (SELECT 1 FROM fanouts WHERE event=?1)
+		OR EXISTS (SELECT 1 FROM spans s JOIN queue q ON q.k>=s.first AND q.k<s.first+s.count WHERE s.event=?1)
+		OR EXISTS (SELECT 1 FROM spans s JOIN deliveries d ON d.k>=s.first AND d.k<s.first+s.count WHERE s.event=?1)`,
+		[]any{event, count}, &n)
+	return n, err
+}
+
+// prunePostings deletes blocks that are older than the oldest event that is
+// left, term by term.
+func (b *batch) prunePostings(cut key, limit int) (int, error) {
+	var oldest *key
+	if _, err := b.row("SELECT min(k) FROM events", nil, &oldest); err != nil {
+		return 0, err
+	}
+	if oldest != nil {
+		cut = min(cut, *oldest)
+	}
+	gone := 0
+	at := b.w.prunedTerm
+	for looked := 0; gone < limit && looked < limit; looked++ {
+		var t []byte
+		if _, err := b.row("SELECT min(term) FROM postings WHERE term>?", []any{at}, &t); err != nil {
+			return gone, err
+		}
+		if t == nil {
+			at = nil
+			break
+		}
+		n, err := b.change(`DELETE FROM postings WHERE (term, last, n) IN
+			(SELECT term, last, n FROM postings WHERE term=? AND last<? ORDER BY last LIMIT ?)`, t, cut, limit-gone)
+		if err != nil {
+			return gone, err
+		}
+		gone += n
+		if gone < limit {
+			at = t
+		}
+	}
+	b.after = append(b.after, func() { b.w.prunedTerm = at })
+	return gone, nil
+}
+
+func (b *batch) pruneIdempotency(_ key, limit int) (int, error) {
+	if limit <= 0 {
+		return 0, nil
+	}
+	return b.change(`DELETE FROM idempotency WHERE (day, project, key) IN
+		(SELECT day, project, key FROM idempotency WHERE day<? ORDER BY day LIMIT ?)`, dayOf(b.now.Add(-b.db.o.IdempotencyFor)), limit)
+}

@@ -1,0 +1,328 @@
+package store
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+)
+
+// PendingEndpoints lists endpoints with pending deliveries in the order of
+// their ids, after the one given, at most limit. Its cost grows with the
+// number of such endpoints, never with the number of deliveries (skip scan).
+func (db *DB) PendingEndpoints(ctx context.Context, after ID, limit int) ([]PendingEndpoint, error) {
+	var from key
+	if !after.IsZero() {
+		var ok bool
+		if from, ok = db.keys.key(after); !ok {
+			return nil, nil
+		}
+	}
+	out := make([]PendingEndpoint, 0, min(limit, 256))
+	for len(out) < limit {
+		n, want := 0, limit-len(out)
+		err := db.read(ctx, false, func(c *conn) error {
+			return c.rows(ctx, skipScan, []any{from, want}, func(scan func(...any) error) (bool, error) {
+				var due int64
+				err := scan(&from, &due)
+				n++
+				if err == nil && !db.isDeleting(from) {
+					out = append(out, PendingEndpoint{db.keys.id(from), fromMicros(due)})
+				}
+				return true, err
+			})
+		})
+		if err != nil || n < want {
+			return out, err
+		}
+	}
+	return out, nil
+}
+
+// skipScan jumps from endpoint to endpoint along queue_due.
+const skipScan = `WITH RECURSIVE p(e) AS (
+		SELECT min(endpoint) FROM queue WHERE endpoint > ?
+		UNION ALL
+		SELECT (SELECT min(endpoint) FROM queue WHERE endpoint > p.e) FROM p WHERE p.e IS NOT NULL
+	) SELECT e, (SELECT min(due) FROM queue WHERE endpoint = e) FROM p WHERE e IS NOT NULL LIMIT ?`
+
+const selectWork = `SELECT q.k, q.event, q.due, q.attempts, q.last_at,
+	e.k, e.project, e.consumer, e.type, e.time, e.dialect, e.flags, e.crc, e.data
+	FROM queue q LEFT JOIN events e ON e.k = q.event
+	WHERE q.endpoint=? AND (q.due, q.k) > (?, ?) ORDER BY q.due, q.k LIMIT ?`
+
+// LoadDue reads an endpoint's queue in order of Place, strictly after the
+// place given (zero: from the start), up to limit deliveries or maxBytes of
+// payload, whichever ends first (at least one). What does not read as it was
+// written is left out and ended as failed, "corrupt".
+func (db *DB) LoadDue(ctx context.Context, endpoint ID, after Place, limit, maxBytes int) ([]*Work, error) {
+	k, ok := db.keys.key(endpoint)
+	if !ok || db.isDeleting(k) {
+		return nil, nil
+	}
+	from := int64(-1)
+	var afterKey key
+	if after != (Place{}) {
+		from = micros(after.DueAt)
+		afterKey, _ = db.keys.key(after.ID)
+	}
+	var out []*Work
+	for {
+		works, bad, err := db.loadDue(ctx, k, from, afterKey, limit, maxBytes)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, works...)
+		if len(bad) == 0 || len(works) > 0 {
+			db.quarantine(bad)
+			return out, nil
+		}
+		db.quarantine(bad) // a page of nothing else: go on behind it
+		last := bad[len(bad)-1]
+		from, afterKey = last.due, last.k
+	}
+}
+
+// badRow is a queue row whose event does not read.
+type badRow struct {
+	k, event key
+	due      int64
+}
+
+func (db *DB) loadDue(ctx context.Context, endpoint key, due int64, after key, limit, maxBytes int) (works []*Work, bad []badRow, err error) {
+	size := 0
+	err = db.read(ctx, false, func(c *conn) error {
+		return c.rows(ctx, selectWork, []any{endpoint, due, after, limit}, func(scan func(...any) error) (bool, error) {
+			w, row, err := db.scanWork(scan, endpoint)
+			if err != nil {
+				return false, err
+			}
+			if w == nil {
+				bad = append(bad, row)
+				return true, nil
+			}
+			if size += len(w.Event.Data); size > maxBytes && len(works) > 0 {
+				return false, nil
+			}
+			works = append(works, w)
+			return true, nil
+		})
+	})
+	if faultOf(err) == faultCorrupt {
+		return db.loadOneByOne(ctx, endpoint, due, after, limit)
+	}
+	return works, bad, err
+}
+
+// loadOneByOne reads past pages that are damaged: the queue's rows first,
+// each event by itself.
+func (db *DB) loadOneByOne(ctx context.Context, endpoint key, due int64, after key, limit int) (works []*Work, bad []badRow, err error) {
+	err = db.read(ctx, false, func(c *conn) error {
+		var rows []badRow
+		var made []Work
+		err := c.rows(ctx, "SELECT k, event, due, attempts, last_at FROM queue WHERE endpoint=? AND (due, k) > (?, ?) ORDER BY due, k LIMIT ?",
+			[]any{endpoint, due, after, min(limit, 16)}, func(scan func(...any) error) (bool, error) {
+				var r badRow
+				var w Work
+				var lastAt int64
+				err := scan(&r.k, &r.event, &r.due, &w.Attempts, &lastAt)
+				w.ID, w.EndpointID, w.DueAt, w.LastAt = db.keys.id(r.k), db.keys.id(endpoint), fromMicros(r.due), fromMicros(lastAt)
+				w.CreatedAt = keyTime(r.k)
+				rows, made = append(rows, r), append(made, w)
+				return true, err
+			})
+		if err != nil {
+			return err
+		}
+		for i := range rows {
+			e, _, err := db.loadEvent(ctx, c, rows[i].event)
+			if err != nil && faultOf(err) != faultCorrupt {
+				return err
+			}
+			if e == nil {
+				bad = append(bad, rows[i])
+				continue
+			}
+			made[i].Event = e
+			works = append(works, &made[i])
+		}
+		return nil
+	})
+	return works, bad, err
+}
+
+// scanWork reads a row of selectWork; a nil work is one that does not decode.
+func (db *DB) scanWork(scan func(...any) error, endpoint key) (*Work, badRow, error) {
+	var (
+		row    badRow
+		w      = &Work{EndpointID: db.keys.id(endpoint)}
+		lastAt int64
+		e      eventRow
+	)
+	err := scan(&row.k, &row.event, &row.due, &w.Attempts, &lastAt,
+		&e.k, &e.project, &e.consumer, &e.eventType, &e.time, &e.dialect, &e.flags, &e.crc, &e.data)
+	if err != nil {
+		return nil, row, err
+	}
+	w.ID, w.DueAt, w.LastAt, w.CreatedAt = db.keys.id(row.k), fromMicros(row.due), fromMicros(lastAt), keyTime(row.k)
+	if w.Event = e.event(db); w.Event == nil {
+		return nil, row, nil
+	}
+	return w, row, nil
+}
+
+// eventRow is what a delivery needs of an event; all null where there is none.
+type eventRow struct {
+	k, project                   *key
+	consumer, eventType, dialect *string
+	time, flags, crc             *int64
+	data                         []byte
+}
+
+// event is nil where the row is missing or its payload is not what was kept.
+func (r *eventRow) event(db *DB) *Event {
+	if r.k == nil || r.crc == nil || checksum(r.data) != *r.crc {
+		return nil
+	}
+	return &Event{
+		ID: db.keys.id(*r.k), ProjectID: db.keys.id(*r.project), Consumer: *r.consumer, Type: *r.eventType,
+		Time: fromMicros(*r.time), Data: notNil(r.data), Dialect: *r.dialect, Test: *r.flags&flagTest != 0, CreatedAt: keyTime(*r.k),
+	}
+}
+
+// loadEvent reads an event as deliveries need it; nil where it is missing or damaged.
+func (db *DB) loadEvent(ctx context.Context, c *conn, k key) (e *Event, project key, err error) {
+	var r eventRow
+	found, err := c.row(ctx, "SELECT k, project, consumer, type, time, dialect, flags, crc, data FROM events WHERE k=?", []any{k},
+		&r.k, &r.project, &r.consumer, &r.eventType, &r.time, &r.dialect, &r.flags, &r.crc, &r.data)
+	if err != nil || !found {
+		return nil, 0, err
+	}
+	return r.event(db), *r.project, nil
+}
+
+func (b *batch) loadEvent(k key, project *key) (*Event, error) {
+	e, p, err := b.db.loadEvent(context.Background(), b.c, k)
+	*project = p
+	return e, err
+}
+
+// quarantine ends deliveries that cannot be sent because their rows are
+// damaged, without waiting for it.
+func (db *DB) quarantine(bad []badRow) {
+	if len(bad) == 0 {
+		return
+	}
+	for _, r := range bad {
+		db.log.Error("a delivery's event is damaged or missing: the delivery ends as failed",
+			"delivery", db.keys.id(r.k), "event", db.keys.id(r.event))
+	}
+	_ = db.w.addOp(&op{done: make(chan struct{}), run: func(b *batch) error {
+		for _, r := range bad {
+			q, err := b.queued(r.k)
+			if err != nil {
+				return err
+			}
+			if q == nil {
+				continue
+			}
+			if err := b.endQueued(q, Failed, reasonCorrupt); err != nil {
+				return err
+			}
+		}
+		return nil
+	}})
+}
+
+// sendsFor is how far back [DB.RecentSends] reaches, also over a restart.
+const sendsFor = 2 * time.Minute
+
+// recentSends holds the times of attempts by endpoint.
+type recentSends struct {
+	mu sync.Mutex
+	at map[key][]int64 // microseconds, in the order they were committed
+}
+
+const sendSize = 16
+
+// add takes what a commit wrote to the table.
+func (r *recentSends) add(data []byte, now int64) {
+	if len(data) == 0 {
+		return
+	}
+	oldest := now - sendsFor.Microseconds()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for ; len(data) >= sendSize; data = data[sendSize:] {
+		k := key(binary.BigEndian.Uint64(data))
+		times := r.at[k]
+		for len(times) > 0 && times[0] < oldest {
+			times = times[1:]
+		}
+		r.at[k] = append(times, int64(binary.BigEndian.Uint64(data[8:])))
+	}
+}
+
+// trim forgets endpoints without recent attempts.
+func (r *recentSends) trim(oldest int64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for k, times := range r.at {
+		if times[len(times)-1] < oldest {
+			delete(r.at, k)
+		}
+	}
+}
+
+// trimSends deletes rows that nobody asks for any more.
+func (b *batch) trimSends() error {
+	oldest := b.now.Add(-sendsFor)
+	b.after = append(b.after, func() { b.db.sends.trim(micros(oldest)) })
+	return b.exec("DELETE FROM sends WHERE k IN (SELECT k FROM sends WHERE k < ? ORDER BY k LIMIT 5000)", timeKey(oldest))
+}
+
+// RecentSends lists the times of an endpoint's attempts since a time, oldest
+// first, the newest limit of them: what an exact rate limit starts from. It
+// reaches two minutes back.
+func (db *DB) RecentSends(_ context.Context, endpoint ID, since time.Time, limit int) ([]time.Time, error) {
+	k, ok := db.keys.key(endpoint)
+	if !ok {
+		return nil, nil
+	}
+	db.sends.mu.Lock()
+	times := slices.Clone(db.sends.at[k])
+	db.sends.mu.Unlock()
+	slices.Sort(times)
+	from, _ := slices.BinarySearch(times, micros(since))
+	times = times[max(from, len(times)-limit):]
+	out := make([]time.Time, len(times))
+	for i, us := range times {
+		out[i] = fromMicros(us)
+	}
+	return out, nil
+}
+
+// recover reads what the store holds in memory.
+func (db *DB) recover(ctx context.Context) error {
+	c := db.w.c
+	var last, pending, indexed int64
+	if _, err := c.row(ctx, "SELECT last, pending, indexed FROM state WHERE id=1", nil, &last, &pending, &indexed); err != nil {
+		return fmt.Errorf("read the store's state: %w", err)
+	}
+	secret, err := db.idSecret(ctx, c)
+	if err != nil {
+		return err
+	}
+	if db.keys, err = newKeymaker(secret, last); err != nil {
+		return err
+	}
+	if err := db.checkCanary(ctx, c); err != nil {
+		return err
+	}
+	db.pending.Store(pending)
+	db.w.indexed = indexed
+	return errors.Join(db.recoverProjects(ctx, c), db.recoverChores(ctx, c), db.recoverDebt(ctx, c), db.recoverSends(ctx, c))
+}

@@ -1,0 +1,475 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// How the writer gathers. A commit costs about as much as ten events in it,
+// so under load it waits for company; alone, an event is committed at once.
+const (
+	crowd        = 4                      // items in the last commit from which on there is load
+	gatherFor    = 2 * time.Millisecond   // under load: the least time between commits
+	finishFor    = 3 * time.Millisecond   // nobody waits for a finish: how long it may wait for company
+	maxBatch     = 512                    // items of one commit
+	maxWaiting   = 64 << 20               // bytes of events that may wait
+	flushAfter   = time.Second            // age of the oldest event not yet in the lists
+	flushAt      = 4096                   // events not yet in the lists
+	retryAfter   = 250 * time.Millisecond // after the disk was full or the database locked
+	checkpointAt = 4000                   // pages in the write-ahead log
+	checkEvery   = 32                     // commits after which its length is asked for
+)
+
+// Counters are what the writer did since the store was opened.
+type Counters struct {
+	Commits  uint64 // durable commits, one fsync each
+	Accepted uint64 // events
+	Finished uint64 // outcomes
+}
+
+type acceptOp struct {
+	items []*Acceptance
+	out   []Accepted
+	err   error
+	size  int
+	done  chan struct{}
+}
+
+type finishOp struct {
+	o    *Outcome
+	done func(error)
+}
+
+type op struct {
+	run  func(*batch) error
+	err  error
+	done chan struct{}
+}
+
+// inbox is what waits to be written.
+type inbox struct {
+	accepts  []*acceptOp
+	finishes []finishOp
+	ops      []*op
+	items    int       // events in accepts
+	bytes    int       // their payload
+	first    time.Time // when the first finish came
+}
+
+func (in *inbox) size() int { return in.items + len(in.finishes) + len(in.ops) }
+
+// writer is the one goroutine that writes. Callers put work into its inbox,
+// which never blocks them; it commits what is there together.
+type writer struct {
+	db   *DB
+	c    *conn
+	pool *pool
+
+	mu     sync.Mutex
+	in     inbox
+	spare  inbox // emptied slices to reuse
+	mode   sleepMode
+	closed bool
+	wake   chan struct{}
+	ended  chan struct{}
+
+	// Of the writer's goroutine alone.
+	lastEnd  time.Time
+	lastSize int
+	retryAt  time.Time
+	failed   error
+	debt     []indexEntry
+	debtFrom time.Time
+	indexed  key
+	chores   chores
+	batch    batch
+
+	pruned     key    // events up to it were looked at in this round of retention
+	prunedTerm []byte // and postings
+
+	sinceCheckpoint int // commits
+
+	commits, accepted, finished atomic.Uint64
+}
+
+// sleepMode says what may wake the writer.
+type sleepMode int
+
+const (
+	busy  sleepMode = iota // it looks again by itself
+	idle                   // anything new
+	paced                  // only a full inbox
+)
+
+func newWriter(ctx context.Context, db *DB, path string) (*writer, error) {
+	p, err := openPool(ctx, path, 1)
+	if err != nil {
+		return nil, fmt.Errorf("open %s: %w", path, err)
+	}
+	c, err := p.take(ctx)
+	if err != nil {
+		return nil, err
+	}
+	w := &writer{db: db, c: c, pool: p, wake: make(chan struct{}, 1), ended: make(chan struct{})}
+	w.batch = batch{w: w, db: db, c: c}
+	return w, nil
+}
+
+func (w *writer) start() { go w.loop() }
+
+// abandon closes a writer that was never started.
+func (w *writer) abandon() {
+	w.pool.give(w.c)
+	w.pool.close()
+}
+
+func (w *writer) close() error {
+	w.mu.Lock()
+	w.closed = true
+	w.mu.Unlock()
+	w.signal()
+	<-w.ended
+	w.pool.give(w.c)
+	w.pool.close()
+	return w.failed
+}
+
+func (w *writer) signal() {
+	select {
+	case w.wake <- struct{}{}:
+	default:
+	}
+}
+
+// rouse wakes the writer where it has to look; w.mu is held.
+func (w *writer) rouse(now bool) {
+	if w.mode == idle && now || w.mode != busy && w.in.size() >= maxBatch {
+		w.mode = busy
+		w.signal()
+	}
+}
+
+func (w *writer) addAccept(a *acceptOp) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.closed {
+		return ErrClosed
+	}
+	if w.in.bytes > 0 && w.in.bytes+a.size > maxWaiting {
+		return fmt.Errorf("%d MiB of events wait to be written: %w", maxWaiting>>20, ErrBusy)
+	}
+	w.in.accepts = append(w.in.accepts, a)
+	w.in.items += len(a.items)
+	w.in.bytes += a.size
+	w.rouse(true)
+	return nil
+}
+
+func (w *writer) addFinish(f finishOp) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.closed {
+		return ErrClosed
+	}
+	if len(w.in.finishes) == 0 {
+		w.in.first = time.Now()
+	}
+	w.in.finishes = append(w.in.finishes, f)
+	w.rouse(len(w.in.finishes) == 1) // it sets its alarm by the first
+	return nil
+}
+
+func (w *writer) addOp(o *op) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.closed {
+		return ErrClosed
+	}
+	w.in.ops = append(w.in.ops, o)
+	w.rouse(true)
+	return nil
+}
+
+func (w *writer) loop() {
+	defer close(w.ended)
+	alarm := time.NewTimer(time.Hour)
+	defer alarm.Stop()
+	for {
+		in, closed := w.gather(alarm)
+		if in.size() > 0 || w.due(time.Now()) {
+			w.write(&in)
+			w.checkpoint(false)
+		}
+		w.recycle(&in)
+		if closed && w.empty() {
+			w.end()
+			return
+		}
+	}
+}
+
+func (w *writer) empty() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.in.size() == 0
+}
+
+// gather sleeps until there is something to write, and takes it.
+func (w *writer) gather(alarm *time.Timer) (in inbox, closed bool) {
+	for {
+		w.mu.Lock()
+		wait, mode := w.pause(time.Now())
+		if wait == 0 {
+			in, w.in, w.spare = w.in, w.spare, inbox{}
+			closed = w.closed
+			w.mode = busy
+			w.mu.Unlock()
+			return in, closed
+		}
+		w.mode = mode
+		w.mu.Unlock()
+		if wait < 0 {
+			<-w.wake
+			continue
+		}
+		alarm.Reset(wait)
+		select {
+		case <-w.wake:
+		case <-alarm.C:
+		}
+		alarm.Stop()
+	}
+}
+
+// pause is how long to sleep: 0 not at all, negative until woken. w.mu is held.
+func (w *writer) pause(now time.Time) (time.Duration, sleepMode) {
+	n := w.in.size()
+	if w.closed {
+		return 0, busy
+	}
+	if w.in.items > 0 || len(w.in.ops) > 0 {
+		if w.lastSize < crowd || n >= maxBatch {
+			return 0, busy
+		}
+		return max(0, gatherFor-now.Sub(w.lastEnd)), paced
+	}
+	wait := time.Duration(-1)
+	alarm := func(at time.Time) {
+		if at.Before(w.retryAt) {
+			at = w.retryAt
+		}
+		if d := max(0, at.Sub(now)); wait < 0 || d < wait {
+			wait = d
+		}
+	}
+	if n >= maxBatch || w.chores.any() {
+		alarm(now)
+	}
+	if len(w.in.finishes) > 0 {
+		alarm(w.in.first.Add(finishFor))
+	}
+	if len(w.debt) > 0 {
+		alarm(w.debtFrom.Add(flushAfter))
+	}
+	return wait, idle
+}
+
+// due reports whether there is something to do without being asked.
+func (w *writer) due(now time.Time) bool {
+	if now.Before(w.retryAt) {
+		return false
+	}
+	return w.chores.any() || w.flushDue(now)
+}
+
+func (w *writer) flushDue(now time.Time) bool {
+	return len(w.debt) >= flushAt || len(w.debt) > 0 && now.Sub(w.debtFrom) >= flushAfter
+}
+
+// recycle keeps the slices of an inbox that was written.
+func (w *writer) recycle(in *inbox) {
+	clear(in.accepts)
+	clear(in.finishes)
+	clear(in.ops)
+	w.mu.Lock()
+	if w.spare.accepts == nil {
+		w.spare = inbox{accepts: in.accepts[:0], finishes: in.finishes[:0], ops: in.ops[:0]}
+	}
+	w.mu.Unlock()
+}
+
+// end leaves the database closed in order.
+func (w *writer) end() {
+	if w.failed != nil {
+		return
+	}
+	if len(w.debt) > 0 || w.db.cache.anyUsed() {
+		w.write(&inbox{ops: []*op{{run: (*batch).flush, done: make(chan struct{})}}})
+	}
+	w.checkpoint(true)
+}
+
+// write commits an inbox, whole where that works, else each item alone, so
+// that a bad one fails no other.
+func (w *writer) write(in *inbox) {
+	if w.failed != nil {
+		w.refuse(in, w.failed)
+		return
+	}
+	if err := w.db.space.refuses(time.Now()); err != nil {
+		w.refuseEvents(in, err)
+	}
+	err := w.transact(in)
+	if err == nil {
+		w.lastEnd, w.lastSize = time.Now(), in.size()
+		return
+	}
+	switch f := faultOf(err); {
+	case f == faultDisk:
+		w.failed = fmt.Errorf("write to the database: %w", err)
+		w.db.setTrouble(w.failed)
+		w.refuse(in, w.failed)
+		w.db.o.Fatal(w.failed)
+	case f == faultFull, f == faultBusy, f == faultReadOnly:
+		w.later(in, f, err)
+	case in.size() > 1:
+		w.apart(in)
+	default:
+		w.db.log.Error("an item could not be written", "error", err)
+		w.refuse(in, err)
+		w.retryAt = time.Now().Add(retryAfter)
+	}
+}
+
+// later refuses what a caller waits for and keeps the finishes: their
+// attempts were made, and nobody else knows.
+func (w *writer) later(in *inbox, f fault, err error) {
+	cause := fmt.Errorf("%w: %w", ErrBusy, err)
+	if f == faultFull {
+		cause = fmt.Errorf("%w: %w", ErrFull, err)
+		if w.db.space.emergency() {
+			// The ballast is gone: what is not new has room now.
+			w.refuseEvents(in, cause)
+			w.write(in)
+			return
+		}
+	}
+	w.db.setTrouble(cause)
+	w.db.log.Error("the store cannot write", "error", err)
+	finishes := append([]finishOp(nil), in.finishes...)
+	in.finishes = nil
+	w.refuse(in, cause)
+	w.retryAt = time.Now().Add(retryAfter)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.closed { // no second chance: the next start finds them pending
+		w.mu.Unlock()
+		w.refuse(&inbox{finishes: finishes}, cause)
+		w.mu.Lock()
+		return
+	}
+	w.in.finishes = append(finishes, w.in.finishes...)
+}
+
+// apart writes each item in a transaction of its own.
+func (w *writer) apart(in *inbox) {
+	for _, a := range in.accepts {
+		for i, item := range a.items {
+			one := &acceptOp{items: []*Acceptance{item}, out: a.out[i : i+1 : i+1], done: make(chan struct{})}
+			w.write(&inbox{accepts: []*acceptOp{one}, items: 1})
+			if one.err != nil {
+				a.out[i] = Accepted{Err: one.err}
+			}
+		}
+		close(a.done)
+	}
+	for _, f := range in.finishes {
+		w.write(&inbox{finishes: []finishOp{f}})
+	}
+	for _, o := range in.ops {
+		w.write(&inbox{ops: []*op{o}})
+	}
+}
+
+// refuse fails everything in an inbox.
+func (w *writer) refuse(in *inbox, err error) {
+	w.refuseEvents(in, err)
+	for _, f := range in.finishes {
+		f.done(err)
+	}
+	for _, o := range in.ops {
+		o.err = err
+		close(o.done)
+	}
+	in.finishes, in.ops = nil, nil
+}
+
+func (w *writer) refuseEvents(in *inbox, err error) {
+	for _, a := range in.accepts {
+		a.err = err
+		close(a.done)
+	}
+	in.accepts, in.items = nil, 0
+}
+
+// transact writes an inbox in one transaction, and after the commit tells
+// everybody who waits or must know.
+func (w *writer) transact(in *inbox) error {
+	b := &w.batch
+	b.reset(time.Now())
+	ctx := context.Background()
+	if err := w.c.exec(ctx, "BEGIN IMMEDIATE"); err != nil {
+		return err
+	}
+	err := b.fill(in)
+	if err == nil {
+		err = w.c.exec(ctx, "COMMIT")
+	}
+	if err != nil {
+		if e := w.c.exec(ctx, "ROLLBACK"); e != nil && !noTransaction(e) {
+			err = errors.Join(err, e)
+		}
+		return err
+	}
+	w.db.setTrouble(nil)
+	b.settle(in)
+	return nil
+}
+
+// checkpoint moves the write-ahead log into the database when it has grown;
+// with all, whatever there is. SQLite's own checkpoints swallow a failed
+// fsync and try it again, which can lose data: ours end the process.
+func (w *writer) checkpoint(all bool) {
+	if w.failed != nil {
+		return
+	}
+	w.sinceCheckpoint++
+	if !all && w.sinceCheckpoint < checkEvery {
+		return
+	}
+	w.sinceCheckpoint = 0
+	mode := "PASSIVE"
+	if all {
+		mode = "TRUNCATE"
+	}
+	var busy, frames, done int
+	if !all {
+		if _, err := w.c.row(context.Background(), "PRAGMA wal_checkpoint(NOOP)", nil, &busy, &frames, &done); err != nil || frames-done < checkpointAt {
+			return
+		}
+	}
+	_, err := w.c.row(context.Background(), "PRAGMA wal_checkpoint("+mode+")", nil, &busy, &frames, &done)
+	if err == nil {
+		return
+	}
+	w.db.log.Error("checkpoint", "error", err)
+	if faultOf(err) == faultDisk {
+		w.failed = fmt.Errorf("checkpoint: %w", err)
+		w.db.setTrouble(w.failed)
+		w.db.o.Fatal(w.failed)
+	}
+}
