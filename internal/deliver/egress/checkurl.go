@@ -97,10 +97,21 @@ func (p *Policy) checkShape(raw string, u *url.URL) *URLError {
 		return refuse(fixPublic, "the URL has no host")
 	case u.User != nil:
 		return refuse("send credentials in a header of the endpoint, such as Authorization", "the URL has a user name or password")
+	case strings.Contains(u.Host, "%") || strings.Contains(authorityOf(raw), "%"):
+		return refuse("write the name itself", "the URL's host has a percent sign")
 	case strings.Contains(raw, "#"):
 		return refuse("remove it, or write %23 if it is meant", `the URL has a fragment ("#"), which is never sent`)
 	}
 	return nil
+}
+
+// authorityOf is what stands between scheme and path.
+func authorityOf(raw string) string {
+	_, rest, _ := strings.Cut(raw, "://")
+	if at := strings.IndexAny(rest, "/?#"); at >= 0 {
+		return rest[:at]
+	}
+	return rest
 }
 
 // checkHost judges host and port and returns them in canonical form.

@@ -20,6 +20,7 @@ func FuzzCheckURL(f *testing.F) {
 		f.Add(e.URL, []byte{169, 254, 169, 254})
 	}
 	f.Add("https://[2606:4700::1]:8443/?a", netip.MustParseAddr("2002:7f00:1::").AsSlice())
+	f.Add("http://0.%80", []byte{1})
 	f.Add("http://a.example.com:99999/", netip.MustParseAddr("::ffff:10.0.0.1").AsSlice())
 	f.Add("http://x.example.com//../a?b?c", []byte{8, 8, 8, 8})
 	f.Add("http://faß.example.com/é?ü", []byte{1, 1, 1, 1})
