@@ -75,7 +75,7 @@ func runServer(t *testing.T, site *rig.Site) *rig.Server {
 // newProject makes a project and a key for all of it.
 func newProject(t *testing.T, site *rig.Site, environment, dialect string) *rig.API {
 	t.Helper()
-	api, _, err := site.NewProject(t.Context(), dialect+" "+environment, environment, dialect)
+	api, _, err := site.NewProject(t.Context(), t.Name()+" "+dialect, environment, dialect)
 	if err != nil {
 		t.Fatal(err)
 	}

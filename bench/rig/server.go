@@ -41,7 +41,7 @@ func (s *Site) LogFile() string { return filepath.Join(s.Dir, "server.log") }
 // MasterKeyFile holds the master key.
 func (s *Site) MasterKeyFile() string { return filepath.Join(s.Dir, "master.key") }
 
-var keyShape = regexp.MustCompile(`\b[a-z]+_[A-Za-z0-9_-]{16,}\b`)
+var keyShape = regexp.MustCompile(`\bmlt_root_[0-9a-z]{20,}\b`)
 
 // NewSite makes a data directory under dir with a master key and a root key,
 // and chooses a free port for the API.
