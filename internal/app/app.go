@@ -138,6 +138,9 @@ func (a *App) Run(ctx context.Context) error {
 		maintain(ctx, a.db, a.options.Retention, a.log)
 		return nil
 	})
+	if len(a.options.MasterKeys) > 1 {
+		a.start("reseal", a.reseal)
+	}
 	a.start("api", func(ctx context.Context) error {
 		return serve(ctx, a.server, netutil.LimitListener(a.listener, a.options.MaxConnections))
 	})
@@ -189,6 +192,19 @@ func (a *App) start(name string, run func(context.Context) error) {
 			return errors.New("did not end in time")
 		}
 	})
+}
+
+// reseal encrypts with the first master key what an older one encrypted, then
+// says that the older keys may go.
+func (a *App) reseal(ctx context.Context) error {
+	n, err := a.db.Reseal(ctx)
+	if err == nil {
+		a.log.Info("all secrets are encrypted with the first master key: the others may go", "endpoints", n)
+	} else if ctx.Err() == nil {
+		a.log.Error("secrets of older master keys could not be encrypted with the first: keep all keys, the next start tries again", "error", err, "endpoints", n)
+	}
+	<-ctx.Done() // a part that ends by itself ends the process
+	return nil
 }
 
 // ready says whether a 2xx would be true now.

@@ -62,18 +62,18 @@ func readKeys(path string) ([]secret.Text, error) {
 // CreateRootKey makes a root key in a data directory that no server uses, and
 // returns it: the only time that it is seen. It needs no master key: of the
 // key itself only a hash is kept. Errors: [*Problem].
-func CreateRootKey(ctx context.Context, o Options, name string, log *slog.Logger) (string, error) {
-	if len(o.MasterKeys) == 0 {
-		o.MasterKeys = []secret.Text{secret.Text(secret.NewMasterKey())}
+func CreateRootKey(ctx context.Context, dir, name string, log *slog.Logger) (string, error) {
+	if p := checkData(dir); p != nil {
+		return "", p
 	}
-	if err := o.Validate(); err != nil {
-		return "", err
-	}
-	db, err := openStore(ctx, o, log)
+	db, err := store.Open(ctx, store.Options{Dir: dir, NoSecrets: true, Logger: log})
 	if err != nil {
-		return "", err
+		return "", explainOpen(dir, err)
 	}
 	text, prefix, hash := api.NewKey(api.KeyRoot)
 	err = db.CreateKey(ctx, &store.Key{Name: name, Prefix: prefix}, hash)
-	return text.Reveal(), errors.Join(err, db.Close())
+	if err := errors.Join(err, db.Close()); err != nil {
+		return "", explainOpen(dir, err)
+	}
+	return text.Reveal(), nil
 }

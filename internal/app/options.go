@@ -84,14 +84,8 @@ func (o Options) Validate() error {
 }
 
 func checkPlaces(o *Options) *Problem {
-	if o.Data == "" {
-		return &Problem{
-			What: "--data is missing: it names the directory that keeps the database",
-			Fix:  "add for example --data /var/lib/malote, or set MALOTE_DATA",
-		}
-	}
-	if info, err := os.Stat(o.Data); err == nil && !info.IsDir() {
-		return wrongOption("data", o.Data, "is a file", "name a directory; it is created if it is missing")
+	if p := checkData(o.Data); p != nil {
+		return p
 	}
 	host, port, err := net.SplitHostPort(o.Listen)
 	if err != nil {
@@ -104,6 +98,19 @@ func checkPlaces(o *Options) *Problem {
 		if info, err := os.Stat(o.Dialects); err != nil || !info.IsDir() {
 			return wrongOption("dialects", o.Dialects, "is not a directory", "name a directory that holds your dialect files, one .json file each")
 		}
+	}
+	return nil
+}
+
+func checkData(dir string) *Problem {
+	if dir == "" {
+		return &Problem{
+			What: "--data is missing: it names the directory that keeps the database",
+			Fix:  "add for example --data /var/lib/malote, or set MALOTE_DATA",
+		}
+	}
+	if info, err := os.Stat(dir); err == nil && !info.IsDir() {
+		return wrongOption("data", dir, "is a file", "name a directory; it is created if it is missing")
 	}
 	return nil
 }

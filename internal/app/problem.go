@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"syscall"
 
+	"github.com/malote-dev/malote/internal/secret"
 	"github.com/malote-dev/malote/internal/store"
 )
 
@@ -47,6 +48,10 @@ func explainOpen(dir string, err error) error {
 	case errors.Is(err, store.ErrNewer):
 		p.What = "the database in " + dir + " was written by a newer version of malote"
 		p.Fix = "run that version or a later one, or choose another directory with --data"
+	case errors.Is(err, secret.ErrUnknownKey), errors.Is(err, secret.ErrOpen):
+		p.Kind = KindOption
+		p.What = "--master-key: " + err.Error()
+		p.Fix = "pass the master key that this data directory was first started with; others may stand before it"
 	case errors.Is(err, fs.ErrPermission):
 		p.What = "the data directory " + dir + " cannot be written: " + err.Error()
 		p.Fix = "give this user the directory (mode 0700), or choose another one with --data"

@@ -96,6 +96,6 @@ func serve(ctx context.Context, s *http.Server, l net.Listener) error {
 	if s.Shutdown(limit) != nil {
 		_ = s.Close() // what still runs then is a caller that trickles: it has no answer and will ask again
 	}
-	_ = <-served // http.ErrServerClosed
+	<-served //nolint:errcheck // http.ErrServerClosed
 	return nil
 }

@@ -1,0 +1,173 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"strings"
+	"time"
+
+	"github.com/malote-dev/malote/client"
+)
+
+type deliveryCmd struct {
+	List     deliveryListCmd     `cmd:"" help:"List deliveries."`
+	Get      deliveryGetCmd      `cmd:"" help:"Show a delivery."`
+	Attempts deliveryAttemptsCmd `cmd:"" help:"Show every request of a delivery, and what came of it."`
+	Retry    deliveryRetryCmd    `cmd:"" help:"Make a delivery due now; one that is over gets one more try."`
+	Cancel   deliveryCancelCmd   `cmd:"" help:"End a pending delivery."`
+}
+
+type deliveryListCmd struct {
+	remote
+	listFlags
+	Event    string `placeholder:"ID" help:"Only those of this event."`
+	Endpoint string `placeholder:"ID" help:"Only those to this endpoint."`
+	Consumer string `placeholder:"UID" help:"Only those to this customer."`
+	Type     string `placeholder:"TYPE" help:"Only this event type."`
+	State    string `placeholder:"STATE" help:"pending, delivered, failed or cancelled."`
+}
+
+// Run lists deliveries.
+func (l *deliveryListCmd) Run(c *console) error {
+	now := time.Now()
+	return enumerate(&l.remote, c, l.Limit, func(ctx context.Context, api *client.Client) iter.Seq2[*client.Delivery, error] {
+		return api.Deliveries(ctx, client.DeliveryFilter{
+			EventID: l.Event, EndpointID: l.Endpoint, Consumer: l.Consumer, Type: l.Type, State: l.State,
+			From: l.From, Until: l.Until, PageSize: pageSize(l.Limit),
+		})
+	}, []string{"DELIVERY", "TYPE", "CONSUMER", "STATE", "ATTEMPTS", "LAST", "NEXT", "CREATED"}, func(t *table, d *client.Delivery) {
+		t.row(d.ID, d.Type, d.Consumer, stateOf(d), d.Attempts, number(d.LastStatus), next(d, now), stamp(d.CreatedAt))
+	})
+}
+
+func stateOf(d *client.Delivery) string {
+	if d.Reason == "" {
+		return d.State
+	}
+	return d.State + ": " + d.Reason
+}
+
+func next(d *client.Delivery, now time.Time) string {
+	if d.NextDueAt == nil {
+		return ""
+	}
+	if !d.NextDueAt.After(now) {
+		return "due"
+	}
+	return ago(*d.NextDueAt, now)
+}
+
+// oneDelivery is a delivery named on the command line.
+type oneDelivery struct {
+	remote
+	ID string `arg:"" name:"id" help:"The delivery's id."`
+}
+
+func (o *oneDelivery) ask(c *console, call func(*client.Client, context.Context, string) (*client.Delivery, error)) error {
+	return ask(&o.remote, c, func(ctx context.Context, api *client.Client) (*client.Delivery, error) {
+		return call(api, ctx, o.ID)
+	}, func(d *client.Delivery) {
+		c.facts("delivery", d.ID, "event", d.EventID, "type", d.Type, "endpoint", d.EndpointID, "consumer", d.Consumer,
+			"state", stateOf(d), "attempts", fmt.Sprint(d.Attempts), "last status", number(d.LastStatus),
+			"next attempt", stampOf(d.NextDueAt), "created", stamp(d.CreatedAt), "finished", stampOf(d.FinishedAt))
+		c.inFlight(d.InFlight)
+	})
+}
+
+type deliveryGetCmd struct{ oneDelivery }
+
+// Run shows one.
+func (g *deliveryGetCmd) Run(c *console) error { return g.ask(c, (*client.Client).Delivery) }
+
+type deliveryRetryCmd struct{ oneDelivery }
+
+// Run makes it due now.
+func (r *deliveryRetryCmd) Run(c *console) error { return r.ask(c, (*client.Client).RetryDelivery) }
+
+type deliveryCancelCmd struct{ oneDelivery }
+
+// Run cancels.
+func (k *deliveryCancelCmd) Run(c *console) error { return k.ask(c, (*client.Client).CancelDelivery) }
+
+type deliveryAttemptsCmd struct{ oneDelivery }
+
+// Run shows the attempts as they were on the wire.
+func (a *deliveryAttemptsCmd) Run(c *console) error {
+	if a.JSON {
+		return enumerate(&a.remote, c, 0, func(ctx context.Context, api *client.Client) iter.Seq2[*client.Attempt, error] {
+			return api.Attempts(ctx, a.ID)
+		}, nil, nil)
+	}
+	ctx, api, stop, err := a.connect()
+	if err != nil {
+		return err
+	}
+	defer stop()
+	n := 0
+	for at, err := range api.Attempts(ctx, a.ID) {
+		if err != nil {
+			return err
+		}
+		if n++; n > 1 {
+			fmt.Fprintln(c.out)
+		}
+		c.attempt(at)
+	}
+	if n == 0 {
+		fmt.Fprintln(c.out, "None yet.")
+	}
+	return nil
+}
+
+func (c *console) attempt(a *client.Attempt) {
+	s := c.style()
+	fmt.Fprintf(c.out, "%s  %s  %s\n\n", s.bold(fmt.Sprintf("attempt %d", a.Number)), stamp(a.At), s.dim(timings(a.Timings)))
+	c.message(s.cyan("→"), &a.Request)
+	if a.Response != nil {
+		c.message(s.cyan("←"), &a.Response.Message)
+		if a.Response.Truncated {
+			fmt.Fprintln(c.out, "    … the rest was not kept")
+		}
+	}
+	if a.Error != nil {
+		fmt.Fprintf(c.out, "  %s\n", s.red("✗ "+a.Error.Class+": "+a.Error.Detail))
+	} else {
+		fmt.Fprintf(c.out, "  %s\n", s.green("✓ delivered"))
+	}
+	if a.NextDueAt != nil {
+		fmt.Fprintf(c.out, "  next attempt %s\n", stampOf(a.NextDueAt))
+	}
+}
+
+func (c *console) message(arrow string, m *client.Message) {
+	s := c.style()
+	fmt.Fprintf(c.out, "  %s %s\n", arrow, s.bold(m.Line))
+	for _, h := range m.Headers {
+		fmt.Fprintf(c.out, "    %s %s\n", s.dim(h.Name+":"), h.Value)
+	}
+	switch {
+	case m.BodyEncoding == "base64":
+		fmt.Fprintf(c.out, "\n    (base64) %s\n\n", m.Body)
+	case m.Body != "":
+		fmt.Fprintf(c.out, "\n    %s\n\n", strings.TrimRight(m.Body, "\n"))
+	default:
+		fmt.Fprintln(c.out)
+	}
+}
+
+func timings(t client.Timings) string {
+	var parts []string
+	for _, p := range []struct {
+		name string
+		ms   *float64
+	}{{"dns", t.DNS}, {"connect", t.Connect}, {"tls", t.TLS}, {"first byte", t.FirstByte}, {"total", t.Total}} {
+		if p.ms != nil {
+			parts = append(parts, fmt.Sprintf("%s %.1f ms", p.name, *p.ms))
+		}
+	}
+	if t.Reused {
+		parts = append(parts, "reused connection")
+	}
+	return strings.Join(parts, ", ")
+}

@@ -1,0 +1,234 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"strings"
+
+	"github.com/malote-dev/malote/client"
+)
+
+type endpointCmd struct {
+	Create endpointCreateCmd `cmd:"" help:"Create an endpoint; its secret is shown."`
+	List   endpointListCmd   `cmd:"" help:"List endpoints."`
+	Get    endpointGetCmd    `cmd:"" help:"Show an endpoint."`
+	Update endpointUpdateCmd `cmd:"" help:"Change what is named, leave the rest."`
+	Pause  endpointPauseCmd  `cmd:"" help:"Stop sending; deliveries are kept."`
+	Resume endpointResumeCmd `cmd:"" help:"Send again, what was kept first."`
+	Test   endpointTestCmd   `cmd:"" help:"Send the dialect's test event to this endpoint alone."`
+	Delete endpointDeleteCmd `cmd:"" help:"Delete an endpoint; what waits for it is cancelled."`
+}
+
+type endpointCreateCmd struct {
+	remote
+	Consumer    string   `required:"" placeholder:"UID" help:"The customer who receives."`
+	URL         string   `name:"to" required:"" placeholder:"URL" help:"Where webhooks go."`
+	EventTypes  []string `required:"" placeholder:"TYPE" help:"Types to send: exact names, 'task.*', or '*'; repeat it for more."`
+	Description string   `placeholder:"TEXT" help:"For people."`
+	Header      []string `sep:"none" placeholder:"NAME:VALUE" help:"A header of your own on every request; repeat it for more."`
+	Secret      string   `placeholder:"TEXT" help:"Signing secret: itself, @FILE, or - for standard input; without it one is made."`
+	RateLimit   int      `placeholder:"N" help:"Deliveries a minute; without it the dialect's."`
+	Disabled    bool     `help:"Create it paused."`
+}
+
+// Run creates the endpoint.
+func (e *endpointCreateCmd) Run(c *console) error {
+	headers, err := parseHeaders(e.Header)
+	if err != nil {
+		return err
+	}
+	secret, err := c.secret(e.Secret)
+	if err != nil {
+		return err
+	}
+	in := client.NewEndpoint{
+		Consumer: e.Consumer, URL: e.URL, EventTypes: e.EventTypes, Description: e.Description,
+		Headers: headers, Secret: secret, RateLimit: e.RateLimit,
+	}
+	if e.Disabled {
+		in.Enabled = new(bool)
+	}
+	return ask(&e.remote, c, func(ctx context.Context, api *client.Client) (*client.Endpoint, error) {
+		return api.CreateEndpoint(ctx, in)
+	}, c.endpoint)
+}
+
+// secret reads a secret; one that a file or a pipe gave loses its last line break.
+func (c *console) secret(text string) (string, error) {
+	b, err := c.input("secret", text)
+	if text == "-" || strings.HasPrefix(text, "@") {
+		return strings.TrimRight(string(b), "\r\n"), err
+	}
+	return string(b), err
+}
+
+func parseHeaders(lines []string) (map[string]string, error) {
+	if len(lines) == 0 {
+		return nil, nil //nolint:nilnil // no headers are no map
+	}
+	headers := map[string]string{}
+	for _, line := range lines {
+		name, value, ok := strings.Cut(line, ":")
+		if !ok || strings.TrimSpace(name) == "" {
+			return nil, usage("--header: a header is NAME:VALUE", "write for example --header 'X-Tenant: 7'")
+		}
+		headers[strings.TrimSpace(name)] = strings.TrimSpace(value)
+	}
+	return headers, nil
+}
+
+func (c *console) endpoint(e *client.Endpoint) {
+	rate := ""
+	if e.RateLimit != nil {
+		rate = fmt.Sprintf("%d a minute", *e.RateLimit)
+	}
+	var headers []string
+	for name := range e.Headers {
+		headers = append(headers, name)
+	}
+	state := e.State
+	if e.StateReason != "" {
+		state += ": " + e.StateReason
+	}
+	c.facts("endpoint", e.ID, "consumer", e.Consumer, "url", e.URL, "event types", strings.Join(e.EventTypes, ", "),
+		"state", state, "failures", number(e.FailureCount), "failed", stampOf(e.FailedAt), "rate limit", rate,
+		"own headers", strings.Join(headers, ", "), "description", e.Description, "created", stamp(e.CreatedAt), "secret", e.Secret)
+	c.inFlight(e.InFlight)
+}
+
+type endpointListCmd struct {
+	remote
+	Consumer string `placeholder:"UID" help:"Only this customer's."`
+	Limit    int    `default:"50" placeholder:"N" help:"How many to show, newest first; 0: all (default ${default})."`
+}
+
+// Run lists endpoints.
+func (l *endpointListCmd) Run(c *console) error {
+	return enumerate(&l.remote, c, l.Limit, func(ctx context.Context, api *client.Client) iter.Seq2[*client.Endpoint, error] {
+		return api.Endpoints(ctx, client.EndpointFilter{Consumer: l.Consumer, PageSize: pageSize(l.Limit)})
+	}, []string{"ENDPOINT", "CONSUMER", "STATE", "EVENT TYPES", "URL"}, func(t *table, e *client.Endpoint) {
+		t.row(e.ID, e.Consumer, e.State, strings.Join(e.EventTypes, ","), e.URL)
+	})
+}
+
+// oneEndpoint is an endpoint named on the command line.
+type oneEndpoint struct {
+	remote
+	ID string `arg:"" name:"id" help:"The endpoint's id."`
+}
+
+func (o *oneEndpoint) ask(c *console, call func(*client.Client, context.Context, string) (*client.Endpoint, error)) error {
+	return ask(&o.remote, c, func(ctx context.Context, api *client.Client) (*client.Endpoint, error) {
+		return call(api, ctx, o.ID)
+	}, c.endpoint)
+}
+
+type endpointGetCmd struct{ oneEndpoint }
+
+// Run shows one.
+func (g *endpointGetCmd) Run(c *console) error { return g.ask(c, (*client.Client).Endpoint) }
+
+type endpointPauseCmd struct{ oneEndpoint }
+
+// Run pauses.
+func (p *endpointPauseCmd) Run(c *console) error { return p.ask(c, (*client.Client).PauseEndpoint) }
+
+type endpointResumeCmd struct{ oneEndpoint }
+
+// Run resumes.
+func (r *endpointResumeCmd) Run(c *console) error {
+	return ask(&r.remote, c, func(ctx context.Context, api *client.Client) (*client.Endpoint, error) {
+		return api.ResumeEndpoint(ctx, r.ID, false)
+	}, c.endpoint)
+}
+
+type endpointDeleteCmd struct{ oneEndpoint }
+
+// Run deletes.
+func (d *endpointDeleteCmd) Run(c *console) error {
+	return ask(&d.remote, c, func(ctx context.Context, api *client.Client) (*client.Deleted, error) {
+		return api.DeleteEndpoint(ctx, d.ID)
+	}, c.deleted)
+}
+
+type endpointTestCmd struct{ oneEndpoint }
+
+// Run sends a test event.
+func (t *endpointTestCmd) Run(c *console) error {
+	return ask(&t.remote, c, func(ctx context.Context, api *client.Client) (*client.TestSent, error) {
+		return api.TestEndpoint(ctx, t.ID)
+	}, func(sent *client.TestSent) {
+		c.facts("event", sent.EventID, "delivery", sent.DeliveryID)
+		if sent.DeliveryID != "" {
+			fmt.Fprintln(c.err, "What came of it: malote delivery attempts "+sent.DeliveryID)
+		}
+	})
+}
+
+type endpointUpdateCmd struct {
+	oneEndpoint
+	URL           *string  `name:"to" placeholder:"URL" help:"Where webhooks go."`
+	EventTypes    []string `placeholder:"TYPE" help:"Types to send, in place of those before; repeat it for more."`
+	Description   *string  `placeholder:"TEXT" help:"For people."`
+	Header        []string `sep:"none" placeholder:"NAME:VALUE" help:"Set a header of your own; an empty value removes it."`
+	Secret        *string  `placeholder:"TEXT" help:"New signing secret: itself, @FILE, or - for standard input."`
+	RotateSecret  bool     `help:"Have a new signing secret made, and show it."`
+	SecretOverlap *span    `placeholder:"TIME" help:"How long the old secret stays in force, as in 24h."`
+	RateLimit     *int     `placeholder:"N" help:"Deliveries a minute; 0: the dialect's."`
+}
+
+// Run changes what is named.
+func (u *endpointUpdateCmd) Run(c *console) error {
+	change, err := u.change(c)
+	if err != nil {
+		return err
+	}
+	return ask(&u.remote, c, func(ctx context.Context, api *client.Client) (*client.Endpoint, error) {
+		return api.UpdateEndpoint(ctx, u.ID, change)
+	}, c.endpoint)
+}
+
+func (u *endpointUpdateCmd) change(c *console) (ch client.EndpointChange, err error) {
+	if u.URL != nil {
+		ch.URL = client.Set(*u.URL)
+	}
+	if len(u.EventTypes) > 0 {
+		ch.EventTypes = client.Set(u.EventTypes)
+	}
+	if u.Description != nil {
+		ch.Description = client.Set(*u.Description)
+	}
+	headers, err := parseHeaders(u.Header)
+	if err != nil {
+		return ch, err
+	}
+	if len(headers) > 0 {
+		merged := map[string]*string{}
+		for name, value := range headers {
+			if merged[name] = nil; value != "" {
+				merged[name] = &value
+			}
+		}
+		ch.Headers = client.Set(merged)
+	}
+	switch {
+	case u.RotateSecret && u.Secret != nil:
+		return ch, usage("--rotate-secret and --secret exclude each other", "pass one of them")
+	case u.RotateSecret:
+		ch.Secret = client.Null[string]()
+	case u.Secret != nil:
+		text, err := c.secret(*u.Secret)
+		if err != nil {
+			return ch, err
+		}
+		ch.Secret = client.Set(text)
+	}
+	if u.SecretOverlap != nil {
+		ch.SecretOverlap = client.Set(u.SecretOverlap.seconds())
+	}
+	if u.RateLimit != nil {
+		ch.RateLimit = client.Set(*u.RateLimit)
+	}
+	return ch, nil
+}

@@ -1,0 +1,97 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"time"
+
+	"github.com/malote-dev/malote/client"
+)
+
+type eventCmd struct {
+	Send eventSendCmd `cmd:"" help:"Send an event; it is kept when this returns."`
+	List eventListCmd `cmd:"" help:"List events."`
+	Get  eventGetCmd  `cmd:"" help:"Show an event with its data."`
+}
+
+type eventSendCmd struct {
+	remote
+	Type           string    `arg:"" help:"Event type, as in task.completed."`
+	Consumer       string    `required:"" placeholder:"UID" help:"The customer it is for; '*' is all of them and needs the scope events:broadcast."`
+	Data           string    `required:"" placeholder:"JSON" help:"The event's data: JSON, @FILE, or - for standard input; sent as the bytes that stand there."`
+	Timestamp      time.Time `placeholder:"TIME" help:"When it happened, as in 2026-01-31T12:00:00Z (default: now)."`
+	IdempotencyKey string    `placeholder:"TEXT" help:"Makes a repeat safe: the same key keeps nothing twice."`
+}
+
+// Run sends one event.
+func (s *eventSendCmd) Run(c *console) error {
+	data, err := c.input("data", s.Data)
+	if err != nil {
+		return err
+	}
+	if err := checkJSON(data); err != nil {
+		return usage("--data: "+err.Error(), `write JSON, as in --data '{"id":42}', or name a file as --data @event.json`)
+	}
+	return ask(&s.remote, c, func(ctx context.Context, api *client.Client) (*client.Accepted, error) {
+		return api.Send(ctx, client.NewEvent{
+			Type: s.Type, Consumer: s.Consumer, Data: data, Timestamp: s.Timestamp, IdempotencyKey: s.IdempotencyKey,
+		})
+	}, func(a *client.Accepted) {
+		again := ""
+		if a.Duplicate {
+			again = "yes: the idempotency key was used before, this is the first answer"
+		}
+		more := ""
+		if a.More {
+			more = "more are being made"
+		}
+		c.facts("event", a.ID, "deliveries", fmt.Sprint(a.Deliveries), "", more, "duplicate", again, "unreached", a.Unreached)
+	})
+}
+
+type eventListCmd struct {
+	remote
+	listFlags
+	Consumer string `placeholder:"UID" help:"Only those for this customer."`
+	Type     string `placeholder:"TYPE" help:"Only this type."`
+}
+
+// Run lists events.
+func (l *eventListCmd) Run(c *console) error {
+	return enumerate(&l.remote, c, l.Limit, func(ctx context.Context, api *client.Client) iter.Seq2[*client.Event, error] {
+		return api.Events(ctx, client.EventFilter{
+			Consumer: l.Consumer, Type: l.Type, From: l.From, Until: l.Until, PageSize: pageSize(l.Limit),
+		})
+	}, []string{"EVENT", "TYPE", "CONSUMER", "DELIVERIES", "CREATED"}, func(t *table, e *client.Event) {
+		deliveries := fmt.Sprint(e.Deliveries)
+		if e.Unreached != "" {
+			deliveries += ": " + e.Unreached
+		}
+		t.row(e.ID, e.Type, e.Consumer, deliveries, stamp(e.CreatedAt))
+	})
+}
+
+type eventGetCmd struct {
+	remote
+	ID       string `arg:"" name:"id" help:"The event's id."`
+	DataOnly bool   `help:"Print the data alone, byte for byte."`
+}
+
+// Run shows one event.
+func (g *eventGetCmd) Run(c *console) error {
+	if g.DataOnly {
+		g.JSON = false
+	}
+	return ask(&g.remote, c, func(ctx context.Context, api *client.Client) (*client.Event, error) {
+		return api.Event(ctx, g.ID)
+	}, func(e *client.Event) {
+		if g.DataOnly {
+			fmt.Fprintf(c.out, "%s", e.Data)
+			return
+		}
+		c.facts("event", e.ID, "type", e.Type, "consumer", e.Consumer, "happened", stamp(e.Timestamp), "kept", stamp(e.CreatedAt),
+			"dialect", e.Dialect, "idempotency key", e.IdempotencyKey, "deliveries", fmt.Sprint(e.Deliveries), "unreached", e.Unreached)
+		fmt.Fprintf(c.out, "\n%s\n", e.Data)
+	})
+}

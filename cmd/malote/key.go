@@ -1,0 +1,65 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/malote-dev/malote/client"
+	"github.com/malote-dev/malote/internal/app"
+)
+
+type keyCmd struct {
+	Create keyCreateCmd `cmd:"" help:"Make a project key (needs the root key). It is shown once."`
+	Master keyMasterCmd `cmd:"" help:"Make a master key for the secrets at rest; works without a server."`
+	Root   keyRootCmd   `cmd:"" help:"Make a root key in a data directory; no server may use it meanwhile. It is shown once."`
+}
+
+type keyCreateCmd struct {
+	remote
+	Project  string    `required:"" placeholder:"ID" help:"The project that it is for."`
+	Scopes   []string  `default:"*" placeholder:"SCOPE" help:"What it may do, as in events:write,deliveries:read; '*': everything (default ${default})."`
+	Name     string    `placeholder:"TEXT" help:"What it is for, to tell it from others."`
+	Consumer string    `placeholder:"UID" help:"Only for this customer of the project."`
+	Expires  time.Time `placeholder:"TIME" help:"When it ends, as in 2026-12-31T00:00:00Z."`
+}
+
+// Run makes a project's key and shows it, the only time.
+func (k *keyCreateCmd) Run(c *console) error {
+	return ask(&k.remote, c, func(ctx context.Context, api *client.Client) (*client.Key, error) {
+		return api.CreateKey(ctx, k.Project, client.NewKey{Name: k.Name, Scopes: k.Scopes, Consumer: k.Consumer, ExpiresAt: k.Expires})
+	}, func(made *client.Key) {
+		c.facts("key", made.Key, "project", made.ProjectID, "name", made.Name, "consumer", made.Consumer,
+			"scopes", strings.Join(made.Scopes, ", "), "expires", stampOf(made.ExpiresAt))
+		fmt.Fprintln(c.err, "The key is not shown again: keep it where you keep passwords.")
+	})
+}
+
+type keyMasterCmd struct{}
+
+// Run prints a new master key; nothing keeps it.
+func (keyMasterCmd) Run(c *console) error {
+	fmt.Fprintln(c.out, app.NewMasterKey())
+	return nil
+}
+
+type keyRootCmd struct {
+	Data string `env:"MALOTE_DATA" placeholder:"DIR" help:"The server's data directory; created if missing."`
+	Name string `default:"root" help:"What the key is for, to tell it from others."`
+}
+
+// Run makes the key and prints it, alone on stdout.
+func (k *keyRootCmd) Run(c *console) error {
+	log, err := app.NewLogger(c.err, "text", "warn")
+	if err != nil {
+		return err
+	}
+	text, err := app.CreateRootKey(context.Background(), k.Data, k.Name, log)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(c.out, text)
+	fmt.Fprintln(c.err, "The root key is not shown again: keep it where you keep passwords.")
+	return nil
+}

@@ -1,0 +1,99 @@
+// Command malote is the whole of Malote: the server, its development mode, and
+// the shell's way to the API. One file a command.
+package main
+
+import (
+	"io"
+	"os"
+	"strconv"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/malote-dev/malote/internal/app"
+)
+
+func main() {
+	os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+}
+
+// commands is the command line as data.
+type commands struct {
+	Dev   devCmd   `cmd:"" group:"server" help:"Run a server for development: no configuration, one webhook at once."`
+	Serve serveCmd `cmd:"" group:"server" help:"Run a server in production."`
+
+	Project  projectCmd  `cmd:"" group:"api" help:"Projects: one product in one environment."`
+	Key      keyCmd      `cmd:"" group:"api" help:"Keys: of the API, and the server's own."`
+	Consumer consumerCmd `cmd:"" group:"api" help:"Consumers: the customers who receive."`
+	Endpoint endpointCmd `cmd:"" group:"api" help:"Endpoints: the URLs of a consumer."`
+	Event    eventCmd    `cmd:"" group:"api" help:"Events: send one, look at what was sent."`
+	Delivery deliveryCmd `cmd:"" group:"api" help:"Deliveries: what became of an event at an endpoint."`
+
+	Dialect    dialectCmd    `cmd:"" group:"more" help:"Dialects: the wire contracts; works without a server."`
+	Completion completionCmd `cmd:"" group:"more" help:"Print the shell's completion script."`
+	Complete   completeCmd   `cmd:"" name:"__complete" hidden:"" passthrough:""`
+	Version    versionCmd    `cmd:"" group:"more" help:"Print the version."`
+	Help       helpCmd       `cmd:"" group:"more" help:"Help on a command or a topic."`
+}
+
+// console is where a command reads and writes.
+type console struct {
+	in       io.Reader
+	out, err io.Writer
+	config   *config // the configuration file that was read, if one was
+}
+
+// exited carries an exit code out of kong's --help.
+type exited int
+
+// run is main without the process: it returns the exit code.
+func run(args []string, in io.Reader, out, errOut io.Writer) (code int) {
+	c := &console{in: in, out: out, err: errOut}
+	defer func() {
+		if r := recover(); r != nil {
+			e, ok := r.(exited)
+			if !ok {
+				panic(r)
+			}
+			code = int(e)
+		}
+	}()
+	var grammar commands
+	parser, err := newParser(&grammar, c)
+	if err != nil {
+		return c.fail(err)
+	}
+	if len(args) == 0 {
+		args = []string{"--help"}
+	}
+	ctx, err := parser.Parse(args)
+	if err != nil {
+		return c.fail(c.explainParse(err))
+	}
+	if err := ctx.Run(); err != nil {
+		return c.fail(c.withOrigin(ctx, err))
+	}
+	return exitOK
+}
+
+func newParser(grammar *commands, c *console) (*kong.Kong, error) {
+	return kong.New(grammar,
+		kong.Name("malote"),
+		kong.Description("Webhooks, kept and delivered. Start with: malote dev"),
+		kong.Writers(c.out, c.err),
+		kong.Exit(func(code int) { panic(exited(code)) }),
+		kong.Bind(c),
+		kong.Vars{
+			"listen":          app.DefaultListen,
+			"max_connections": strconv.Itoa(app.DefaultMaxConnections),
+			"per_endpoint":    strconv.Itoa(app.DefaultPerEndpoint),
+			"per_host":        strconv.Itoa(app.DefaultPerHost),
+			"in_flight":       strconv.Itoa(app.DefaultInFlight),
+		},
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true, WrapUpperBound: 110}),
+		kong.ExplicitGroups([]kong.Group{
+			{Key: "server", Title: "Run a server"},
+			{Key: "api", Title: "Speak to a server (--url, --key or MALOTE_URL, MALOTE_KEY)"},
+			{Key: "more", Title: "More"},
+		}),
+	)
+}

@@ -1,0 +1,127 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/netip"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/malote-dev/malote/internal/app"
+)
+
+// serveCmd is the reference of all options: each is a flag, a variable and a
+// key of the configuration file.
+type serveCmd struct {
+	Config configFile `env:"MALOTE_CONFIG" placeholder:"FILE" help:"YAML file with these options as keys. A flag beats a variable, which beats the file."`
+
+	Data          string   `env:"MALOTE_DATA" placeholder:"DIR" help:"Directory that keeps the database; created if missing."`
+	Listen        string   `env:"MALOTE_LISTEN" default:"${listen}" placeholder:"HOST:PORT" help:"Where the API listens (default ${default})."`
+	MasterKey     []string `env:"MALOTE_MASTER_KEY" placeholder:"KEY" help:"Master key of the secrets at rest, the one to encrypt with first; others may follow while a key is replaced. A file is safer: other users can see a command line."`
+	MasterKeyFile []string `env:"MALOTE_MASTER_KEY_FILE" placeholder:"FILE" help:"File with master keys, one a line; used after those of --master-key."`
+	Dialects      string   `env:"MALOTE_DIALECTS" placeholder:"DIR" help:"Directory of your own dialect files (.json)."`
+
+	EgressAllow     []addresses `env:"MALOTE_EGRESS_ALLOW" placeholder:"CIDR" help:"Addresses that may be called although they are private; repeat it for more."`
+	EgressHTTPSOnly bool        `name:"egress-https-only" env:"MALOTE_EGRESS_HTTPS_ONLY" help:"Refuse every http:// endpoint, also where the dialect allows it."`
+	EgressNAT64     bool        `name:"egress-nat64" env:"MALOTE_EGRESS_NAT64" help:"This network reaches IPv4 through NAT64: judge the IPv4 address inside 64:ff9b::/96."`
+
+	Retention      span `env:"MALOTE_RETENTION" default:"30d" placeholder:"TIME" help:"Delete events, deliveries and attempts that are older (default ${default}); never what is pending."`
+	MaxData        size `env:"MALOTE_MAX_DATA" default:"256KiB" placeholder:"SIZE" help:"Largest data of one event (default ${default})."`
+	MaxConnections int  `env:"MALOTE_MAX_CONNECTIONS" default:"${max_connections}" placeholder:"N" help:"Open connections to the API (default ${default})."`
+
+	TLSCert string `name:"tls-cert" env:"MALOTE_TLS_CERT" placeholder:"FILE" help:"PEM certificate chain; without it the API speaks plain HTTP, for a proxy that ends TLS."`
+	TLSKey  string `name:"tls-key" env:"MALOTE_TLS_KEY" placeholder:"FILE" help:"PEM key of --tls-cert."`
+
+	PerEndpoint int  `env:"MALOTE_PER_ENDPOINT" default:"${per_endpoint}" placeholder:"N" help:"Attempts in flight for each endpoint (default ${default})."`
+	PerHost     int  `env:"MALOTE_PER_HOST" default:"${per_host}" placeholder:"N" help:"Attempts in flight for each host and port (default ${default})."`
+	InFlight    int  `env:"MALOTE_IN_FLIGHT" default:"${in_flight}" placeholder:"N" help:"Attempts in flight in all (default ${default})."`
+	Memory      size `env:"MALOTE_MEMORY" default:"64MiB" placeholder:"SIZE" help:"Deliveries held in memory; the rest waits on disk (default ${default})."`
+	Grace       span `env:"MALOTE_GRACE" default:"30s" placeholder:"TIME" help:"Time that attempts in flight have to finish at a stop (default ${default})."`
+
+	LogFormat string `env:"MALOTE_LOG_FORMAT" default:"json" placeholder:"FORMAT" help:"json or text (default ${default})."`
+	LogLevel  string `env:"MALOTE_LOG_LEVEL" default:"info" placeholder:"LEVEL" help:"debug, info, warn or error (default ${default})."`
+}
+
+// Run serves until a signal. The second signal ends the process at once.
+func (s *serveCmd) Run(c *console) error {
+	o, err := s.options()
+	if err != nil {
+		return err
+	}
+	log, err := app.NewLogger(c.err, s.LogFormat, s.LogLevel)
+	if err != nil {
+		return err
+	}
+	ctx, stop := untilSignal(c.err)
+	defer stop()
+	a, err := app.New(ctx, o, log)
+	if err != nil {
+		return err
+	}
+	return a.Run(ctx)
+}
+
+func (s *serveCmd) options() (app.Options, error) {
+	keys, err := app.MasterKeys(s.MasterKey, s.MasterKeyFile)
+	if err != nil {
+		return app.Options{}, err
+	}
+	allow := make([]netip.Prefix, len(s.EgressAllow))
+	for i, a := range s.EgressAllow {
+		allow[i] = netip.Prefix(a)
+	}
+	o := app.Options{
+		Data: s.Data, Listen: s.Listen, MasterKeys: keys, Dialects: s.Dialects,
+		EgressAllow: allow, EgressHTTPSOnly: s.EgressHTTPSOnly, EgressNAT64: s.EgressNAT64,
+		Retention: time.Duration(s.Retention), MaxData: int(s.MaxData), MaxConnections: s.MaxConnections,
+		TLSCert: s.TLSCert, TLSKey: s.TLSKey,
+		PerEndpoint: s.PerEndpoint, PerHost: s.PerHost, InFlight: s.InFlight,
+		Memory: int64(s.Memory), Grace: time.Duration(s.Grace),
+		Version: version(),
+	}
+	return o, nil
+}
+
+// errSignal is the cause of a context that a signal ended.
+type errSignal struct{ os.Signal }
+
+func (e errSignal) Error() string { return e.String() }
+
+// sameSignal is how close a second signal may follow to count as the first:
+// wrappers pass on what the terminal has sent to all of its processes already.
+const sameSignal = 100 * time.Millisecond
+
+// untilSignal returns a context that ends with the first SIGINT or SIGTERM.
+// A second one ends the process at once: what is in flight may then be sent
+// again at the next start, nothing else is lost.
+func untilSignal(w io.Writer) (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	done := make(chan struct{})
+	go func() {
+		var first time.Time
+		for {
+			select {
+			case s := <-signals:
+				if first.IsZero() {
+					first = time.Now()
+					cancel(errSignal{s})
+				} else if time.Since(first) > sameSignal {
+					fmt.Fprintln(w, "malote: second signal, stopping at once")
+					os.Exit(exitFailure)
+				}
+			case <-done:
+				return
+			}
+		}
+	}()
+	return ctx, func() {
+		signal.Stop(signals)
+		close(done)
+		cancel(nil)
+	}
+}
