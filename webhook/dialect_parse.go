@@ -3,6 +3,7 @@ package webhook
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -41,7 +42,7 @@ func ParseDialect(file string, data []byte) (*Dialect, error) {
 	if err := r.value(reflect.ValueOf(d).Elem(), ""); err != nil {
 		return nil, err
 	}
-	if _, err := r.dec.Token(); err != io.EOF {
+	if _, err := r.dec.Token(); !errors.Is(err, io.EOF) {
 		return nil, r.fail(r.next(), "something stands behind the dialect's closing brace")
 	}
 	if err := compile(d, r); err != nil {
@@ -114,10 +115,11 @@ func (r *fileReader) token() (json.Token, error) {
 
 func (r *fileReader) syntax(err error) *DialectError {
 	off := r.next()
-	if e, ok := err.(*json.SyntaxError); ok {
+	var e *json.SyntaxError
+	if errors.As(err, &e) {
 		off = int(e.Offset) - 1
 	}
-	if err == io.EOF || err == io.ErrUnexpectedEOF {
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return r.fail(len(r.data), "the file ends in the middle of the JSON")
 	}
 	return r.fail(off, "not JSON: %s", strings.TrimPrefix(err.Error(), "json: "))

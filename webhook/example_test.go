@@ -8,22 +8,40 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/malote-dev/malote/webhook"
 )
 
-// A receiver: three lines and what to do with an event.
+// A receiver: the secret, and what to do with an event. What nobody signed
+// does not get there.
 func ExampleReceiver() {
-	secret := "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
-	http.Handle("/webhooks", &webhook.Receiver{
-		Secrets: []string{secret},
+	hook := &webhook.Receiver{
+		Secrets: []string{"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"},
 		Handle: func(ctx context.Context, e *webhook.Event) error {
-			slog.Info("event", "id", e.ID, "type", e.Type, "data", string(e.Data))
+			fmt.Println(e.ID, e.Type, string(e.Data))
 			return nil // an error makes the sender try again
 		},
-	})
-	// http.ListenAndServe(":8080", nil)
+		Logger: slog.New(slog.NewTextHandler(os.Stdout, &slog.HandlerOptions{ReplaceAttr: withoutTime})),
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/webhooks", hook)
+	// http.ListenAndServe(":8080", mux)
+
+	w := httptest.NewRecorder()
+	mux.ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/webhooks", strings.NewReader(`{"type":"forged"}`)))
+	fmt.Println(w.Code, w.Body)
+	// Output:
+	// level=WARN msg="webhook: refused" cause=missing_header detail="the header webhook-signature is missing"
+	// 401 {"error":"Invalid signature"}
+}
+
+func withoutTime(_ []string, a slog.Attr) slog.Attr {
+	if a.Key == slog.TimeKey {
+		return slog.Attr{}
+	}
+	return a
 }
 
 // Send a webhook in the dialect of Standard Webhooks, and take it in.

@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -143,10 +144,8 @@ func (c *check) explainBody(keys []*key) (change string, found bool) {
 		if _, ok := alt.readParts(); !ok {
 			continue
 		}
-		for _, k := range keys {
-			if alt.matches(k) {
-				return b.change, true
-			}
+		if slices.ContainsFunc(keys, alt.matches) {
+			return b.change, true
 		}
 	}
 	return "", false

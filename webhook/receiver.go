@@ -61,13 +61,13 @@ func (rc *Receiver) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if rc.SecretsFor != nil {
 		var err error
 		if secrets, err = rc.SecretsFor(r); err != nil {
-			rc.log(r, slog.LevelError, "webhook: no secrets", "error", err.Error())
+			rc.logger().ErrorContext(r.Context(), "webhook: no secrets", "error", err.Error())
 			answer(w, http.StatusInternalServerError, `{"error":"Internal server error"}`)
 			return
 		}
 	}
 	if v := rc.verify(d, r.Header, body, secrets); !v.OK {
-		rc.log(r, slog.LevelWarn, "webhook: refused", "cause", string(v.Cause), "detail", v.Detail)
+		rc.logger().WarnContext(r.Context(), "webhook: refused", "cause", string(v.Cause), "detail", v.Detail)
 		answer(w, http.StatusUnauthorized, `{"error":"Invalid signature"}`)
 		return
 	}
@@ -109,22 +109,23 @@ func (rc *Receiver) verify(d *Dialect, h http.Header, body []byte, secrets []str
 func (rc *Receiver) hand(w http.ResponseWriter, r *http.Request, d *Dialect, body []byte) {
 	e, err := d.ParseEvent(r.Header, body)
 	if err != nil {
-		rc.log(r, slog.LevelWarn, "webhook: signed, but not in the dialect's envelope", "error", err.Error())
+		rc.logger().WarnContext(r.Context(), "webhook: signed, but not in the dialect's envelope", "error", err.Error())
 		answer(w, http.StatusBadRequest, `{"error":"Unexpected body"}`)
 		return
 	}
 	if err := rc.Handle(r.Context(), e); err != nil {
-		rc.log(r, slog.LevelError, "webhook: not handled", "event", e.ID, "error", err.Error())
+		rc.logger().ErrorContext(r.Context(), "webhook: not handled", "event", e.ID, "error", err.Error())
 		answer(w, http.StatusInternalServerError, `{"error":"Internal server error"}`)
 		return
 	}
 	answer(w, http.StatusOK, `{"received":true}`)
 }
 
-func (rc *Receiver) log(r *http.Request, level slog.Level, msg string, args ...any) {
-	if rc.Logger != nil {
-		rc.Logger.Log(r.Context(), level, msg, args...)
+func (rc *Receiver) logger() *slog.Logger {
+	if rc.Logger == nil {
+		return slog.New(slog.DiscardHandler)
 	}
+	return rc.Logger
 }
 
 func answer(w http.ResponseWriter, status int, body string) {

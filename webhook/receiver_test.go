@@ -93,13 +93,43 @@ func TestReceiverUnexpectedBody(t *testing.T) {
 			t.Errorf("%s is handed over", body)
 			return nil
 		}}
-		r := httptest.NewRequest("POST", "/", strings.NewReader(body))
+		r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(body))
 		r.Header.Set("X-ConnectVets-Signature", "sha256="+Hex.text(k.sum(nil, d.plan, [][]byte{[]byte(body)})))
 		w := httptest.NewRecorder()
 		rc.ServeHTTP(w, r)
 		if w.Code != 400 {
 			t.Errorf("%s: %d", body, w.Code)
 		}
+	}
+}
+
+// Of a repeated name the last counts, as in most parsers; what is nested is
+// found; a header says what the body does not.
+func TestParseEvent(t *testing.T) {
+	t.Parallel()
+	d := builtinNamed(t, "placaflow")
+	h := http.Header{"Webhook-Id": {"evt-1"}}
+	e, err := d.ParseEvent(h, []byte(` {"event":"a", "ev\u0065nt":"b","timestamp":"2024-02-14T18:25:43.5-03:00","data" : [1, 2] } `))
+	if err != nil || e.Type != "b" || string(e.Data) != "[1, 2]" || e.ID != "evt-1" || e.Time.UnixMilli() != 1707945943500 {
+		t.Errorf("%+v, %v", e, err)
+	}
+	e, err = d.ParseEvent(h, []byte(`{"id":"evt-2","event":"a","timestamp":"2024-02-14T18:25:43Z","data":null}`))
+	if err != nil || e.ID != "evt-2" || string(e.Data) != "null" {
+		t.Errorf("%+v, %v", e, err)
+	}
+	nested, err := ParseDialect("x", bytes.Replace(d.Source(), []byte(`"data": "{data}"`), []byte(`"inner": {"list": ["{consumer}"], "d": "{data}", "c": "{consumer}"}`), 1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := &Message{Type: "t", Consumer: "acme", Data: []byte("0.10"), Time: time.Unix(0, 0)}
+	body, _ := nested.AppendBody(nil, m)
+	e, err = nested.ParseEvent(h, body)
+	if err != nil || e.Consumer != "acme" || string(e.Data) != "0.10" {
+		t.Errorf("%+v, %v in %s", e, err, body)
+	}
+	flat, err := builtinNamed(t, "gabinete360").ParseEvent(h, []byte(`{"id":"1", "eventType":"e" , "a" : 1.0 ,"b":{"id":2}}`))
+	if err != nil || string(flat.Data) != `{"a":1.0,"b":{"id":2}}` {
+		t.Errorf("%+v, %v", flat, err)
 	}
 }
 
@@ -114,7 +144,7 @@ func TestReceiverBoundsExplanations(t *testing.T) {
 	}
 	h, body := signed(t, rc.Dialect, now, rc.Secrets[0])
 	send := func() {
-		r := httptest.NewRequest("POST", "/", bytes.NewReader(append(bytes.Clone(body), '\n')))
+		r := httptest.NewRequest(http.MethodPost, "/", bytes.NewReader(append(bytes.Clone(body), '\n')))
 		r.Header = h
 		rc.ServeHTTP(httptest.NewRecorder(), r)
 	}
@@ -141,7 +171,7 @@ func TestReceiverOverHTTP(t *testing.T) {
 		t.Fatal(err)
 	}
 	post := func(body io.Reader) int {
-		r, err := http.NewRequest("POST", srv.URL, body)
+		r, err := http.NewRequest(http.MethodPost, srv.URL, body)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -190,6 +190,48 @@ func TestShapes(t *testing.T) {
 	}
 }
 
+// A flat envelope without an id still reserves it: a project may ask for one.
+func TestFlatReservesID(t *testing.T) {
+	t.Parallel()
+	d, err := ParseDialect("x", bytes.Replace(builtinNamed(t, "gabinete360").Source(), []byte(`"id": "{id}", `), nil, 1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var de *DataError
+	if err := d.CheckEvent("c", []byte(`{"id":1}`)); !errors.As(err, &de) || de.Field != "/data/id" {
+		t.Errorf("%v", err)
+	}
+	if err := d.CheckEvent("c", []byte(`{"a/b~":1,"eventType":1}`)); !errors.As(err, &de) || de.Field != "/data/eventType" {
+		t.Errorf("%v", err)
+	}
+}
+
+// The header of the attempt before stands on retries alone, and only with a
+// time that is known.
+func TestRetryHeaders(t *testing.T) {
+	t.Parallel()
+	d := builtinNamed(t, "tarefa")
+	m := benchMessage(d)
+	for _, tt := range []struct {
+		try  Try
+		want string
+	}{
+		{Try{Number: 1}, ""},
+		{Try{Number: 1, Previous: m.Time}, ""},
+		{Try{Number: 2}, ""},
+		{Try{Number: 5, Previous: m.Time}, "2026-01-02T03:04:05.678Z"},
+	} {
+		tt.try.At = m.Time
+		h, _, err := d.Sign(m, tt.try, "whsec_abc123def456")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := h.Get("X-Previous-Attempt"); got != tt.want || h.Get("X-Delivery-Attempt") != fmt.Sprint(tt.try.Number) {
+			t.Errorf("%+v: previous %q, want %q; attempt %s", tt.try, got, tt.want, h.Get("X-Delivery-Attempt"))
+		}
+	}
+}
+
 // Of several secrets, one-signature dialects sign with the oldest; standard
 // with all, newest first.
 func TestRotation(t *testing.T) {

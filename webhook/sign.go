@@ -109,7 +109,7 @@ func (d *Dialect) signingKeys(secrets []string) ([]*key, error) {
 }
 
 // sign appends the timestamp and the signature to the scratch.
-func (p *plan) sign(s *scratch, t *Try, body []byte, keys []*key) error {
+func (p *plan) sign(s *scratch, t *Try, body []byte, keys []*key) {
 	sig := p.signature
 	var stamp []byte
 	if ts := sig.Timestamp; ts != nil && ts.Header != "" {
@@ -145,7 +145,6 @@ func (p *plan) sign(s *scratch, t *Try, body []byte, keys []*key) error {
 		s.buf = k.scheme.Encoding.append(s.buf, k.sum(s.sum[:0], p, s.parts))
 	}
 	s.spans = append(s.spans, span{name: sig.Header, from: from, to: len(s.buf)})
-	return nil
 }
 
 // messageParts lists the signed message's bytes in order. header gives a

@@ -30,14 +30,14 @@ func contractVectors(t *testing.T) []contractVector {
 	return vs
 }
 
-func builtinNamed(t testing.TB, name string) *Dialect {
-	t.Helper()
+func builtinNamed(tb testing.TB, name string) *Dialect {
+	tb.Helper()
 	for _, d := range Builtin() {
 		if d.Name == name {
 			return d
 		}
 	}
-	t.Fatalf("no built-in dialect %s", name)
+	tb.Fatalf("no built-in dialect %s", name)
 	return nil
 }
 

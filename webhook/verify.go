@@ -6,6 +6,7 @@ import (
 	"crypto/subtle"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 )
@@ -70,10 +71,8 @@ func (d *Dialect) verify(h http.Header, body []byte, secrets []string, now time.
 		}
 		return v
 	}
-	for _, k := range keys {
-		if c.matches(k) {
-			return c.judgeClock()
-		}
+	if slices.ContainsFunc(keys, c.matches) {
+		return c.judgeClock()
 	}
 	if explain {
 		return c.explain(keys, secrets)

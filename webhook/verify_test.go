@@ -33,13 +33,13 @@ func TestContractVectorsVerify(t *testing.T) {
 }
 
 // signed makes a delivery of a dialect with its test event.
-func signed(t testing.TB, d *Dialect, at time.Time, secrets ...string) (http.Header, []byte) {
-	t.Helper()
+func signed(tb testing.TB, d *Dialect, at time.Time, secrets ...string) (http.Header, []byte) {
+	tb.Helper()
 	m := &Message{ID: ID{1}, Endpoint: ID{2}, Delivery: ID{3}, Consumer: "7", Time: at}
 	m.Type, m.Data = d.NewTest(m.ID)
 	h, body, err := d.Sign(m, Try{Number: 1, At: at}, secrets...)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return h, body
 }
