@@ -136,13 +136,15 @@ func (b *batch) deliveryChanged(endpoint key, id ID, inFlight *int) func() {
 }
 
 // RetryDelivery makes a delivery due now: a pending one at once, a final one
-// again with its attempt numbers going on and one more try than it had.
+// again with its attempt numbers going on and one more try than it had. The
+// delivery's InFlight is set.
 // Errors: [ErrNotFound], [ErrConflict] (its endpoint was deleted).
 func (db *DB) RetryDelivery(ctx context.Context, project, id ID) (*Delivery, error) {
 	k, ok := db.keys.key(id)
 	if !ok {
 		return nil, ErrNotFound
 	}
+	flying := 0
 	err := db.write(ctx, func(b *batch) error {
 		d, err := db.delivery(ctx, b.c, k)
 		if err != nil {
@@ -160,14 +162,17 @@ func (db *DB) RetryDelivery(ctx context.Context, project, id ID) (*Delivery, err
 		if d.State != Pending {
 			return b.reopen(k, endpoint, d)
 		}
-		flying := new(int)
-		b.after = append(b.after, b.deliveryChanged(endpoint, id, flying))
+		b.after = append(b.after, b.deliveryChanged(endpoint, id, &flying))
 		return b.exec("UPDATE queue SET due=? WHERE k=?", b.us, k)
 	})
 	if err != nil {
 		return nil, err
 	}
-	return db.Delivery(ctx, project, id)
+	d, err := db.Delivery(ctx, project, id)
+	if d != nil {
+		d.InFlight = flying
+	}
+	return d, err
 }
 
 // reopen puts a final delivery back into the queue.

@@ -145,6 +145,7 @@ type Delivery struct {
 	CreatedAt  time.Time
 	FinishedAt time.Time // zero while pending
 	LastStatus int       // HTTP status of the last attempt; 0: none
+	InFlight   int       // as RetryDelivery returns it: attempts that were under way
 }
 
 // Class is the cause of a failed attempt; empty after a success.
