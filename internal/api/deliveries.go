@@ -105,13 +105,15 @@ func (s *server) retryDelivery(c *call, _ *none) (deliveryView, error) {
 	}
 	d, err = s.store.RetryDelivery(c.r.Context(), c.key.ProjectID, d.ID)
 	if errors.Is(err, store.ErrConflict) {
-		return deliveryView{}, kindConflict.problem("the delivery's endpoint was deleted").
+		return deliveryView{}, kindConflict.problem("the delivery's endpoint was deleted, or its event is past its retention").
 			fixed("Send the event again; it goes to the endpoints of today.")
 	}
 	if err != nil {
 		return deliveryView{}, err
 	}
-	return viewDelivery(d), nil
+	v := viewDelivery(d)
+	v.InFlight = &d.InFlight
+	return v, nil
 }
 
 func (s *server) cancelDelivery(c *call, _ *none) (deliveryView, error) {

@@ -282,11 +282,10 @@ func (s *server) switchEndpoint(c *call, change func(*store.Endpoint)) (endpoint
 // rule disabled stays disabled until somebody enables it.
 func setEnabled(e *store.Endpoint, on bool) {
 	switch {
-	case on && e.State != store.Active:
-		e.State, e.StateReason, e.StateSince = store.Active, "", time.Now()
-		e.FailureCount, e.FailedAt = 0, time.Time{}
-	case !on && e.State != store.Paused && e.State != store.Disabled:
-		e.State, e.StateReason, e.StateSince = store.Paused, "paused through the API", time.Now()
+	case on:
+		e.State, e.StateReason = store.Active, ""
+	case e.State != store.Disabled:
+		e.State, e.StateReason = store.Paused, "paused through the API"
 	}
 }
 

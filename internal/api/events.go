@@ -179,8 +179,7 @@ func allRefused(results []batchResult) *problem {
 	p.Errors = nil
 	for n, r := range results {
 		if r.Error.Status != first.Status {
-			k := kindInvalid
-			p = *k.problem("")
+			p.Type, p.Title, p.Status, p.Fix = problemType+kindInvalid.name, kindInvalid.title, kindInvalid.status, kindInvalid.fix
 		}
 		for _, e := range r.Error.Errors {
 			if e.Pointer != nil && len(p.Errors) < ingest.MaxErrors {

@@ -1,0 +1,306 @@
+package api
+
+import (
+	"encoding/json"
+	"maps"
+	"net/http"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/malote-dev/malote/internal/store"
+)
+
+func TestEveryRouteDeclares(t *testing.T) {
+	t.Parallel()
+	st := setup(t)
+	known := append(Scopes(), string(root), string(public))
+	seen := map[string]bool{}
+	for _, rt := range st.server.routes() {
+		name := rt.method + " " + rt.pattern
+		if seen[name] {
+			t.Errorf("%s stands twice", name)
+		}
+		seen[name] = true
+		if !slices.Contains(known, string(rt.scope)) {
+			t.Errorf("%s has the scope %q", name, rt.scope)
+		}
+		if rt.scope == public && !slices.Contains([]string{"/healthz", "/readyz", "/metrics"}, rt.pattern) {
+			t.Errorf("%s needs no key", name)
+		}
+		if rt.scope != public && (rt.method == "GET") != (rt.scope == root || strings.HasSuffix(string(rt.scope), ":read")) && rt.scope != root {
+			t.Errorf("%s needs the scope %s", name, rt.scope)
+		}
+		if rt.run == nil || rt.status == 0 || rt.summary == "" || rt.out == nil && rt.pattern != "/metrics" {
+			t.Errorf("%s is not declared whole", name)
+		}
+		if (rt.in != nil) != (rt.body > 0) || rt.body > batchBody {
+			t.Errorf("%s: a body limit of %d", name, rt.body)
+		}
+		if rt.method == "GET" && rt.body > 0 {
+			t.Errorf("%s takes a body", name)
+		}
+	}
+}
+
+// stage is one project with something of everything in it.
+type stage struct {
+	project, full, readOnly, bound      string
+	endpoint, event, delivery, consumer string
+}
+
+func (st *site) stage(dialect string) *stage {
+	st.t.Helper()
+	g := &stage{consumer: "acme"}
+	g.project, g.full = st.project(dialect, store.Development)
+	var reads []string
+	for _, s := range Scopes() {
+		if strings.HasSuffix(s, ":read") {
+			reads = append(reads, s)
+		}
+	}
+	g.readOnly = st.key(g.project, reads...)
+	g.bound = st.do(st.root, "POST", "/v1/projects/"+g.project+"/keys",
+		map[string]any{"scopes": []string{"*"}, "consumer": "other"}).want(201).text("key")
+	g.endpoint = st.endpoint(g.full, g.consumer)
+	g.event = st.do(g.full, "POST", "/v1/events", `{"type":"a","consumer":"acme","data":{"canary":"`+dialect+`"}}`).want(202).text("id")
+	page := st.do(g.full, "GET", "/v1/deliveries?event_id="+g.event, nil).want(200).object()
+	g.delivery = page["data"].([]any)[0].(map[string]any)["id"].(string)
+	return g
+}
+
+// path fills a pattern with the ids of a stage.
+func (g *stage) path(pattern string) string {
+	id := ""
+	switch {
+	case strings.HasPrefix(pattern, "/v1/projects"):
+		id = g.project
+	case strings.HasPrefix(pattern, "/v1/endpoints"):
+		id = g.endpoint
+	case strings.HasPrefix(pattern, "/v1/events"):
+		id = g.event
+	case strings.HasPrefix(pattern, "/v1/deliveries"):
+		id = g.delivery
+	}
+	return strings.NewReplacer("{id}", id, "{uid}", g.consumer).Replace(pattern)
+}
+
+// inputs that a route takes, so that only the key decides.
+var inputs = map[string]string{
+	"POST /v1/projects":           `{"name":"matrix","environment":"production"}`,
+	"POST /v1/projects/{id}/keys": `{"scopes":["events:write"]}`,
+	"PUT /v1/consumers/{uid}":     `{"name":"n"}`,
+	"POST /v1/endpoints":          `{"consumer":"acme","url":"https://example.com/","event_types":["*"]}`,
+	"PATCH /v1/endpoints/{id}":    `{"description":"d"}`,
+	"POST /v1/events":             `{"type":"a","consumer":"acme","data":1}`,
+	"POST /v1/events/batch":       `{"events":[{"type":"a","consumer":"acme","data":1}]}`,
+}
+
+var requestIDs = regexp.MustCompile(`req_[0-9a-z]{26}`)
+
+// TestMatrix asks every route with every kind of key; what must come follows
+// from the route's scope alone.
+func TestMatrix(t *testing.T) {
+	t.Parallel()
+	st := setup(t)
+	a, b := st.stage("standard"), st.stage("connectvets")
+	const missing = "00000000000000000000000001"
+	wrong, _, _ := NewKey(KeyProduction)
+	routes := st.server.routes()
+	// Deletes come last: they take away what others need.
+	slices.SortStableFunc(routes, func(x, y *route) int { return strings.Compare(last(x), last(y)) })
+	for _, rt := range routes {
+		name := rt.method + " " + rt.pattern
+		ask := func(key string, g *stage) *answer { return st.do(key, rt.method, g.path(rt.pattern), bodyFor(name)) }
+		if rt.scope == public {
+			ask("", a).want(rt.status)
+			ask(wrong.Reveal(), a).want(rt.status)
+			continue
+		}
+		ask("", a).problem(kindKeyMissing)
+		ask(wrong.Reveal(), a).problem(kindKeyWrong)
+		ask(a.full[:len(a.full)-1]+"!", a).problem(kindKeyWrong)
+		if rt.scope == root {
+			ask(a.full, a).problem(kindForbidden)
+			continue
+		}
+		ask(st.root, a).problem(kindForbidden)
+		narrow := st.key(a.project, others(rt.scope)...)
+		ask(narrow, a).problem(kindForbidden)
+		if rt.method == "GET" {
+			ask(a.readOnly, a).want(rt.status)
+		} else {
+			ask(a.readOnly, a).problem(kindForbidden)
+		}
+		if !strings.Contains(rt.pattern, "{id}") {
+			if got := ask(b.full, a); strings.Contains(string(got.body), a.event) || strings.Contains(string(got.body), a.endpoint) {
+				t.Errorf("%s: another project's key sees %s", name, got.body)
+			}
+			continue
+		}
+		foreign := ask(b.full, a).problem(kindNotFound)
+		bound := ask(a.bound, a).problem(kindNotFound)
+		gone := *a
+		prefix := func(id string) string { return id[:strings.IndexByte(id, '_')+1] }
+		gone.endpoint, gone.event, gone.delivery = prefix(a.endpoint)+missing, prefix(a.event)+missing, prefix(a.delivery)+missing
+		absent := ask(b.full, &gone).problem(kindNotFound)
+		gone.endpoint, gone.event, gone.delivery = "x", "evt_", "dlv_'--"
+		malformed := ask(b.full, &gone).problem(kindNotFound)
+		for _, other := range []*answer{bound, absent, malformed} {
+			if same, that := blank(foreign.body), blank(other.body); same != that {
+				t.Errorf("%s: a foreign id and a missing one differ:\n%s\n%s", name, same, that)
+			}
+		}
+	}
+	for _, rt := range routes { // and the right key may
+		if rt.scope != public && rt.scope != root && rt.pattern != "/v1/endpoints/{id}/test" {
+			st.do(a.full, rt.method, a.path(rt.pattern), bodyFor(rt.method+" "+rt.pattern)).want(rt.status)
+		}
+	}
+}
+
+func last(rt *route) string {
+	order := map[string]string{"/v1/endpoints/{id}": "2", "/v1/consumers/{uid}": "3", "/v1/deliveries/{id}/cancel": "1"}
+	if rt.method == "DELETE" || rt.pattern == "/v1/deliveries/{id}/cancel" {
+		return order[rt.pattern]
+	}
+	return "0"
+}
+
+func bodyFor(route string) any {
+	if in, ok := inputs[route]; ok {
+		return in
+	}
+	return nil
+}
+
+func blank(body []byte) string { return requestIDs.ReplaceAllString(string(body), "req_") }
+
+// others are all scopes but one.
+func others(s scope) []string {
+	return slices.DeleteFunc(Scopes(), func(o string) bool { return o == string(s) })
+}
+
+func TestUnknownRoutes(t *testing.T) {
+	t.Parallel()
+	st := setup(t)
+	for _, path := range []string{"/", "/v1", "/v1/nope", "/v1/events/", "/v1//events", "/v1/./events", "/v1/x/../events", "/V1/events", "/v1/consumers/..", "/v1/events/a/b"} {
+		st.do(st.root, "GET", path, nil).problem(kindRoute)
+	}
+	for path, allow := range map[string]string{
+		"/v1/projects": "GET, HEAD, POST", "/v1/events/batch": "POST", "/v1/endpoints/ep_x": "DELETE, GET, HEAD, PATCH", "/healthz": "GET, HEAD",
+	} {
+		for _, method := range []string{"PUT", "OPTIONS", "TRACE", "BREW"} {
+			if a := st.do("", method, path, nil).problem(kindMethod); a.header.Get("Allow") != allow {
+				t.Errorf("%s %s: Allow is %q, want %q", method, path, a.header.Get("Allow"), allow)
+			}
+		}
+	}
+	a := st.do("", "HEAD", "/healthz", nil).want(200)
+	if len(a.body) != 0 || a.header.Get("Content-Length") == "0" {
+		t.Errorf("HEAD: %q %v", a.body, a.header)
+	}
+}
+
+func TestEachAnswerHasARequestID(t *testing.T) {
+	t.Parallel()
+	st := setup(t)
+	seen := map[string]bool{}
+	for _, path := range []string{"/healthz", "/readyz", "/metrics", "/v1/events", "/nope", "/healthz"} {
+		h := st.do("", "GET", path, nil).header
+		id := h.Get("X-Request-Id")
+		if !requestIDs.MatchString(id) || seen[id] {
+			t.Errorf("%s: request id %q", path, id)
+		}
+		seen[id] = true
+		if path != "/metrics" && (h.Get("Cache-Control") != "no-store" || h.Get("X-Content-Type-Options") != "nosniff") {
+			t.Errorf("%s: %v", path, h)
+		}
+	}
+}
+
+func TestAuthorizationForms(t *testing.T) {
+	t.Parallel()
+	st := setup(t)
+	_, key := st.project("standard", store.Development)
+	for value, want := range map[string]int{
+		"Bearer " + key: 200, "bearer " + key: 200, "BEARER  " + key: 200,
+		key: 401, "Basic " + key: 401, "Bearer": 401, "Bearer ": 401, "Bearer " + key + "x": 401, "Bearer " + strings.ToUpper(key): 401,
+	} {
+		a := st.do("", "GET", "/v1/events", nil, "Authorization", value).want(want)
+		if want == 401 && !strings.HasPrefix(a.header.Get("WWW-Authenticate"), "Bearer") {
+			t.Errorf("%q: %v", value, a.header)
+		}
+	}
+	st.do(key, "GET", "/v1/events", nil, "Authorization", "Bearer "+key).problem(kindKeyWrong)
+	st.do("", "GET", "/v1/events?key="+key, nil).problem(kindKeyMissing)
+}
+
+func TestKeys(t *testing.T) {
+	t.Parallel()
+	form := regexp.MustCompile(`^mlt_(root|prod|dev)_[0-9a-hjkmnp-tv-z]{39}$`)
+	seen := map[string]bool{}
+	for _, kind := range []string{KeyRoot, KeyProduction, KeyDevelopment} {
+		text, prefix, hash := NewKey(kind)
+		full := text.Reveal()
+		if !form.MatchString(full) || seen[full] || mistyped(full) || HashKey(full) != hash || !strings.HasPrefix(full, prefix) || len(prefix) != len("mlt_")+len(kind)+5 {
+			t.Errorf("%s: %s, prefix %s", kind, full, prefix)
+		}
+		seen[full] = true
+		for i := range full[len(keyPrefix):] {
+			at := i + len(keyPrefix)
+			bad := full[:at] + "u" + full[at+1:]
+			if !mistyped(bad) {
+				t.Errorf("%s passes for %s", bad, full)
+			}
+		}
+	}
+	if mistyped("malote_root_abc") || !mistyped("mlt_") || !mistyped("mlt_x") {
+		t.Error("forms")
+	}
+}
+
+// TestPanicIsAProblem breaks a handler on purpose.
+func TestPanicIsAProblem(t *testing.T) {
+	t.Parallel()
+	st := setup(t)
+	rt := &route{method: "GET", pattern: "/panic", scope: public, status: 200, action: action{run: func(*call) error { panic("canary-in-a-panic") }}}
+	abort := &route{method: "GET", pattern: "/abort", scope: public, status: 200, action: action{run: func(*call) error { panic(http.ErrAbortHandler) }}}
+	st.server.mux = st.server.serveMux([]*route{rt, abort})
+	a := st.do("", "GET", "/panic", nil).problem(kindInternal)
+	log := st.log.String()
+	if strings.Contains(string(a.body), "canary") || strings.Contains(log, "canary") || !strings.Contains(log, "routes_test.go") || !strings.Contains(log, a.header.Get("X-Request-Id")) {
+		t.Errorf("%s\n%s", a.body, log)
+	}
+	req, _ := http.NewRequestWithContext(t.Context(), "GET", st.url+"/abort", nil)
+	if resp, err := st.http.Do(req); err == nil {
+		resp.Body.Close()
+		t.Error("an aborted answer came")
+	}
+}
+
+// TestProblemsAreWhole: every kind has all its parts, and names stay unique.
+func TestProblemsAreWhole(t *testing.T) {
+	t.Parallel()
+	kinds := []kind{
+		kindJSON, kindShape, kindBody, kindKeyMissing, kindForbidden, kindNotFound, kindRoute, kindMethod, kindTimeout, kindConflict,
+		kindKeyReused, kindTooLarge, kindMedia, kindInvalid, kindTooMany, kindInternal, kindFull, kindUnavailable,
+	}
+	names := map[string]bool{}
+	for _, k := range kinds {
+		if k.name == "" || k.status < 400 || k.title == "" || k.fix == "" || names[k.name] {
+			t.Errorf("%+v", k)
+		}
+		names[k.name] = true
+	}
+	p := kindInternal.problem("public").because(http.ErrBodyNotAllowed)
+	text, err := json.Marshal(p)
+	if err != nil || strings.Contains(string(text), http.ErrBodyNotAllowed.Error()) {
+		t.Errorf("the cause is public: %s, %v", text, err)
+	}
+	var m map[string]any
+	if json.Unmarshal(text, &m) != nil || len(slices.Collect(maps.Keys(m))) != 6 {
+		t.Errorf("%s", text)
+	}
+}
