@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"reflect"
 	"strings"
 	"testing"
@@ -282,5 +283,48 @@ func TestCatalog(t *testing.T) {
 		if !errors.As(err, &de) {
 			t.Errorf("%s: %T", w.name, err)
 		}
+	}
+}
+
+// The guide's file is one that works, and what it is said to send is what it sends.
+func TestGuide(t *testing.T) {
+	t.Parallel()
+	guide, err := os.ReadFile("../docs/dialects.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(guide), "```json\n")
+	file, rest, _ := strings.Cut(rest, "```")
+	d, err := ParseDialect("mine.json", []byte(file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	id, _ := ParseUUID("0194758a-c938-7a11-8b22-c3d4e5f60701")
+	at := time.Unix(1737201923, 0)
+	m := &Message{ID: id, Type: "invoice.paid", Consumer: "acme", Time: at, Data: []byte(`{"invoice":"inv_42"}`)}
+	body, err := d.AppendBody(nil, m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fields, err := d.AppendFields(nil, m, Try{Number: 1, At: at.Add(time.Second)}, body, []string{"mine_0123456789"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want strings.Builder
+	for _, f := range fields {
+		line, _, _ := strings.Cut(f.Name+": "+f.Value, "v1=")
+		want.WriteString(line)
+		if f.Name == "X-Mine-Signature" {
+			want.WriteString("v1=…")
+		}
+		want.WriteString("\n")
+	}
+	fmt.Fprintf(&want, "\n%s\n", body)
+	if !strings.Contains(rest, want.String()) {
+		t.Errorf("the guide does not show\n%s", want.String())
+	}
+	_, err = ParseDialect("mine.json", []byte(strings.Replace(file, `{timestamp}.{body}`, `{timestamp}`, 1)))
+	if err == nil || !strings.Contains(rest, err.Error()) {
+		t.Errorf("the guide does not show\n%v", err)
 	}
 }

@@ -5,4 +5,10 @@
 // schedule, limits. The same dialect renders and signs when sending and
 // verifies when receiving. The package uses the standard library only, so a
 // receiver can import it without importing a server.
+//
+// Receivers use [Receiver], or [Dialect.Verify] and [Dialect.ParseEvent].
+// Senders use [Dialect.Sign], or [Dialect.AppendBody] and a [Signer] where
+// every microsecond counts. [Standard] is the dialect of Standard Webhooks;
+// [Builtin] lists all that come with the package, [ParseDialect] and
+// [LoadCatalog] read others.
 package webhook
