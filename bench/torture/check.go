@@ -13,11 +13,12 @@ import (
 
 // delivery as the API shows it.
 type delivery struct {
-	ID         string `json:"id"`
-	EventID    string `json:"event_id"`
-	EndpointID string `json:"endpoint_id"`
-	State      string `json:"state"`
-	Attempts   int    `json:"attempts"`
+	ID         string    `json:"id"`
+	EventID    string    `json:"event_id"`
+	EndpointID string    `json:"endpoint_id"`
+	State      string    `json:"state"`
+	Attempts   int       `json:"attempts"`
+	NextDueAt  time.Time `json:"next_due_at"`
 }
 
 // deliveries walks the pages of a list.

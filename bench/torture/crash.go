@@ -120,7 +120,7 @@ func (c *crash) end(server *rig.Server) {
 var killAt = []struct {
 	name string
 	most int
-}{{"pwrite64", 60}, {"fdatasync", 12}, {"write", 60}, {"pread64", 40}, {"openat", 30}, {"ftruncate", 3}, {"unlinkat", 2}}
+}{{"pwrite64", 60}, {"fsync,fdatasync", 16}, {"write", 60}, {"pread64", 40}, {"open,openat", 30}, {"ftruncate", 4}, {"unlink,unlinkat", 3}}
 
 // lives lets the server live and die until all kills are done.
 func (c *crash) lives(ctx context.Context, server *rig.Server) error {
@@ -234,8 +234,9 @@ func (c *crash) drain(ctx context.Context) error {
 				return err
 			}
 			left++
-			if time.Since(asked[d.ID]) < 3*time.Second {
-				continue
+			waits := d.Attempts > 0 && time.Until(d.NextDueAt) > time.Second
+			if !waits || time.Since(asked[d.ID]) < 3*time.Second {
+				continue // on its way: asked for again now, it could be sent again
 			}
 			asked[d.ID] = time.Now()
 			err := c.api.Do(ctx, http.MethodPost, "/v1/deliveries/"+d.ID+"/retry", nil, nil)

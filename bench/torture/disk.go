@@ -91,7 +91,8 @@ func (d *disk) do(s step, synced map[*call]int) {
 	c := s.call
 	switch c.name {
 	case "pwrite64", "ftruncate":
-		if f := d.files[c.path]; s.leave && c.ret >= 0 && f != nil {
+		if s.leave && c.ret >= 0 && d.ours(c.path) {
+			f := d.open(c.path)
 			f.pending = append(f.pending, c)
 		}
 	case "write":
@@ -100,7 +101,7 @@ func (d *disk) do(s step, synced map[*call]int) {
 			c.offset = f.size()
 			f.pending = append(f.pending, c)
 		}
-	case "openat":
+	case "open", "openat", "creat":
 		if s.leave && c.ret >= 0 && c.create && d.ours(c.path) {
 			d.open(c.path)
 		}

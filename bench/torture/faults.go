@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -18,15 +19,16 @@ type fault struct {
 	name   string
 	inject string
 	stops  bool // the process must end by itself: what a failed fsync kept is unknown
+	full   bool // a full disk: 503 or 507
 }
 
 var faultList = []fault{
-	{"EIO from fdatasync, once", "fdatasync:error=EIO:when=1", true},
-	{"EIO from fdatasync, later", "fdatasync:error=EIO:when=3", true},
-	{"ENOSPC from pwrite64", "pwrite64:error=ENOSPC:when=1+", false},
-	{"ENOSPC from pwrite64, later", "pwrite64:error=ENOSPC:when=9+", false},
-	{"EIO from pwrite64", "pwrite64:error=EIO:when=1+", false},
-	{"EROFS from pwrite64", "pwrite64:error=EROFS:when=1+", false},
+	{"EIO from fsync, once", "fsync,fdatasync:error=EIO:when=1", true, false},
+	{"EIO from fsync, later", "fsync,fdatasync:error=EIO:when=3", true, false},
+	{"ENOSPC from pwrite64", "pwrite64:error=ENOSPC:when=1+", false, true},
+	{"ENOSPC from pwrite64, later", "pwrite64:error=ENOSPC:when=9+", false, true},
+	{"EIO from pwrite64", "pwrite64:error=EIO:when=1+", false, false},
+	{"EROFS from pwrite64", "pwrite64:error=EROFS:when=1+", false, false},
 }
 
 // faults lets the disk fail under a running server. Nothing that was
@@ -70,7 +72,7 @@ func oneFault(ctx context.Context, h *harness, f fault, dir string) error {
 		return err
 	}
 	defer func() { _ = tracer.Process.Kill(); _ = tracer.Wait() }()
-	if err := awaitTracer(ctx, server.Pid); err != nil {
+	if err := awaitTracer(ctx, server); err != nil {
 		c.end(server)
 		return err
 	}
@@ -95,8 +97,19 @@ func oneFault(ctx context.Context, h *harness, f fault, dir string) error {
 	if err := postSome(ctx, c.api, "after", 5, acked); err != nil {
 		return fmt.Errorf("after the restart: %w", err)
 	}
-	fmt.Printf("  %-30s first refusal: %v; acknowledged under the fault %d; lost 0\n", f.name, refusal, during)
+	fmt.Printf("  %-30s acknowledged under it %d, then: %s; lost 0\n", f.name, during, inWords(refusal))
 	return nil
+}
+
+// inWords is a refusal on one line.
+func inWords(refusal error) string {
+	var status *rig.StatusError
+	if !errors.As(refusal, &status) {
+		return "the server ended"
+	}
+	var problem struct{ Detail string }
+	_ = json.Unmarshal(status.Body, &problem)
+	return fmt.Sprintf("%d %s", status.Status, problem.Detail)
 }
 
 // afterFault says whether the server did what it must once the disk failed.
@@ -117,8 +130,8 @@ func (c *crash) afterFault(f fault, server *rig.Server, refusal error) error {
 	}
 	var status *rig.StatusError
 	if errors.As(refusal, &status) {
-		if status.Status != http.StatusServiceUnavailable && status.Status != http.StatusInsufficientStorage {
-			return fmt.Errorf("refused with %d, want 503 or 507", status.Status)
+		if full := status.Status == http.StatusServiceUnavailable || status.Status == http.StatusInsufficientStorage; f.full && !full || status.Status < 500 {
+			return fmt.Errorf("refused with %d", status.Status)
 		}
 		return nil
 	}
@@ -157,10 +170,15 @@ func traceOf(inject string) string {
 }
 
 // awaitTracer waits until every thread of a process is traced.
-func awaitTracer(ctx context.Context, pid int) error {
+func awaitTracer(ctx context.Context, server *rig.Server) error {
 	for range 500 {
-		if rig.Traced(pid) {
+		if rig.Traced(server.Pid) {
 			return nil
+		}
+		select {
+		case <-server.Done(): // the fault struck already
+			return nil
+		default:
 		}
 		if !pause(ctx, 10*time.Millisecond) {
 			return ctx.Err()

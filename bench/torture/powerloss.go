@@ -214,7 +214,7 @@ func (t *trial) replay(ctx context.Context, lies int, torn bool) (*outcome, erro
 			continue
 		}
 		o.last = append(o.last, key)
-		image := t.imageDir(o.images)
+		image := filepath.Join(t.h.dir, "powerloss", "image")
 		random := rnd
 		if !torn {
 			random = nil
@@ -231,8 +231,15 @@ func (t *trial) replay(ctx context.Context, lies int, torn bool) (*outcome, erro
 			o.short++
 			o.detail = fmt.Sprintf("image %d: %d missing, such as %s", o.images, len(missing), missing[0])
 		}
+		if err := os.RemoveAll(image); err != nil {
+			return nil, err
+		}
 		if lies > 0 || torn || !t.keepImage(o.images-1) {
-			_ = os.RemoveAll(image)
+			continue
+		}
+		// For the server to start on; the check has changed the other one.
+		if err := d.image(t.imageDir(o.images-1), nil); err != nil {
+			return nil, err
 		}
 	}
 	return o, nil
@@ -245,7 +252,7 @@ func (t *trial) imageDir(n int) string {
 	return filepath.Join(t.h.dir, "powerloss", fmt.Sprintf("image-%04d", n))
 }
 
-func (t *trial) keepImage(n int) bool { return (n+1)%(t.h.o.acks/startedImages+1) == 0 }
+func (t *trial) keepImage(n int) bool { return (n+1)%max(t.h.o.acks/startedImages, 1) == 0 }
 
 // startOnImages starts the server on some of the images and asks for every
 // event that was acknowledged by then.

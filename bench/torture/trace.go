@@ -24,7 +24,7 @@ type call struct {
 }
 
 // tracedCalls is what a replay needs to see.
-const tracedCalls = "openat,pwrite64,write,fdatasync,fsync,ftruncate,rename,renameat,renameat2,unlink,unlinkat"
+const tracedCalls = "open,openat,creat,pwrite64,write,fdatasync,fsync,ftruncate,rename,renameat,renameat2,unlink,unlinkat"
 
 // readTrace reads what strace -f -y -x wrote, in the order of entry.
 func readTrace(r io.Reader) ([]*call, error) {
@@ -98,12 +98,12 @@ func (c *call) parse(line []byte) error {
 		c.path = between(args, '<', '>')
 		_, tail, _ := bytes.Cut(args, []byte(">"))
 		c.offset = number(tail, 0)
-	case "openat":
+	case "open", "openat", "creat":
 		path, tail, err := quoted(args)
 		if err != nil {
 			return err
 		}
-		c.path, c.create = string(path), bytes.Contains(tail, []byte("O_CREAT"))
+		c.path, c.create = string(path), c.name == "creat" || bytes.Contains(tail, []byte("O_CREAT"))
 	case "unlink", "unlinkat":
 		path, _, err := quoted(args)
 		if err != nil {
