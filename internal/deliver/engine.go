@@ -81,6 +81,7 @@ type Engine struct {
 
 	work    sync.WaitGroup // everything that Run started
 	scratch sync.Pool
+	pace    time.Duration   // between sweeps
 	drained chan struct{}   // something ended during a stop
 	sending context.Context // ends when a stop's grace is over
 	reading context.Context // ends when a stop begins
@@ -90,6 +91,7 @@ type Engine struct {
 	hosts   map[string]*host
 	ready   list // lanes with due work and an open gate, in turn
 	parked  list // lanes with work in memory that cannot be sent now
+	hungry  list // lanes that wait for memory
 	timers  timers
 	timer   *time.Timer // nil: not running
 	armed   time.Time   // when it fires
@@ -119,6 +121,7 @@ func New(o Options) *Engine {
 	e := &Engine{
 		store: o.Store, sender: o.Sender, dialects: o.Dialects, limits: o.Limits, log: o.Logger,
 		lanes: map[store.ID]*lane{}, hosts: map[string]*host{}, drained: make(chan struct{}, 1),
+		pace: sweepEvery,
 	}
 	e.scratch.New = func() any { return &scratch{} }
 	e.metrics = newMetrics(e, o.Metrics)
@@ -262,7 +265,7 @@ func (e *Engine) Accepted(ws []*store.Work) {
 		l := e.lane(w.EndpointID, now)
 		l.busy = now
 		p := store.Place{DueAt: w.DueAt, ID: w.ID}
-		if l.reaches(p) || l.reads {
+		if l.reaches(p) || l.loading { // a read under way would miss it
 			e.hold(l, w)
 		} else {
 			e.forget(l, p)

@@ -44,15 +44,18 @@ type lane struct {
 	slow      bool      // its work waited for a restart or a resume: start slowly
 	rated     bool      // the rate was seeded from what was sent before
 	clears    bool      // the endpoint carries a failure mark that a success resets
+	needs     int64     // bytes that the next row found no room for; 0: it did
 	retryAt   time.Time // a read failed: not again before
 	readFails int
 	ours      int // faults of our own in a row
 	oursSince time.Time
 	answers   budget
 
+	open  bool // its gate let through when last asked
 	shut  bool // its gate waits for a time (counted as held)
 	busy  time.Time
 	turn  link // in the ready ring or in a host's line
+	food  link // among those that wait for memory
 	park  link // among those whose waiting items may be given back to the store
 	wake  time.Time
 	index int // in the timers; -1: none
@@ -72,9 +75,9 @@ type config struct {
 }
 
 func newLane(id store.ID, slots int) *lane {
-	l := &lane{id: id, index: -1, held: map[store.ID]*item{}}
+	l := &lane{id: id, index: -1, open: true, held: map[store.ID]*item{}}
 	l.gate.slots = slots
-	l.turn.lane, l.park.lane = l, l
+	l.turn.lane, l.park.lane, l.food.lane = l, l, l
 	return l
 }
 

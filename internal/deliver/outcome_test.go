@@ -195,12 +195,12 @@ func TestRetryAfter(t *testing.T) {
 		"0": 0, "1": time.Second, " 120 ": 2 * time.Minute, "00030": 30 * time.Second,
 		"86400": 24 * time.Hour, "86401": 24 * time.Hour, "99999999999": 24 * time.Hour,
 		"9223372036854775807": 24 * time.Hour, "9223372036854775808": 24 * time.Hour, strings.Repeat("9", 64): 24 * time.Hour,
-		"Sun, 01 Mar 2026 12:10:00 GMT":       10 * time.Minute,
-		"Sun, 01 Mar 2026 11:59:59 GMT":       0,
-		"Sunday, 01-Mar-26 12:00:30 GMT":      30 * time.Second,
-		"Sun Mar  1 13:00:00 2026":            time.Hour,
-		"Fri, 31 Dec 9999 23:59:59 GMT":       24 * time.Hour,
-		"Thu, 01 Jan 1970 00:00:00 GMT":       0,
+		"Sun, 01 Mar 2026 12:10:00 GMT":  10 * time.Minute,
+		"Sun, 01 Mar 2026 11:59:59 GMT":  0,
+		"Sunday, 01-Mar-26 12:00:30 GMT": 30 * time.Second,
+		"Sun Mar  1 13:00:00 2026":       time.Hour,
+		"Fri, 31 Dec 9999 23:59:59 GMT":  24 * time.Hour,
+		"Thu, 01 Jan 1970 00:00:00 GMT":  0,
 	} {
 		if got, ok := retryAfter(value, noon); !ok || got != want {
 			t.Errorf("%q: %s, %v; want %s", value, got, ok, want)

@@ -12,10 +12,9 @@ import (
 )
 
 const (
-	readers    = 4 // reads of the store at a time
-	readAgain  = time.Second
-	readSlow   = 30 * time.Second       // longest pause between failing reads of a lane
-	memoryWait = 100 * time.Millisecond // until a lane that found no room reads again
+	readers   = 4 // reads of the store at a time
+	readAgain = time.Second
+	readSlow  = 30 * time.Second // longest pause between failing reads of a lane
 )
 
 // read queues a lane for a reader: its configuration where it has none, and
@@ -137,11 +136,7 @@ func (q *query) ask(e *Engine) (a answer) {
 		if a.rows, a.err = e.store.LoadDue(ctx, q.lane, q.after, q.limit, q.bytes); a.err != nil {
 			return a
 		}
-		size := 0
-		for _, w := range a.rows {
-			size += len(w.Event.Data)
-		}
-		a.end = len(a.rows) < q.limit && size < q.bytes
+		a.end = len(a.rows) == 0
 	}
 	return a
 }
@@ -171,14 +166,15 @@ func (e *Engine) learn(l *lane, q *query, a *answer, now time.Time) {
 		return
 	}
 	if rows {
-		e.takeIn(l, a, now)
+		e.takeIn(l, a)
 		e.count(l, was)
 	}
 }
 
 // takeIn holds the rows that were read, as many as there is room for.
-func (e *Engine) takeIn(l *lane, a *answer, now time.Time) {
+func (e *Engine) takeIn(l *lane, a *answer) {
 	reached, end := l.horizon, a.end
+	l.needs = 0
 	for _, w := range a.rows {
 		if _, gone := l.gone[w.ID]; gone {
 			reached = store.Place{DueAt: w.DueAt, ID: w.ID}
@@ -186,8 +182,8 @@ func (e *Engine) takeIn(l *lane, a *answer, now time.Time) {
 		}
 		if !e.hold(l, w) {
 			end = false
-			if e.memory+int64(w.Size()) > e.limits.Memory {
-				l.retryAt = now.Add(memoryWait)
+			if n := int64(w.Size()); e.memory+n > e.limits.Memory {
+				l.needs = n
 			}
 			break
 		}
@@ -348,7 +344,7 @@ func (e *Engine) feed(ctx context.Context) {
 	e.mu.Lock()
 	e.fed = true
 	e.mu.Unlock()
-	for wait(ctx, sweepEvery) {
+	for wait(ctx, e.pace) {
 		for range sweepPages {
 			var err error
 			if cursor, err = e.sweep(ctx, cursor, false); err != nil || cursor.IsZero() {
@@ -461,6 +457,7 @@ func (e *Engine) remove(id store.ID, l *lane, now time.Time) {
 	}
 	l.turn.leave()
 	l.park.leave()
+	l.food.leave()
 	e.timers.set(l, time.Time{})
 	delete(e.lanes, id)
 }

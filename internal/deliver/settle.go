@@ -93,7 +93,7 @@ func (e *Engine) takeBack(it *item) {
 	it.config = nil
 	if it.stale {
 		it.lane.left(it.work.ID)
-		e.memory -= it.size
+		e.freed(it.size, time.Now())
 		e.forget(it.lane, store.Place{})
 		return
 	}
@@ -137,8 +137,8 @@ func (e *Engine) committed(it *item, err error) {
 	l, o, now := it.lane, it.outcome, time.Now()
 	e.settling--
 	e.settlingBytes -= it.weight
-	e.memory -= it.size
 	l.left(it.work.ID)
+	e.freed(it.size, now)
 	if it.blocks {
 		l.gate.settling--
 		e.letGo(l, now) // it may be disabled now
@@ -170,7 +170,7 @@ func (e *Engine) again(l *lane, o *store.Outcome) {
 	w := *o.Work
 	w.Attempts, w.LastAt, w.DueAt = o.Attempt.Number, o.Attempt.At, o.DueAt
 	p := store.Place{DueAt: w.DueAt, ID: w.ID}
-	if !l.reaches(p) && !l.reads {
+	if !l.reaches(p) && !l.loading {
 		e.forget(l, p)
 		return
 	}

@@ -59,13 +59,15 @@ func (e *Engine) lookAt(l *lane, now time.Time) (wake time.Time, shut bool, line
 	case due.After(now):
 		return due, false, nil
 	case l.config == nil:
+		l.open = true // as far as anybody knows
 		return e.read(l, now), false, nil
 	}
 	ok, at := l.gate.admit(now)
+	l.open = ok
 	if !ok && at.Sub(now) > time.Second {
 		return at, true, nil
 	}
-	if l.wantsRows(now) {
+	if l.wantsRows(now) && !e.starves(l) {
 		wake = e.read(l, now)
 	}
 	switch {
@@ -153,13 +155,38 @@ func (e *Engine) expire(now time.Time) {
 	}
 }
 
-// room makes room for n bytes more, where it has to from what other lanes
-// hold but cannot send now, and reports whether there is.
+// starves reports whether reading would be in vain, because what it brings
+// finds no room. The lane then waits for memory.
+func (e *Engine) starves(l *lane) bool {
+	others := e.parked.n
+	if l.park.in != nil {
+		others--
+	}
+	if l.needs == 0 || e.memory == 0 || e.memory+l.needs <= e.limits.Memory || l.open && others > 0 {
+		return false
+	}
+	if l.food.in == nil {
+		e.hungry.push(&l.food)
+	}
+	return true
+}
+
+// freed gives back n bytes, and their turn to lanes that wait for memory.
+func (e *Engine) freed(n int64, now time.Time) {
+	e.memory -= n
+	for k := e.hungry.first; k != nil && !e.starves(k.lane); k = e.hungry.first {
+		e.place(e.hungry.pop(), now)
+	}
+}
+
+// room makes room for n bytes more and reports whether there is. A lane that
+// could send takes it, where it has to, from those that hold what they cannot
+// send now.
 func (e *Engine) room(l *lane, n int64) bool {
-	if e.memory+n <= e.limits.Memory {
+	if e.memory+n <= e.limits.Memory || e.memory == 0 {
 		return true
 	}
-	if l.shut {
+	if !l.open {
 		return false
 	}
 	for k := e.parked.first; k != nil && e.memory+n > e.limits.Memory; {
