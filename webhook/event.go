@@ -59,7 +59,9 @@ func (d *Dialect) ParseEvent(h http.Header, body []byte) (*Event, error) {
 	for i := range d.plan.headers {
 		hp := &d.plan.headers[i]
 		if len(hp.parts) == 1 && hp.parts[0].hole != holeNone {
-			e.setHeader(&hp.parts[0], h.Get(hp.name))
+			if vs := headerValues(h, hp.name); len(vs) == 1 {
+				e.setHeader(&hp.parts[0], vs[0])
+			}
 		}
 	}
 	return e, nil

@@ -121,6 +121,10 @@ func (rc *Receiver) hand(w http.ResponseWriter, r *http.Request, d *Dialect, bod
 	answer(w, http.StatusOK, `{"received":true}`)
 }
 
+// String and GoString keep the secrets out of logs.
+func (rc *Receiver) String() string   { return "webhook.Receiver" }
+func (rc *Receiver) GoString() string { return rc.String() }
+
 func (rc *Receiver) logger() *slog.Logger {
 	if rc.Logger == nil {
 		return slog.New(slog.DiscardHandler)

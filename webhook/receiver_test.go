@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -147,6 +148,9 @@ func TestReceiverBoundsExplanations(t *testing.T) {
 		r := httptest.NewRequest(http.MethodPost, "/", bytes.NewReader(append(bytes.Clone(body), '\n')))
 		r.Header = h
 		rc.ServeHTTP(httptest.NewRecorder(), r)
+	}
+	if shown := fmt.Sprintf("%v %+v %#v", rc, rc, rc); strings.Contains(shown, rc.Secrets[0]) {
+		t.Errorf("a receiver shows itself as %s", shown)
 	}
 	for range 5 {
 		send()

@@ -125,7 +125,7 @@ func malformed(format string, args ...any) Verdict {
 
 // one reads a header that must stand exactly once.
 func (c *check) one(name string) (string, Verdict, bool) {
-	switch vs := c.header.Values(name); {
+	switch vs := headerValues(c.header, name); {
 	case len(vs) == 0:
 		return "", Verdict{Cause: CauseMissingHeader, Detail: "the header " + name + " is missing" + c.looksLike()}, false
 	case len(vs) > 1:
@@ -135,6 +135,21 @@ func (c *check) one(name string) (string, Verdict, bool) {
 	default:
 		return vs[0], Verdict{}, true
 	}
+}
+
+// headerValues finds a header also where its name is spelled as it came over
+// the wire: maps that did not go through net/http hold such names.
+func headerValues(h http.Header, name string) []string {
+	if vs := h.Values(name); len(vs) > 0 {
+		return vs
+	}
+	var all []string
+	for k, vs := range h {
+		if strings.EqualFold(k, name) {
+			all = append(all, vs...)
+		}
+	}
+	return all
 }
 
 // looksLike names the built-in dialect whose signature the request carries.

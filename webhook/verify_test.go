@@ -78,6 +78,16 @@ func TestVerdicts(t *testing.T) {
 		{"empty secret", tarefa, "whsec_abc123def456", func(r *request) { r.secrets = []string{""} }, CauseNoSecret, "is empty"},
 		{"secret with a line end", tarefa, "whsec_abc123def456", func(r *request) { r.secrets[0] += "\n" }, CauseNoSecret, "control characters"},
 		{"other secret", tarefa, "whsec_abc123def456", func(r *request) { r.secrets[0] += "7" }, CauseMismatch, "none of the secrets"},
+		{"names as on the wire", standard, whsec, func(r *request) {
+			lower := http.Header{}
+			for name, values := range r.h {
+				lower[strings.ToLower(name)] = values
+			}
+			r.h = lower
+		}, "", ""},
+		{"name in two spellings", tarefa, "whsec_abc123def456", func(r *request) {
+			r.h = http.Header{"x-webhook-signature": r.h.Values("X-Webhook-Signature"), "X-WEBHOOK-signature": {"sha256=00"}}
+		}, CauseMalformed, "stands 2 times"},
 		{"no header", tarefa, "whsec_abc123def456", func(r *request) { r.h.Del("X-Webhook-Signature") }, CauseMissingHeader, "X-Webhook-Signature is missing"},
 		{"other company's header", tarefa, "whsec_abc123def456", func(r *request) {
 			r.h.Set("x-argos-signature", r.h.Get("X-Webhook-Signature"))
