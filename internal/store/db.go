@@ -111,7 +111,7 @@ func Open(ctx context.Context, o Options) (_ *DB, err error) {
 
 func (db *DB) open(ctx context.Context) error {
 	path := filepath.Join(db.o.Dir, dbFile)
-	if err := db.lock.checkLog(db.o.Dir); err != nil {
+	if err := db.lock.begin(db.o.Dir); err != nil {
 		return err
 	}
 	if err := createFile(db.o.Dir); err != nil {
@@ -158,7 +158,8 @@ func (db *DB) Unclean() bool { return db.unclean }
 func (db *DB) Close() error {
 	err := ErrClosed
 	db.closing.Do(func() {
-		err = db.w.close()
+		err = db.lock.mark(markMoving)
+		err = errors.Join(err, db.w.close())
 		db.readers.close()
 		if err == nil {
 			err = db.lock.mark(markClosed)

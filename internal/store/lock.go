@@ -11,10 +11,12 @@ import (
 
 const lockFile = "malote.lock"
 
-// What the lock file says: whether the database was closed in order.
+// What the lock file says: whether the database was closed in order. They are
+// of one length and written over each other, so that none is ever half there.
 var (
 	markOpen   = []byte("in use; after a crash this line stays until the next start\n")
-	markClosed = []byte("closed in order\n")
+	markMoving = []byte("starting or stopping; the log may be gone in good order   \n")
+	markClosed = []byte("closed in order                                           \n")
 )
 
 // dirLock is the exclusive lock on a data directory. The system releases it
@@ -22,6 +24,7 @@ var (
 type dirLock struct {
 	f       *os.File
 	unclean bool // the last process ended without closing
+	served  bool // and while it served: its log must be there
 }
 
 // lockDir makes the directory, where missing, and locks it. Errors: [ErrLocked].
@@ -45,14 +48,28 @@ func lockDir(dir string) (*dirLock, error) {
 		_ = f.Close()
 		return nil, fmt.Errorf("read %s: %w", f.Name(), err)
 	}
-	return &dirLock{f: f, unclean: bytes.Equal(says, markOpen)}, nil
+	served := bytes.Equal(says, markOpen)
+	return &dirLock{f: f, unclean: served || bytes.Equal(says, markMoving), served: served}, nil
+}
+
+// begin checks the log that the process before left, and notes that from here
+// on it may go in good order: SQLite removes it whenever the last connection
+// closes, and a process may be killed right after that, too.
+func (l *dirLock) begin(dir string) error {
+	if err := l.checkLog(dir); err != nil {
+		return err
+	}
+	if !l.unclean {
+		return nil
+	}
+	return l.mark(markMoving)
 }
 
 // checkLog refuses a database whose write-ahead log went away after a crash:
 // acknowledged events may have been in it.
 func (l *dirLock) checkLog(dir string) error {
 	path := filepath.Join(dir, dbFile)
-	if !l.unclean {
+	if !l.served {
 		return nil
 	}
 	if _, err := os.Stat(path + "-wal"); !errors.Is(err, os.ErrNotExist) {
@@ -63,10 +80,10 @@ func (l *dirLock) checkLog(dir string) error {
 
 // mark writes what a crash from here on would leave behind.
 func (l *dirLock) mark(says []byte) error {
-	if err := l.f.Truncate(0); err != nil {
+	if _, err := l.f.WriteAt(says, 0); err != nil {
 		return err
 	}
-	if _, err := l.f.WriteAt(says, 0); err != nil {
+	if err := l.f.Truncate(int64(len(says))); err != nil {
 		return err
 	}
 	return l.f.Sync()
