@@ -266,3 +266,47 @@ func TestSecondSignalEndsAtOnce(t *testing.T) {
 		}
 	}
 }
+
+// TestMasterKeyIsReplaced goes from one master key to the next as
+// docs/operations.md says, and delivers with each.
+func TestMasterKeyIsReplaced(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	key := s.project("standard")
+	events := make(chan *webhook.Event, 8)
+	receiver := &webhook.Receiver{Handle: func(_ context.Context, e *webhook.Event) error {
+		events <- e
+		return nil
+	}}
+	srv := httptest.NewServer(receiver)
+	t.Cleanup(srv.Close)
+	endpoint := s.object(key, "endpoint", "create", "--consumer", "acme", "--to", srv.URL, "--event-types", "*")
+	receiver.Secrets = []string{text(t, endpoint, "secret")}
+
+	before, err := os.ReadFile(s.keyFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, next, _ := once(t, clean(t), "key", "master")
+	for _, step := range []struct{ keys, says string }{
+		{next + string(before), "the others may go"},
+		{next, "ready"},
+	} {
+		s.signal(syscall.SIGTERM)
+		if err := os.WriteFile(s.keyFile, []byte(step.keys), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		s.process = start(t, clean(t), s.args()...)
+		s.waitFor(step.says)
+		s.malote(key, exitOK, "event", "send", "a.b", "--consumer", "acme", "--data", "{}")
+		<-events
+	}
+	s.signal(syscall.SIGTERM)
+	if err := os.WriteFile(s.keyFile, before, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	code, _, errOut := once(t, clean(t), s.args()...)
+	if code != exitUsage || !strings.Contains(errOut, "--master-key") {
+		t.Errorf("the old key alone: %d %s", code, errOut)
+	}
+}

@@ -134,8 +134,8 @@ func (a *App) Addr() net.Addr { return a.listener.Addr() }
 // closes. The error says what failed; nil after a clean stop.
 func (a *App) Run(ctx context.Context) error {
 	a.start("engine", a.engine.Run)
-	a.start("retention", func(ctx context.Context) error {
-		maintain(ctx, a.db, a.options.Retention, a.log)
+	a.start("maintenance", func(ctx context.Context) error {
+		maintain(ctx, chores(a.db, a.options), a.log)
 		return nil
 	})
 	if len(a.options.MasterKeys) > 1 {

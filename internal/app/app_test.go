@@ -49,6 +49,7 @@ func TestValidateNamesTheOption(t *testing.T) {
 		"certificate alone":  {func(o *Options) { o.TLSCert = file }, "--tls-cert"},
 		"key alone":          {func(o *Options) { o.TLSKey = file }, "--tls-key"},
 		"retention too low":  {func(o *Options) { o.Retention = time.Minute }, "--retention"},
+		"hold too short":     {func(o *Options) { o.Hold = time.Second }, "--hold"},
 		"grace too long":     {func(o *Options) { o.Grace = 2 * time.Hour }, "--grace"},
 		"data too large":     {func(o *Options) { o.MaxData = 1 << 30 }, "--max-data"},
 		"connections":        {func(o *Options) { o.MaxConnections = -1 }, "--max-connections"},
@@ -180,7 +181,7 @@ func TestOwnPortIsForbidden(t *testing.T) {
 	}
 }
 
-// fakeHistory has rows to delete and counts how it is asked.
+// fakeHistory stands for the rows of a store: it has some to delete and counts how it is asked.
 type fakeHistory struct {
 	rows   int
 	fails  int
@@ -200,26 +201,26 @@ func (f *fakeHistory) Prune(_ context.Context, before time.Time, limit int) (int
 	return n, nil
 }
 
-func TestRetentionWorksInSlices(t *testing.T) {
+func TestMaintenanceWorksInSlices(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		h := &fakeHistory{rows: 2*pruneRows + 1, fails: 1}
+		h := &fakeHistory{rows: 2*choreRows + 1, fails: 1}
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan struct{})
 		start := time.Now()
 		go func() {
 			defer close(ended)
-			maintain(ctx, h, 24*time.Hour, quiet())
+			maintain(ctx, []chore{{"test", 24 * time.Hour, h.Prune}}, quiet())
 		}()
-		<-time.After(2*pruneEvery + 10*prunePause)
+		<-time.After(2*choreEvery + 10*chorePause)
 		synctest.Wait()
 		if h.rows != 0 || len(h.calls) != 4 {
 			t.Fatalf("%d rows left after %d calls", h.rows, len(h.calls))
 		}
-		if d := h.calls[0].Sub(start); d != pruneEvery {
+		if d := h.calls[0].Sub(start); d != choreEvery {
 			t.Errorf("first call after %v", d)
 		}
-		if d := h.calls[2].Sub(h.calls[1]); d != prunePause {
+		if d := h.calls[2].Sub(h.calls[1]); d != chorePause {
 			t.Errorf("%v between slices", d)
 		}
 		if age := h.calls[1].Sub(h.before[1]); age != 24*time.Hour {

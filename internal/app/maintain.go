@@ -4,40 +4,59 @@ import (
 	"context"
 	"log/slog"
 	"time"
+
+	"github.com/malote-dev/malote/internal/store"
 )
 
-// Pace of the retention: bounded slices with air between them, so that
+// Pace of the maintenance: bounded slices with air between them, so that
 // accepting never waits long behind a delete.
 const (
-	pruneEvery = time.Minute
-	pruneRows  = 500
-	prunePause = 50 * time.Millisecond
+	choreEvery = time.Minute
+	choreRows  = 500
+	chorePause = 50 * time.Millisecond
 )
 
-// history is what the maintenance asks of the store.
-type history interface {
-	Prune(ctx context.Context, before time.Time, limit int) (int, error)
+// chore is one thing that is done to everything older than an age, a slice at
+// a time: slice says how many rows it changed, fewer than limit at the end.
+type chore struct {
+	name  string
+	age   time.Duration
+	slice func(ctx context.Context, before time.Time, limit int) (int, error)
 }
 
-// maintain deletes history that is older than keep until ctx ends. A slice
-// that fails is logged and tried again a round later: a full disk or a busy
-// store must not end the process here.
-func maintain(ctx context.Context, h history, keep time.Duration, log *slog.Logger) {
-	for pause(ctx, pruneEvery) {
-		start, rows := time.Now(), 0
-		for {
-			n, err := h.Prune(ctx, time.Now().Add(-keep), pruneRows)
-			rows += n
-			if err != nil && ctx.Err() == nil {
-				log.Error("retention failed, tried again in a minute", "error", err)
-			}
-			if err != nil || n < pruneRows || !pause(ctx, prunePause) {
-				break
-			}
+// chores of a store.
+func chores(db *store.DB, o Options) []chore {
+	return []chore{
+		{"deleting old history", o.Retention, db.Prune},
+		{"expiring deliveries that paused and disabled endpoints hold", o.Hold, db.ExpireHeld},
+	}
+}
+
+// maintain does the chores until ctx ends.
+func maintain(ctx context.Context, cs []chore, log *slog.Logger) {
+	for pause(ctx, choreEvery) {
+		for _, c := range cs {
+			c.run(ctx, log)
 		}
-		if rows > 0 {
-			log.Info("retention deleted old history", "rows", rows, "older_than", keep, "took", time.Since(start))
+	}
+}
+
+// run does a chore to its end. A slice that fails is logged and tried again
+// in the next round: a full disk or a busy store must not end the process here.
+func (c *chore) run(ctx context.Context, log *slog.Logger) {
+	start, rows := time.Now(), 0
+	for {
+		n, err := c.slice(ctx, time.Now().Add(-c.age), choreRows)
+		rows += n
+		if err != nil && ctx.Err() == nil {
+			log.Error("maintenance failed, tried again in a minute", "chore", c.name, "error", err)
 		}
+		if err != nil || n < choreRows || !pause(ctx, chorePause) {
+			break
+		}
+	}
+	if rows > 0 {
+		log.Info("maintenance", "chore", c.name, "rows", rows, "older_than", c.age, "took", time.Since(start))
 	}
 }
 

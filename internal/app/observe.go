@@ -19,6 +19,9 @@ func observe(r prometheus.Registerer, db *store.DB, version string) {
 			Name: "malote_build_info", Help: "1; the label says the version.",
 			ConstLabels: prometheus.Labels{"version": version},
 		}, func() float64 { return 1 }),
+		counter("malote_store_commits_total", "Durable commits; many writes share one.", func() uint64 { return db.Counters().Commits }),
+		counter("malote_store_accepted_total", "Events kept.", func() uint64 { return db.Counters().Accepted }),
+		counter("malote_store_finished_total", "Attempts kept.", func() uint64 { return db.Counters().Finished }),
 		&storeCollector{db: db,
 			pending: desc("malote_queue_pending", "Deliveries that wait for their next attempt."),
 			oldest:  desc("malote_queue_oldest_due_seconds", "Age of the oldest delivery that is due; 0 where none is."),
@@ -26,6 +29,10 @@ func observe(r prometheus.Registerer, db *store.DB, version string) {
 			healthy: desc("malote_store_healthy", "1 where an accepted event would be kept, else 0."),
 		},
 	)
+}
+
+func counter(name, help string, read func() uint64) prometheus.Collector {
+	return prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help}, func() float64 { return float64(read()) })
 }
 
 func desc(name, help string) *prometheus.Desc { return prometheus.NewDesc(name, help, nil, nil) }

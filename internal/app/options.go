@@ -14,6 +14,7 @@ import (
 const (
 	DefaultListen         = "127.0.0.1:8400"
 	DefaultRetention      = 30 * 24 * time.Hour
+	DefaultHold           = 30 * 24 * time.Hour
 	DefaultMaxData        = 256 << 10
 	DefaultMaxConnections = 10_000
 	DefaultPerEndpoint    = 16
@@ -37,6 +38,7 @@ type Options struct {
 	EgressNAT64     bool           // judge the IPv4 address inside 64:ff9b::/96
 
 	Retention      time.Duration // history older than this is deleted
+	Hold           time.Duration // paused and disabled endpoints keep deliveries this long
 	MaxData        int           // bytes of one event's data
 	MaxConnections int           // open connections to the API
 	TLSCert        string        // PEM files; both or none
@@ -55,6 +57,7 @@ type Options struct {
 func (o Options) withDefaults() Options {
 	defaultTo(&o.Listen, DefaultListen)
 	defaultTo(&o.Retention, DefaultRetention)
+	defaultTo(&o.Hold, DefaultHold)
 	defaultTo(&o.MaxData, DefaultMaxData)
 	defaultTo(&o.MaxConnections, DefaultMaxConnections)
 	defaultTo(&o.PerEndpoint, DefaultPerEndpoint)
@@ -156,6 +159,7 @@ func checkNumbers(o *Options) *Problem {
 		value, low, high time.Duration
 	}{
 		{"retention", o.Retention, time.Hour, 10 * 365 * 24 * time.Hour},
+		{"hold", o.Hold, time.Hour, 10 * 365 * 24 * time.Hour},
 		{"grace", o.Grace, time.Second, time.Hour},
 	}
 	for _, d := range durations {
