@@ -171,13 +171,17 @@ func (b *batch) finishLate(k key, o *Outcome, deleting bool) error {
 			}
 		}
 	}
-	var state int
+	var state, made int
+	var inline bool
 	var endpoint key
-	found, err := b.row("SELECT state, endpoint FROM deliveries WHERE k=?", []any{k}, &state, &endpoint)
+	found, err := b.row("SELECT state, endpoint, attempts, attempt IS NOT NULL FROM deliveries WHERE k=?", []any{k}, &state, &endpoint, &made, &inline)
 	if err != nil || !found {
 		return err
 	}
 	if !o.Attempt.At.IsZero() {
+		if inline && o.Attempt.Number == 1 {
+			o.Attempt.Number = made + 1
+		}
 		if err := b.insertAttempt(k, &o.Attempt); err != nil {
 			return err
 		}

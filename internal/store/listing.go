@@ -50,6 +50,7 @@ func page[T any](ctx context.Context, db *DB, src source, limit int, get func(ke
 	for range maxWalked {
 		k, err := src.next(ctx)
 		if err != nil || k == 0 {
+			p.Next = ID{}
 			return p, err
 		}
 		item, err := get(k)

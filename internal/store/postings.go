@@ -102,7 +102,7 @@ func (b *batch) indexNow(p postings) error {
 	for t := range p {
 		terms = append(terms, t)
 	}
-	slices.Sort(terms) // neighbours in the tree: one page is written once
+	slices.Sort(terms)            // neighbours in the tree: one page is written once
 	block := make([]byte, 0, 512) // never nil: that would be NULL
 	for _, t := range terms {
 		keys := p[t]

@@ -10,6 +10,9 @@ import (
 // delivery needs. It returns how many rows went; 0 says that nothing is left
 // to delete. Idempotency keys go when their own time is over.
 func (db *DB) Prune(ctx context.Context, before time.Time, limit int) (int, error) {
+	if err := db.Flush(ctx); err != nil {
+		return 0, err
+	}
 	total := 0
 	for total < limit {
 		n, more, err := db.pruneSlice(ctx, timeKey(before), min(pruneRows, limit-total))
@@ -23,13 +26,22 @@ func (db *DB) Prune(ctx context.Context, before time.Time, limit int) (int, erro
 
 const pruneRows = 500 // rows that one transaction deletes
 
+// pruneRound is where retention goes on: it looks at some events and lists,
+// remembers how far it came, and so looks at what has to stay once a round.
+type pruneRound struct {
+	event key
+	term  []byte
+}
+
+func (r pruneRound) over() bool { return r.event == 0 && r.term == nil }
+
 func (db *DB) pruneSlice(ctx context.Context, cut key, limit int) (n int, more bool, err error) {
 	var gone int
-	var looked bool
+	var next pruneRound
 	err = db.write(ctx, func(b *batch) error {
-		gone = 0
-		for _, step := range []func(key, int) (int, error){b.pruneDeliveries, b.pruneEvents, b.prunePostings, b.pruneIdempotency} {
-			n, err := step(cut, limit-gone)
+		next = b.w.prune
+		for _, step := range []func(*pruneRound, key, int) (int, error){b.pruneDeliveries, b.pruneEvents, b.prunePostings, b.pruneIdempotency} {
+			n, err := step(&next, cut, limit-gone)
 			if err != nil {
 				return err
 			}
@@ -37,17 +49,17 @@ func (db *DB) pruneSlice(ctx context.Context, cut key, limit int) (n int, more b
 				break
 			}
 		}
-		looked = b.w.pruned != 0
+		b.after = append(b.after, func() { b.w.prune = next })
 		return nil
 	})
 	if err != nil {
 		return 0, false, err
 	}
-	return gone, gone > 0 || looked, nil
+	return gone, gone > 0 || !next.over(), nil
 }
 
 // pruneDeliveries deletes final deliveries with their attempts.
-func (b *batch) pruneDeliveries(cut key, limit int) (int, error) {
+func (b *batch) pruneDeliveries(_ *pruneRound, cut key, limit int) (int, error) {
 	err := b.exec(`DELETE FROM attempts WHERE delivery IN (SELECT k FROM deliveries WHERE k<? ORDER BY k LIMIT ?)`, cut, limit)
 	if err != nil {
 		return 0, err
@@ -57,15 +69,12 @@ func (b *batch) pruneDeliveries(cut key, limit int) (int, error) {
 
 // pruneEvents deletes events that no delivery is left of. It goes on where
 // it stopped, so that events that have to stay are not looked at each time.
-func (b *batch) pruneEvents(cut key, limit int) (int, error) {
-	if limit <= 0 {
-		return 0, nil
-	}
+func (b *batch) pruneEvents(round *pruneRound, cut key, limit int) (int, error) {
 	cut = min(cut, b.w.indexed+1) // what is not in the lists yet is not old
 	type row struct{ k, count key }
 	var rows []row
 	looked := 0
-	at := b.w.pruned
+	at := round.event
 	err := b.rows(`SELECT k, length(coalesce(targets,''))/8 FROM events WHERE k>? AND k<? ORDER BY k LIMIT ?`,
 		[]any{at, cut, 4 * limit}, func(scan func(...any) error) (bool, error) {
 			var r row
@@ -100,7 +109,7 @@ func (b *batch) pruneEvents(cut key, limit int) (int, error) {
 	if gone < limit && looked < 4*limit {
 		at = 0 // the end: from the start next time
 	}
-	b.after = append(b.after, func() { b.w.pruned = at })
+	round.event = at
 	return gone, nil
 }
 
@@ -118,7 +127,7 @@ func (b *batch) needed(event, count key) (bool, error) {
 
 // prunePostings deletes blocks that are older than the oldest event that is
 // left, term by term.
-func (b *batch) prunePostings(cut key, limit int) (int, error) {
+func (b *batch) prunePostings(round *pruneRound, cut key, limit int) (int, error) {
 	var oldest *key
 	if _, err := b.row("SELECT min(k) FROM events", nil, &oldest); err != nil {
 		return 0, err
@@ -127,7 +136,7 @@ func (b *batch) prunePostings(cut key, limit int) (int, error) {
 		cut = min(cut, *oldest)
 	}
 	gone := 0
-	at := b.w.prunedTerm
+	at := round.term
 	for looked := 0; gone < limit && looked < limit; looked++ {
 		var t []byte
 		if _, err := b.row("SELECT min(term) FROM postings WHERE term>?", []any{at}, &t); err != nil {
@@ -147,14 +156,11 @@ func (b *batch) prunePostings(cut key, limit int) (int, error) {
 			at = t
 		}
 	}
-	b.after = append(b.after, func() { b.w.prunedTerm = at })
+	round.term = at
 	return gone, nil
 }
 
-func (b *batch) pruneIdempotency(_ key, limit int) (int, error) {
-	if limit <= 0 {
-		return 0, nil
-	}
+func (b *batch) pruneIdempotency(_ *pruneRound, _ key, limit int) (int, error) {
 	return b.change(`DELETE FROM idempotency WHERE (day, project, key) IN
 		(SELECT day, project, key FROM idempotency WHERE day<? ORDER BY day LIMIT ?)`, dayOf(b.now.Add(-b.db.o.IdempotencyFor)), limit)
 }

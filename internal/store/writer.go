@@ -88,8 +88,7 @@ type writer struct {
 	chores   chores
 	batch    batch
 
-	pruned     key    // events up to it were looked at in this round of retention
-	prunedTerm []byte // and postings
+	prune pruneRound
 
 	sinceCheckpoint int // commits
 

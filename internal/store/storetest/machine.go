@@ -1,0 +1,5 @@
+package storetest
+
+import "testing"
+
+func runMachine(t *testing.T, open Opener) { _ = t; _ = open }
