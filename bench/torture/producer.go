@@ -3,12 +3,14 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/malote-dev/malote/bench/rig"
@@ -79,6 +81,7 @@ func (p *load) postUntilAcked(ctx context.Context, e *entry, body []byte) {
 	for ctx.Err() == nil {
 		ans, err := p.api.Raw(ctx, http.MethodPost, "/v1/events", body, "Idempotency-Key", e.key)
 		switch {
+		case errors.Is(err, syscall.ECONNREFUSED): // never sent
 		case err != nil:
 			p.ledger.mu.Lock()
 			p.ledger.unknown++
