@@ -129,6 +129,7 @@ func (e *Engine) render(it *item, s *scratch, a *attempt) (err error) {
 		URL: c.url, Fields: s.fields, Redact: len(c.headers), Body: s.body,
 		Connect: orElse(time.Duration(rule.Connect), defaultConnect),
 		Total:   orElse(time.Duration(rule.Response), defaultTotal),
+		Whole:   time.Duration(rule.Total),
 		MaxBody: it.answer, MaxOK: answerMin,
 	}
 	return nil

@@ -265,7 +265,7 @@ func (e *Engine) Accepted(ws []*store.Work) {
 		l := e.lane(w.EndpointID, now)
 		l.busy = now
 		p := store.Place{DueAt: w.DueAt, ID: w.ID}
-		if l.reaches(p) || l.loading { // a read under way would miss it
+		if (l.reaches(p) || l.loading) && !e.enough(l) { // a read under way would miss it
 			e.hold(l, w)
 		} else {
 			e.forget(l, p)

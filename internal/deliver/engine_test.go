@@ -187,6 +187,33 @@ func TestRateOutlivesRestart(t *testing.T) {
 	})
 }
 
+// TestRateOutlivesCrash: requests that a kill left no trace of count as well.
+func TestRateOutlivesCrash(t *testing.T) {
+	inBubble(t, func(t *testing.T, r *rig) {
+		ep := r.endpoint("standard", "a", func(e *store.Endpoint) { e.RateLimit = 30 })
+		r.always(reply{after: 3 * time.Second})
+		r.accept(ep, 100)
+		for range 4 {
+			after(4 * time.Second)
+			r.crash()
+			r.start()
+			after(time.Minute)
+		}
+		after(10 * time.Minute)
+		var times []time.Time
+		for _, a := range r.got(ep) {
+			times = append(times, a.at)
+		}
+		checkWindows(t, times, 30)
+		if s := r.states(ep); s[store.Delivered] != 100 {
+			t.Errorf("%v", s)
+		}
+		if n := len(r.lost); n == 0 || n > 4*16 || len(times) != 100+n {
+			t.Errorf("%d arrivals with %d attempts lost", len(times), n)
+		}
+	})
+}
+
 // TestBreaker: eight failures open it; then one probe after 10, 20, 40 s; the
 // answered probe closes it and the rest follows, slowly at first. Waiting uses
 // up no try.
@@ -850,6 +877,74 @@ func TestRunOnce(t *testing.T) {
 		after(time.Second)
 		if err := r.e.Run(context.Background()); err == nil {
 			t.Error("runs twice")
+		}
+	})
+}
+
+// TestReceiverCallsBack: a receiver that cancels, pauses or deletes from
+// within its handler is answered before its own answer is.
+func TestReceiverCallsBack(t *testing.T) {
+	inBubble(t, func(t *testing.T, r *rig) {
+		ep := r.endpoint("standard", "a")
+		ctx := context.Background()
+		var inFlight []int
+		r.answers(func(a arrival) reply {
+			switch {
+			case strings.Contains(a.body, `"n":0`):
+				_, n, err := r.db.CancelDelivery(ctx, ep.ProjectID, r.deliveries(ep)[1].ID)
+				inFlight = append(inFlight, n)
+				must(t, err)
+			case strings.Contains(a.body, `"n":2`):
+				inFlight = append(inFlight, r.update(ep, setState(store.Paused)))
+			}
+			return reply{}
+		})
+		r.accept(ep, 4)
+		after(time.Minute)
+		if len(r.got(ep)) != 2 || !slices.Equal(inFlight, []int{0, 1}) {
+			t.Errorf("%d arrivals, in flight %v", len(r.got(ep)), inFlight)
+		}
+		r.answers(func(arrival) reply {
+			n, err := r.db.DeleteEndpoint(ctx, ep.ProjectID, ep.ID)
+			inFlight = append(inFlight, n)
+			must(t, err)
+			return reply{status: 500}
+		})
+		r.update(ep, setState(store.Active))
+		after(24 * time.Hour)
+		if len(r.got(ep)) != 3 || inFlight[2] != 1 {
+			t.Errorf("%d arrivals, in flight %v", len(r.got(ep)), inFlight)
+		}
+		r.quiet()
+	}, func(r *rig) { r.limits.PerEndpoint = 1; r.sweep = time.Hour })
+}
+
+// TestOneEventTwoEndpoints: each delivery has its own schedule.
+func TestOneEventTwoEndpoints(t *testing.T) {
+	inBubble(t, func(t *testing.T, r *rig) {
+		a := r.endpoint("tarefa", "a")
+		b := r.endpoint("tarefa", "b", func(e *store.Endpoint) { e.Consumer = a.Consumer })
+		r.answers(func(x arrival) reply {
+			if x.endpoint == "b" {
+				return reply{status: 500, after: 10 * time.Second}
+			}
+			return reply{status: 500}
+		})
+		subs, err := r.db.Subscriptions(context.Background(), a.ProjectID, a.Consumer)
+		must(t, err)
+		start := time.Now()
+		_, err = r.db.Accept(context.Background(), []*store.Acceptance{{
+			Event:     &store.Event{ProjectID: a.ProjectID, Consumer: a.Consumer, Type: "task.created", Data: []byte(`{}`), Dialect: "tarefa/1"},
+			Endpoints: []store.ID{a.ID, b.ID}, Version: subs.Version,
+		}})
+		must(t, err)
+		after(3 * time.Hour)
+		const m, s = time.Minute, time.Second
+		if diff := cmp.Diff([]time.Duration{0, m, 6 * m, 21 * m, 81 * m}, since(start, r.got(a))); diff != "" {
+			t.Errorf("a: %s", diff)
+		}
+		if diff := cmp.Diff([]time.Duration{0, m + 10*s, 6*m + 20*s, 21*m + 30*s, 81*m + 40*s}, since(start, r.got(b))); diff != "" {
+			t.Errorf("b: %s", diff)
 		}
 	})
 }

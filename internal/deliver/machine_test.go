@@ -36,7 +36,7 @@ func TestEngineAndStoreKeepTheirPromises(t *testing.T) {
 			defer m.r.close()
 			rt.Repeat(map[string]func(*rapid.T){
 				"accept": m.accept, "answer": m.answers, "wait": m.wait, "cancel": m.cancel, "retry": m.retry,
-				"pause": m.pause, "resume": m.resume, "move": m.move, "restart": m.restart,
+				"pause": m.pause, "resume": m.resume, "move": m.move, "restart": m.restart, "crash": m.crash,
 				"": func(*rapid.T) { m.checkRunning() },
 			})
 			m.drain()
@@ -254,6 +254,11 @@ func (m *machine) restart(t *rapid.T) {
 	m.r.start()
 }
 
+func (m *machine) crash(t *rapid.T) {
+	m.r.crash()
+	m.r.start()
+}
+
 // checkRunning holds at any time.
 func (m *machine) checkRunning() {
 	m.r.mu.Lock()
@@ -288,7 +293,10 @@ func (m *machine) drain() {
 func (m *machine) check() {
 	t := m.rt
 	m.checkRunning()
-	arrived, good := map[string]int{}, map[string]int{}
+	arrived, good, lost := map[string]int{}, map[string]int{}, map[string]int{}
+	for _, o := range m.r.lost {
+		lost[string(o.Work.Event.Data)]++
+	}
 	for _, a := range m.r.arrivals {
 		body := a.body[strings.Index(a.body, `{"n":"`):]
 		body = body[:strings.Index(body, "}")+1]
@@ -318,12 +326,12 @@ func (m *machine) check() {
 				t.Fatalf("delivery of %s at endpoint %d", body, i)
 			case d.State == store.Pending:
 				t.Fatalf("%s is stuck: %+v", body, d)
-			case d.Attempts != len(rows) || d.Attempts != arrived[body]:
-				t.Fatalf("%s: %d requests arrived, the delivery counts %d and has %d rows", body, arrived[body], d.Attempts, len(rows))
+			case d.Attempts != len(rows) || d.Attempts != arrived[body]-lost[body]:
+				t.Fatalf("%s: %d requests arrived and %d of them fell to a crash, the delivery counts %d and has %d rows", body, arrived[body], lost[body], d.Attempts, len(rows))
 			case d.State == store.Delivered && good[body] == 0:
 				t.Fatalf("%s is delivered, but nobody answered so", body)
-			case good[body] > 1+m.byHand[d.EventID]:
-				t.Fatalf("%s was answered well %d times, with %d retries by hand", body, good[body], m.byHand[d.EventID])
+			case good[body] > 1+lost[body]+m.byHand[d.EventID]:
+				t.Fatalf("%s was answered well %d times, with %d retries by hand and %d lost to crashes", body, good[body], m.byHand[d.EventID], lost[body])
 			}
 			for k, a := range rows {
 				if a.Number != k+1 {

@@ -110,6 +110,9 @@ func (e *Engine) query(l *lane) query {
 			q.limit -= l.queue.len()
 			q.bytes = max(q.bytes-int(l.queue.bytes), laneBytes/16)
 		}
+		if e.hungry.n > 0 {
+			q.limit = scarce
+		}
 	}
 	return q
 }

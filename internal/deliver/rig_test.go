@@ -32,6 +32,7 @@ type rig struct {
 	log     *strings.Builder
 
 	db    *store.DB
+	own   *mortal
 	e     *Engine
 	stop  context.CancelFunc
 	ended chan error
@@ -39,6 +40,7 @@ type rig struct {
 
 	projects map[string]*store.Project // by dialect
 	made     int                       // endpoints
+	lost     []*store.Outcome          // of attempts that crashes left no row of
 }
 
 // inBubble runs a test on fake time with a rig whose engine is running.
@@ -75,8 +77,9 @@ func (r *rig) start() {
 	var err error
 	r.db, err = store.Open(context.Background(), store.Options{Dir: r.dir, Keyring: r.ring, Logger: slog.New(slog.DiscardHandler)})
 	must(r.t, err)
+	r.own = &mortal{DB: r.db}
 	r.e = New(Options{
-		Store: r.db, Sender: r.sender, Dialects: r.catalog.Lookup, Limits: r.limits,
+		Store: r.own, Sender: r.sender, Dialects: r.catalog.Lookup, Limits: r.limits,
 		Logger: slog.New(slog.NewTextHandler(&lockedWriter{w: r.log}, nil)), Metrics: prometheus.NewRegistry(),
 	})
 	r.e.pace = r.sweep
@@ -98,6 +101,42 @@ func (r *rig) halt() {
 		r.t.Error(err)
 	}
 	r.db = nil
+}
+
+// crash is what kill -9 leaves behind: the outcomes of attempts in flight are
+// never written.
+func (r *rig) crash() {
+	r.t.Helper()
+	r.own.die()
+	r.stop()
+	<-r.ended
+	must(r.t, r.db.Close())
+	r.db = nil
+	r.lost = append(r.lost, r.own.lost...)
+}
+
+// mortal is the store of a process that may be killed.
+type mortal struct {
+	*store.DB
+	mu   sync.Mutex
+	dead bool
+	lost []*store.Outcome
+}
+
+func (m *mortal) die() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.dead = true
+}
+
+func (m *mortal) Finish(o *store.Outcome, done func(error)) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.dead {
+		m.lost = append(m.lost, o)
+		return
+	}
+	m.DB.Finish(o, done)
 }
 
 func (r *rig) close() {

@@ -171,6 +171,12 @@ func (e *Engine) starves(l *lane) bool {
 	return true
 }
 
+// scarce is how many deliveries a lane looks ahead while others wait for memory.
+const scarce = 16
+
+// enough reports whether a lane holds its share, while memory is short.
+func (e *Engine) enough(l *lane) bool { return e.hungry.n > 0 && l.queue.len() >= scarce }
+
 // freed gives back n bytes, and their turn to lanes that wait for memory.
 func (e *Engine) freed(n int64, now time.Time) {
 	e.memory -= n

@@ -13,12 +13,11 @@ package egress
 
 import (
 	"context"
+	"crypto/x509"
 	"net"
 	"net/netip"
 	"net/url"
 	"time"
-
-	"crypto/x509"
 
 	"github.com/malote-dev/malote/internal/store"
 	"github.com/malote-dev/malote/webhook"
@@ -48,6 +47,7 @@ type Request struct {
 	Body    []byte
 	Connect time.Duration // limit of DNS, TCP and TLS together (0: 10 s)
 	Total   time.Duration // limit of writing and reading once connected (0: 30 s)
+	Whole   time.Duration // limit of both together (0: their sum)
 	MaxBody int           // bytes of the answer's body to keep after a failure status
 	MaxOK   int           // bytes of it to keep after a 2xx
 }
@@ -73,8 +73,8 @@ type Response struct {
 // Options of a client; zero fields mean the defaults.
 type Options struct {
 	Policy      Policy
-	MaxIdle     int                                                           // idle connections in all (default 1,024)
-	MaxIdleHost int                                                           // for each host and port (default 64)
+	MaxIdle     int                                                           // idle connections in all (default 1,024; negative: none)
+	MaxIdleHost int                                                           // for each host and port (default 64; negative: none)
 	IdleTimeout time.Duration                                                 // default 60 s
 	Resolver    *net.Resolver                                                 // default: pure Go
 	Dial        func(ctx context.Context, a netip.AddrPort) (net.Conn, error) // tests with in-memory pipes; the guard still judges first

@@ -26,6 +26,9 @@ func (x *exchange) do(ctx context.Context, cn *conn, r *Request, resp *Response)
 	if total <= 0 {
 		total = defaultTotal
 	}
+	if t := &resp.Timings; r.Whole > 0 {
+		total = max(min(total, r.Whole-t.DNS-t.Connect-t.TLS), time.Millisecond)
+	}
 	start := time.Now()
 	deadline := start.Add(total)
 	if derr := cn.SetDeadline(deadline); derr != nil {
