@@ -105,7 +105,7 @@ func describeDialect(c *console, d *webhook.Dialect) error {
 		line("header", "%s: %s%s", h.Name, h.Value, when)
 	}
 	for _, s := range d.Signature.Schemes {
-		line("signature", "%s: %s%s in %s, over %s", d.Signature.Header, s.Prefix, s.Algorithm, s.Encoding, d.Signature.Message)
+		line("signature", "%s: %s<%s in %s> over %s", d.Signature.Header, s.Prefix, s.Algorithm, s.Encoding, d.Signature.Message)
 	}
 	line("secret", "like %s…, shown %s", d.Secret.Generate.Prefix, d.Secret.Visible)
 	line("acknowledged by", "%s", acknowledged(d))
