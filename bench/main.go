@@ -97,7 +97,7 @@ func parse(args []string) (*options, error) {
 		return nil, fmt.Errorf("-clients, -endpoints, -rounds must be at least 1 and -duration 100ms")
 	}
 	if o.short {
-		o.rounds, o.duration, o.backlog, o.slow, o.growth = 2, 2*time.Second, 20_000, 64, []int{0, 20_000}
+		o.rounds, o.duration, o.backlog, o.slow, o.growth = 2, 1500*time.Millisecond, 20_000, 64, []int{0, 20_000}
 	}
 	switch {
 	case *scenario == "" && o.short:

@@ -38,6 +38,9 @@ type measurement struct {
 
 	CPUPer1000 float64 `json:"cpu_s_per_1000"`
 	RSSPeakMB  float64 `json:"rss_peak_mb"`
+
+	SyncP50 float64 `json:"disk_sync_p50_ms,omitempty"` // of the disk, just before
+	SyncP99 float64 `json:"disk_sync_p99_ms,omitempty"`
 }
 
 // load is what a measurement puts on a target.
@@ -51,6 +54,10 @@ type load struct {
 
 // onMalote measures the server of a bed, with all it writes counted in.
 func (b *bed) onMalote(ctx context.Context, l load, name string) (*measurement, error) {
+	p50, p99, err := b.s.syncTime()
+	if err != nil {
+		return nil, err
+	}
 	m, err := b.s.measure(ctx, l, b.site.Addr, b.api.Key, b.server.Pid, func() error {
 		if name == "settle" {
 			return b.settle(ctx, time.Minute)
@@ -58,7 +65,7 @@ func (b *bed) onMalote(ctx context.Context, l load, name string) (*measurement, 
 		return nil
 	})
 	if m != nil {
-		m.Target = "malote"
+		m.Target, m.SyncP50, m.SyncP99 = "malote", p50, p99
 	}
 	return m, err
 }
@@ -196,8 +203,11 @@ func percentiles(v []float64) (p50, p99 float64) {
 }
 
 func median(v []float64) float64 {
-	p50, _ := percentiles(slices.Clone(v))
-	return p50
+	if len(v) == 0 {
+		return 0
+	}
+	v = slices.Sorted(slices.Values(v))
+	return (v[(len(v)-1)/2] + v[len(v)/2]) / 2
 }
 
 func readSamples(path string) ([]sample, error) {
