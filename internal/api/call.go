@@ -207,3 +207,11 @@ func (c *call) idempotencyKey() (string, error) {
 	}
 	return "", headerProblem("Idempotency-Key", "is given more than once; send it once")
 }
+
+// noIdempotencyKey refuses the header where it would promise what is not kept.
+func noIdempotencyKey(c *call) error {
+	if _, given := c.r.Header["Idempotency-Key"]; given && c.r.Method == http.MethodPost {
+		return headerProblem("Idempotency-Key", "is not known by this route: a repeat would do it again; read first whether it was done")
+	}
+	return nil
+}

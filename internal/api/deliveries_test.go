@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -16,17 +17,27 @@ import (
 // finish keeps one attempt of an endpoint's first pending delivery.
 func (st *site) finish(endpoint string, state store.State, a store.Attempt) {
 	st.t.Helper()
+	st.finishOne(endpoint, "", state, a)
+}
+
+// finishOne keeps one attempt of a delivery; "" is the endpoint's first.
+func (st *site) finishOne(endpoint, delivery string, state store.State, a store.Attempt) {
+	st.t.Helper()
 	id, err := endpointID.Parse(endpoint)
 	if err != nil {
 		st.t.Fatal(err)
 	}
-	work, err := st.db.LoadDue(st.t.Context(), id, store.Place{}, 1, 1<<20)
-	if err != nil || len(work) == 0 {
-		st.t.Fatal(work, err)
+	work, err := st.db.LoadDue(st.t.Context(), id, store.Place{}, 100, 1<<20)
+	if err != nil {
+		st.t.Fatal(err)
 	}
-	a.Number = work[0].Attempts + 1
+	at := slices.IndexFunc(work, func(w *store.Work) bool { return delivery == "" || deliveryID.Format(w.ID) == delivery })
+	if at < 0 {
+		st.t.Fatalf("%s is not pending", delivery)
+	}
+	a.Number = work[at].Attempts + 1
 	a.At = time.Now()
-	o := &store.Outcome{Work: work[0], Attempt: a, State: state}
+	o := &store.Outcome{Work: work[at], Attempt: a, State: state}
 	if state == store.Pending {
 		o.DueAt = time.Now().Add(time.Minute)
 	}

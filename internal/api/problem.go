@@ -55,7 +55,7 @@ type problem struct {
 	Detail    string         `json:"detail"`
 	Errors    []fieldProblem `json:"errors,omitempty"`
 	Fix       string         `json:"fix"`
-	RequestID string         `json:"request_id"`
+	RequestID string         `json:"request_id,omitempty"`
 
 	header map[string]string
 	cause  error

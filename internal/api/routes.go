@@ -91,6 +91,9 @@ func takes[In, Out any](h func(*call, *In) (Out, error)) action {
 		if err := noQuery(c); err != nil {
 			return err
 		}
+		if err := noIdempotencyKey(c); err != nil {
+			return err
+		}
 		body, err := c.body()
 		if err != nil {
 			return err
