@@ -11,8 +11,10 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"net/url"
+	"os"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -241,6 +243,48 @@ func TestRefused(t *testing.T) {
 	resp, err := c.Send(context.Background(), post(&url.URL{Scheme: "http", Host: l.Addr().String()}, "{}"))
 	if classOf(err) != store.ClassConnect || oursOf(err) || !strings.Contains(err.Error(), "refused") || resp.Timings.Total > testLimit {
 		t.Error(err)
+	}
+}
+
+// TestWhoseFault: what is wrong on this side blames no endpoint, unless
+// another of its addresses failed by itself.
+func TestWhoseFault(t *testing.T) {
+	t.Parallel()
+	cases := []struct {
+		errs   []error // of one address each
+		ours   bool
+		detail string
+	}{
+		{[]error{syscall.ECONNREFUSED}, false, "connection refused"},
+		{[]error{syscall.EHOSTUNREACH}, false, "no route to host"},
+		{[]error{syscall.ETIMEDOUT}, false, "no connection within"},
+		{[]error{syscall.ECONNRESET}, false, "reset"},
+		{[]error{syscall.ENETUNREACH}, true, "no route"},
+		{[]error{syscall.EMFILE}, true, "file descriptors"},
+		{[]error{syscall.EADDRNOTAVAIL}, true, "no free port"},
+		{[]error{syscall.EPERM}, true, "firewall"},
+		{[]error{syscall.ENETUNREACH, syscall.ECONNREFUSED}, false, "connection refused: nothing listens on that port (2 addresses tried)"},
+		{[]error{syscall.ECONNREFUSED, syscall.ENETUNREACH}, false, "connection refused"},
+		{[]error{syscall.ENETUNREACH, syscall.ENETUNREACH}, true, "no route"},
+	}
+	for _, k := range cases {
+		dns := newLookups(nil)
+		dns.ask = func(context.Context, string) ([]netip.Addr, error) {
+			return addrs([]string{"2606:4700::1", "1.1.1.1"})[:len(k.errs)], nil
+		}
+		c := New(Options{Policy: Policy{Interfaces: noInterfaces}, Dial: func(_ context.Context, a netip.AddrPort) (net.Conn, error) {
+			i := len(k.errs) - 1
+			if a.Addr().Is6() {
+				i = 0
+			}
+			return nil, &net.OpError{Op: "dial", Err: os.NewSyscallError("connect", k.errs[i])}
+		}})
+		c.dialer.names = dns
+		_, err := c.Send(context.Background(), post(&url.URL{Scheme: "http", Host: "hooks.example.com"}, ""))
+		if classOf(err) != store.ClassConnect || oursOf(err) != k.ours || !strings.Contains(err.Error(), k.detail) {
+			t.Errorf("%v: %v", k.errs, err)
+		}
+		c.Close()
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"net/netip"
 	"net/url"
 	"strings"
 	"testing"
@@ -123,5 +124,24 @@ func TestLookupsBounded(t *testing.T) {
 	r.Connect = 20 * time.Millisecond
 	if _, err := c.Send(context.Background(), r); classOf(err) != store.ClassDNS || !oursOf(err) {
 		t.Error(err)
+	}
+}
+
+// TestRootedNames: no search domain is tried.
+func TestRootedNames(t *testing.T) {
+	t.Parallel()
+	l := newLookups(nil)
+	var asked string
+	l.ask = func(_ context.Context, name string) ([]netip.Addr, error) {
+		asked = name
+		return addrs([]string{publicAddr}), nil
+	}
+	for _, name := range []string{"billing", "billing."} {
+		if _, err := l.find(context.Background(), name); err != nil || asked != "billing." {
+			t.Errorf("%q was asked, %v", asked, err)
+		}
+	}
+	if len(l.running) != 0 || len(l.slots) != 0 {
+		t.Error("something is left")
 	}
 }

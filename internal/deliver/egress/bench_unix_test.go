@@ -1,3 +1,5 @@
+//go:build unix
+
 package egress
 
 import (
@@ -6,7 +8,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -18,24 +19,6 @@ import (
 
 	"github.com/malote-dev/malote/webhook"
 )
-
-// benchServer marks the process that is the receiver of the benchmark.
-const benchServer = "MALOTE_EGRESS_BENCH_SERVER"
-
-// serveBench answers until its standard input ends.
-func serveBench() {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		panic(err)
-	}
-	fmt.Println("http://" + l.Addr().String() + "/in")
-	go func() {
-		_ = http.Serve(l, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			_, _ = io.Copy(io.Discard, r.Body)
-		}))
-	}()
-	_, _ = io.Copy(io.Discard, os.Stdin)
-}
 
 // startBenchServer runs it in a process of its own.
 func startBenchServer(b *testing.B) *url.URL {
