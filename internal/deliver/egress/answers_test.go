@@ -115,4 +115,3 @@ func TestAnswers(t *testing.T) {
 		})
 	}
 }
-
