@@ -266,13 +266,13 @@ func noCall(forbidden map[string][]string) func(*source) []string {
 		if f.test {
 			return nil
 		}
-		return uses(f, forbidden)
+		return uses(f, f.file, forbidden)
 	}
 }
 
-func uses(f *source, forbidden map[string][]string) []string {
+func uses(f *source, in ast.Node, forbidden map[string][]string) []string {
 	var broken []string
-	ast.Inspect(f.file, func(n ast.Node) bool {
+	ast.Inspect(in, func(n ast.Node) bool {
 		sel, ok := n.(*ast.SelectorExpr)
 		if !ok {
 			return true
@@ -378,12 +378,20 @@ func noDrawer(f *source) []string {
 	return nil
 }
 
-// testsDoNotSleep lets files with synctest pass: in its bubbles time is faked.
+// testsDoNotSleep lets pass what has synctest, for in its bubbles time is
+// faked, and benchmarks, which measure time anyway.
 func testsDoNotSleep(f *source) []string {
 	if _, faked := f.imports["synctest"]; !f.test || faked {
 		return nil
 	}
-	return uses(f, map[string][]string{"time": {"Sleep"}})
+	var broken []string
+	for _, d := range f.file.Decls {
+		if fn, ok := d.(*ast.FuncDecl); ok && strings.HasPrefix(fn.Name.Name, "Benchmark") {
+			continue
+		}
+		broken = append(broken, uses(f, d, map[string][]string{"time": {"Sleep"}})...)
+	}
+	return broken
 }
 
 // TestPackagesSayWhatTheyOwn wants a package comment in each package.
