@@ -37,9 +37,9 @@ const tick = time.Millisecond
 // roundUp returns the instant as the store keeps it, never an earlier one: a
 // wait may end late by less than a millisecond, never early.
 func roundUp(t time.Time) time.Time {
-	if down := t.Truncate(tick); down.Before(t) {
+	down := t.Truncate(tick)
+	if down.Before(t) {
 		return down.Add(tick)
-	} else {
-		return down
 	}
+	return down
 }

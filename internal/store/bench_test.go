@@ -110,7 +110,6 @@ func written() int64 {
 type load struct {
 	b    testing.TB
 	db   *store.DB
-	subs []*store.Subscriptions
 	uids []string
 	pid  store.ID
 	data []byte

@@ -35,7 +35,7 @@ func (b *batch) match(project key, eventType string, after, bound key) (_ []targ
 			}
 			var patterns []string
 			if err := json.Unmarshal(types, &patterns); err != nil {
-				return true, nil // such an endpoint matches nothing
+				return true, nil //nolint:nilerr // such an endpoint matches nothing
 			}
 			if MatchType(patterns, eventType) {
 				targets = append(targets, t)

@@ -173,7 +173,7 @@ var concurrencyCases = map[string]func(*shelf){
 				return err
 			}
 			out, err := s.db.Accept(s.ctx, []*store.Acceptance{s.acceptance("c", "x", `{}`)})
-			if err == nil && out[0].Err != nil && out[0].Err != store.ErrStale { //nolint:errorlint // exactly this one
+			if err == nil && out[0].Err != nil && out[0].Err != store.ErrStale {
 				return out[0].Err
 			}
 			return err
