@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"net/url"
@@ -235,9 +236,7 @@ func pages[T any](ctx context.Context, c *Client, path string, query url.Values)
 
 func with(q url.Values, name, value string) url.Values {
 	out := url.Values{}
-	for k, v := range q {
-		out[k] = v
-	}
+	maps.Copy(out, q)
 	out.Set(name, value)
 	return out
 }

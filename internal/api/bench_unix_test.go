@@ -26,6 +26,7 @@ func (d *discard) WriteHeader(status int)      { d.status = status }
 
 // cpuTime is what this process has used, in nanoseconds.
 func cpuTime(b *testing.B) int64 {
+	b.Helper()
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
 		b.Fatal(err)
@@ -57,7 +58,7 @@ func BenchmarkAccept(b *testing.B) {
 			b.SetParallelism(32)
 			before := cpuTime(b)
 			b.RunParallel(func(pb *testing.PB) {
-				req, err := http.NewRequest("POST", "/v1/events", nil)
+				req, err := http.NewRequest(http.MethodPost, "/v1/events", nil)
 				if err != nil {
 					b.Error(err)
 					return
@@ -86,7 +87,7 @@ func BenchmarkList(b *testing.B) {
 	st.endpoint(key, "acme")
 	events := `{"events":[` + strings.TrimSuffix(strings.Repeat(`{"type":"a","consumer":"acme","data":1},`, 500), ",") + `]}`
 	st.do(key, "POST", "/v1/events/batch", events).want(202)
-	req, err := http.NewRequest("GET", "/v1/deliveries", nil)
+	req, err := http.NewRequest(http.MethodGet, "/v1/deliveries", nil)
 	if err != nil {
 		b.Fatal(err)
 	}

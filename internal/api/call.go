@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
+	"net/url"
 	"os"
 	"runtime/debug"
 	"strconv"
@@ -55,7 +56,7 @@ func (s *server) begin(rt *route, w http.ResponseWriter, r *http.Request) *call 
 // end measures, and answers a panic.
 func (c *call) end() {
 	if v := recover(); v != nil {
-		if v == http.ErrAbortHandler { //nolint:errorlint // net/http's own value
+		if v == http.ErrAbortHandler {
 			panic(v)
 		}
 		c.s.log.Error("panic in a handler", "request_id", requestID.Format(c.id), "method", c.route.method, "route", c.route.pattern,
@@ -187,13 +188,22 @@ func unreadable(err error) error {
 	return kindBody.problem("the body ends early or is not what its headers say").because(err)
 }
 
+// query reads the parameters into a struct with query tags.
+func (c *call) query(into any) error {
+	values, err := url.ParseQuery(c.r.URL.RawQuery)
+	if err != nil {
+		return kindShape.problem("the query is not well formed").fixed("Percent-encode the values of parameters, and join them with &.").because(err)
+	}
+	return decodeQuery(values, into)
+}
+
 // noQuery refuses parameters where none are known, so that a mistyped one is
 // not ignored.
 func noQuery(c *call) error {
 	if c.r.URL.RawQuery == "" {
 		return nil
 	}
-	return decodeQuery(c.r.URL.Query(), &none{})
+	return c.query(&none{})
 }
 
 // idempotencyKey reads the header; absent is "".
@@ -205,13 +215,13 @@ func (c *call) idempotencyKey() (string, error) {
 	case 1:
 		return values[0], nil
 	}
-	return "", headerProblem("Idempotency-Key", "is given more than once; send it once")
+	return "", keyProblem("is given more than once; send it once")
 }
 
 // noIdempotencyKey refuses the header where it would promise what is not kept.
 func noIdempotencyKey(c *call) error {
 	if _, given := c.r.Header["Idempotency-Key"]; given && c.r.Method == http.MethodPost {
-		return headerProblem("Idempotency-Key", "is not known by this route: a repeat would do it again; read first whether it was done")
+		return keyProblem("is not known by this route: a repeat would do it again; read first whether it was done")
 	}
 	return nil
 }

@@ -76,7 +76,7 @@ func (s *server) listDeliveries(c *call, q *deliveriesQuery) (list[deliveryView]
 
 // delivery reads the delivery of the path, if it is the key's to see.
 func (s *server) delivery(c *call) (*store.Delivery, error) {
-	id, err := pathID(c, "id", deliveryID)
+	id, err := pathID(c, deliveryID)
 	if err != nil {
 		return nil, err
 	}

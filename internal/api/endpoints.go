@@ -180,7 +180,7 @@ func ownConsumer(k *store.Key, asked string) (string, bool) {
 
 // endpoint reads the endpoint of the path, if it is the key's to see.
 func (s *server) endpoint(c *call) (*store.Endpoint, error) {
-	id, err := pathID(c, "id", endpointID)
+	id, err := pathID(c, endpointID)
 	if err != nil {
 		return nil, err
 	}
@@ -224,7 +224,7 @@ func (s *server) patchEndpoint(c *call, in *endpointInput) (endpointView, error)
 
 // changeEndpoint changes the endpoint of the path and shows what was kept.
 func (s *server) changeEndpoint(c *call, d *webhook.Dialect, reveal bool, change func(*store.Endpoint) error) (endpointView, error) {
-	id, err := pathID(c, "id", endpointID)
+	id, err := pathID(c, endpointID)
 	if err != nil {
 		return endpointView{}, err
 	}

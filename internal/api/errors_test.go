@@ -133,6 +133,8 @@ func TestErrors(t *testing.T) {
 		{key, "GET /v1/events?from=yesterday", ``, kindShape, []string{"?from"}, "RFC 3339"},
 		{key, "GET /v1/events?nope=1", ``, kindShape, []string{"?nope"}, "it takes consumer, type, from, until, limit, cursor"},
 		{key, "GET /v1/events?type=a&type=b", ``, kindShape, []string{"?type"}, "more than once"},
+		{key, "GET /v1/events?type=%zz", ``, kindShape, nil, "well formed"},
+		{key, "GET /v1/events?type=a;limit=1", ``, kindShape, nil, "well formed"},
 		{key, "GET /v1/events?type=", ``, kindShape, []string{"?type"}, "empty"},
 		{key, "GET /v1/events?cursor=abc", ``, kindShape, []string{"?cursor"}, "not a cursor"},
 		{key, "GET /v1/deliveries?state=lost", ``, kindShape, []string{"?state"}, "pending, delivered"},
@@ -217,7 +219,7 @@ func TestBodyLimits(t *testing.T) {
 	st.do(key, "POST", "/v1/events", data(st.ingest.MaxData())).want(202)
 	st.do(key, "POST", "/v1/events", data(st.ingest.MaxData()+1)).problem(kindInvalid, "/data")
 	for _, size := range []int{limit, limit + 1} {
-		req, err := http.NewRequestWithContext(t.Context(), "POST", st.url+"/v1/events", struct{ *strings.Reader }{strings.NewReader(event(size))})
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, st.url+"/v1/events", struct{ *strings.Reader }{strings.NewReader(event(size))})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -266,7 +268,7 @@ func TestLargeBodyIsNotRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	resp.Body.Close()
-	if resp.StatusCode != 413 || !resp.Close {
+	if resp.StatusCode != http.StatusRequestEntityTooLarge || !resp.Close {
 		t.Errorf("%d, close %v", resp.StatusCode, resp.Close)
 	}
 }
@@ -289,7 +291,7 @@ func TestShortBody(t *testing.T) {
 		t.Fatal(err)
 	}
 	resp.Body.Close()
-	if resp.StatusCode != 400 {
+	if resp.StatusCode != http.StatusBadRequest {
 		t.Errorf("%d", resp.StatusCode)
 	}
 }

@@ -55,7 +55,7 @@ func (s *server) postEvent(c *call, body []byte) (eventAccepted, error) {
 	}
 	if _, given := c.r.Header["Idempotency-Key"]; given {
 		if d := ingest.CheckKey(req.IdempotencyKey); d != "" {
-			return eventAccepted{}, headerProblem("Idempotency-Key", d)
+			return eventAccepted{}, keyProblem(d)
 		}
 	}
 	if err := s.own(c, &req, s.recheck(c)); err != nil {
@@ -115,7 +115,7 @@ func (s *server) postBatch(c *call, body []byte) (batchAnswer, error) {
 	}
 	if _, given := c.r.Header["Idempotency-Key"]; given {
 		if d := ingest.CheckKey(key); d != "" {
-			return batchAnswer{}, headerProblem("Idempotency-Key", d)
+			return batchAnswer{}, keyProblem(d)
 		}
 		ingest.BatchKey(items, key, body)
 	}
@@ -263,7 +263,7 @@ func (s *server) listEvents(c *call, q *eventsQuery) (list[eventView], error) {
 }
 
 func (s *server) getEvent(c *call) (eventFull, error) {
-	id, err := pathID(c, "id", eventID)
+	id, err := pathID(c, eventID)
 	if err != nil {
 		return eventFull{}, err
 	}

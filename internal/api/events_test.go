@@ -174,7 +174,7 @@ func TestIdempotencyAtOnce(t *testing.T) {
 	ids, firsts := map[string]int{}, 0
 	for range 200 {
 		wg.Go(func() {
-			req, _ := http.NewRequestWithContext(t.Context(), "POST", st.url+"/v1/events", strings.NewReader(`{"type":"a","consumer":"acme","data":1}`))
+			req, _ := http.NewRequestWithContext(t.Context(), http.MethodPost, st.url+"/v1/events", strings.NewReader(`{"type":"a","consumer":"acme","data":1}`))
 			req.Header.Set("Authorization", "Bearer "+key)
 			req.Header.Set("Idempotency-Key", "one")
 			resp, err := st.http.Do(req)
@@ -187,7 +187,7 @@ func TestIdempotencyAtOnce(t *testing.T) {
 				ID        string
 				Duplicate bool
 			}
-			if err := json.NewDecoder(resp.Body).Decode(&got); err != nil || resp.StatusCode != 202 {
+			if err := json.NewDecoder(resp.Body).Decode(&got); err != nil || resp.StatusCode != http.StatusAccepted {
 				t.Errorf("%d %v", resp.StatusCode, err)
 			}
 			mu.Lock()

@@ -21,10 +21,10 @@ func idFormat(prefix string) webhook.IDFormat {
 	return webhook.IDFormat{Form: webhook.FormBase32, Prefix: prefix}
 }
 
-// pathID reads an id from the path. What is no id is answered as an id that
+// pathID reads the id in the path. What is no id is answered as an id that
 // does not exist.
-func pathID(c *call, name string, f webhook.IDFormat) (store.ID, error) {
-	id, err := f.Parse(c.r.PathValue(name))
+func pathID(c *call, f webhook.IDFormat) (store.ID, error) {
+	id, err := f.Parse(c.r.PathValue("id"))
 	if err != nil {
 		return store.ID{}, store.ErrNotFound
 	}

@@ -31,7 +31,7 @@ type keyView struct {
 }
 
 func (s *server) createKey(c *call, in *keyInput) (keyView, error) {
-	id, err := pathID(c, "id", projectID)
+	id, err := pathID(c, projectID)
 	if err != nil {
 		return keyView{}, err
 	}

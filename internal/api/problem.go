@@ -135,7 +135,9 @@ func parameter(name, detail string) *problem {
 	return p
 }
 
-func headerProblem(name, detail string) *problem {
+// keyProblem is what is wrong with the header Idempotency-Key.
+func keyProblem(detail string) *problem {
+	const name = "Idempotency-Key"
 	p := kindShape.problem("the header " + name + " " + detail)
 	p.Errors = []fieldProblem{{Header: name, Detail: detail}}
 	return p

@@ -114,7 +114,7 @@ func takes[In, Out any](h func(*call, *In) (Out, error)) action {
 func asks[Query, Out any](h func(*call, *Query) (Out, error)) action {
 	return action{query: reflect.TypeFor[Query](), out: reflect.TypeFor[Out](), run: func(c *call) error {
 		var q Query
-		if err := decodeQuery(c.r.URL.Query(), &q); err != nil {
+		if err := c.query(&q); err != nil {
 			return err
 		}
 		out, err := h(c, &q)

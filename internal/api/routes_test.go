@@ -272,7 +272,7 @@ func TestPanicIsAProblem(t *testing.T) {
 	if strings.Contains(string(a.body), "canary") || strings.Contains(log, "canary") || !strings.Contains(log, "routes_test.go") || !strings.Contains(log, a.header.Get("X-Request-Id")) {
 		t.Errorf("%s\n%s", a.body, log)
 	}
-	req, _ := http.NewRequestWithContext(t.Context(), "GET", st.url+"/abort", nil)
+	req, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, st.url+"/abort", nil)
 	if resp, err := st.http.Do(req); err == nil {
 		resp.Body.Close()
 		t.Error("an aborted answer came")

@@ -54,31 +54,31 @@ func (s *syncBuffer) String() string {
 	return s.b.String()
 }
 
-func openStore(t testing.TB) *store.DB {
-	t.Helper()
+func openStore(tb testing.TB) *store.DB {
+	tb.Helper()
 	ring, err := secret.NewKeyring(secret.NewMasterKey())
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	db, err := store.Open(t.Context(), store.Options{Dir: t.TempDir(), Keyring: ring, Logger: slog.New(slog.DiscardHandler)})
+	db, err := store.Open(tb.Context(), store.Options{Dir: tb.TempDir(), Keyring: ring, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		if err := db.Close(); err != nil {
-			t.Error(err)
+			tb.Error(err)
 		}
 	})
 	return db
 }
 
-func setup(t testing.TB) *site {
-	t.Helper()
+func setup(tb testing.TB) *site {
+	tb.Helper()
 	catalog, err := webhook.NewCatalog()
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	st := &site{t: t, db: openStore(t), log: &syncBuffer{}, http: &http.Client{Transport: &http.Transport{ExpectContinueTimeout: time.Minute}}}
+	st := &site{t: tb, db: openStore(tb), log: &syncBuffer{}, http: &http.Client{Transport: &http.Transport{ExpectContinueTimeout: time.Minute}}}
 	st.ingest = ingest.New(ingest.Options{Store: st.db, Dialects: catalog.Lookup})
 	handler := New(Options{
 		Store: st.db, Ingest: st.ingest, Policy: &egress.Policy{AllowHTTP: true}, Dialects: catalog.Lookup,
@@ -86,19 +86,19 @@ func setup(t testing.TB) *site {
 	})
 	st.server = handler.(*server)
 	web := httptest.NewServer(handler)
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		web.Close()
 		st.http.CloseIdleConnections()
 	})
 	st.url = web.URL
-	t.Cleanup(func() {
-		if t.Failed() {
-			t.Logf("log of the server:\n%s", st.log)
+	tb.Cleanup(func() {
+		if tb.Failed() {
+			tb.Logf("log of the server:\n%s", st.log)
 		}
 	})
 	text, prefix, hash := NewKey(KeyRoot)
-	if err := st.db.CreateKey(t.Context(), &store.Key{Name: "root", Prefix: prefix}, hash); err != nil {
-		t.Fatal(err)
+	if err := st.db.CreateKey(tb.Context(), &store.Key{Name: "root", Prefix: prefix}, hash); err != nil {
+		tb.Fatal(err)
 	}
 	st.root = text.Reveal()
 	return st

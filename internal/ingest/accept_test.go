@@ -25,30 +25,30 @@ type fixture struct {
 	project store.ID
 }
 
-func setup(t testing.TB, dialect string) *fixture {
-	t.Helper()
+func setup(tb testing.TB, dialect string) *fixture {
+	tb.Helper()
 	ring, err := secret.NewKeyring(secret.NewMasterKey())
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	db, err := store.Open(t.Context(), store.Options{Dir: t.TempDir(), Keyring: ring, Logger: slog.New(slog.DiscardHandler)})
+	db, err := store.Open(tb.Context(), store.Options{Dir: tb.TempDir(), Keyring: ring, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		if err := db.Close(); err != nil {
-			t.Error(err)
+			tb.Error(err)
 		}
 	})
 	catalog, err := webhook.NewCatalog()
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	p := &store.Project{Name: "p", Environment: store.Development, Dialect: dialect}
-	if err := db.CreateProject(t.Context(), p); err != nil {
-		t.Fatal(err)
+	if err := db.CreateProject(tb.Context(), p); err != nil {
+		tb.Fatal(err)
 	}
-	return &fixture{t: t, db: db, in: New(Options{Store: db, Dialects: catalog.Lookup, MaxData: 1000}), project: p.ID}
+	return &fixture{t: tb, db: db, in: New(Options{Store: db, Dialects: catalog.Lookup, MaxData: 1000}), project: p.ID}
 }
 
 func (f *fixture) endpoint(consumer string, types ...string) *store.Endpoint {
