@@ -312,6 +312,35 @@ func TestConnectLimit(t *testing.T) {
 	})
 }
 
+// TestWholeLimit: connecting and answering share a limit.
+func TestWholeLimit(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		took := 4 * time.Second
+		c := New(Options{Policy: Policy{Interfaces: noInterfaces}, Dial: func(ctx context.Context, _ netip.AddrPort) (net.Conn, error) {
+			select {
+			case <-time.After(took):
+			case <-ctx.Done():
+				return nil, ctx.Err()
+			}
+			a, b := net.Pipe()
+			go func() { _, _ = io.Copy(io.Discard, b); _ = b.Close() }()
+			return a, nil
+		}})
+		defer c.Close()
+		r := post(pipeURL, "{}")
+		r.Connect, r.Total, r.Whole = 5*time.Second, 8*time.Second, 10*time.Second
+		resp, err := c.Send(context.Background(), r)
+		if resp.Timings.Total != 10*time.Second || classOf(err) != store.ClassTimeout {
+			t.Errorf("%s, %v", resp.Timings.Total, err)
+		}
+		took, r.Whole = time.Minute, 3*time.Second
+		if resp, err = c.Send(context.Background(), r); resp.Timings.Total != 3*time.Second || classOf(err) != store.ClassConnect {
+			t.Errorf("%s, %v", resp.Timings.Total, err)
+		}
+	})
+}
+
 // TestHappyEyeballs is F8: a family that answers nothing costs at most 300 ms.
 func TestHappyEyeballs(t *testing.T) {
 	t.Parallel()

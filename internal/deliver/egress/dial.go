@@ -92,9 +92,6 @@ func (d *dialer) dialTCP(ctx context.Context, a netip.AddrPort) (net.Conn, error
 
 // connect resolves, judges, dials and shakes hands within one limit.
 func (d *dialer) connect(parent context.Context, u *url.URL, limit time.Duration, t *store.Timings) (*conn, *Error) {
-	if limit <= 0 {
-		limit = defaultConnect
-	}
 	ctx, cancel := context.WithTimeout(parent, limit)
 	defer cancel()
 	host, port, err := hostPort(u)
@@ -243,7 +240,7 @@ func interleave(addrs []netip.AddrPort) []netip.AddrPort {
 		}
 	}
 	out := make([]netip.AddrPort, 0, len(addrs))
-	for i := 0; i < max(len(a), len(b)); i++ {
+	for i := range max(len(a), len(b)) {
 		if i < len(a) {
 			out = append(out, a[i])
 		}

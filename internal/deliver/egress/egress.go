@@ -130,7 +130,7 @@ func (c *Client) send(ctx context.Context, r *Request, x *exchange, resp *Respon
 	if cn != nil {
 		resp.Timings.Reused = true
 	} else {
-		if cn, err = c.dialer.connect(ctx, r.URL, r.Connect, &resp.Timings); err != nil {
+		if cn, err = c.dialer.connect(ctx, r.URL, r.connectLimit(), &resp.Timings); err != nil {
 			return err
 		}
 	}
@@ -141,6 +141,17 @@ func (c *Client) send(ctx context.Context, r *Request, x *exchange, resp *Respon
 		cn.abort()
 	}
 	return err
+}
+
+func (r *Request) connectLimit() time.Duration {
+	limit := r.Connect
+	if limit <= 0 {
+		limit = defaultConnect
+	}
+	if r.Whole > 0 {
+		limit = min(limit, r.Whole)
+	}
+	return limit
 }
 
 // Idle is how many connections are kept open without a request.

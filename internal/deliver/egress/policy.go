@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 
 	"github.com/malote-dev/malote/internal/store"
 )
@@ -137,12 +138,7 @@ func (p *Policy) onThisMachine(addr netip.Addr) bool {
 	if list == nil {
 		list = machineAddrs
 	}
-	for _, a := range list() {
-		if a == addr {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(list(), addr)
 }
 
 // machineAddrs asks the system for the addresses of its interfaces.

@@ -189,7 +189,7 @@ func TestCheckURL(t *testing.T) {
 	}
 	for _, k := range cases {
 		u, err := k.p.CheckURL(k.raw)
-		got := ""
+		var got string
 		if err != nil {
 			got = err.Error()
 		} else {

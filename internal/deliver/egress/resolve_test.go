@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -33,7 +34,7 @@ func TestDNS(t *testing.T) {
 	}
 	reply("many.example.com", dnsReply{dnsRecords: dnsRecords{A: many}})
 	reply("cut.example.com", dnsReply{truncated: true, dnsRecords: dnsRecords{A: many}})
-	reply("hidden.example.com", dnsReply{truncated: true, dnsRecords: dnsRecords{A: append(many[:len(many):len(many)], "10.0.0.1")}})
+	reply("hidden.example.com", dnsReply{truncated: true, dnsRecords: dnsRecords{A: append(slices.Clip(many), "10.0.0.1")}})
 	reply("six.example.com", dnsReply{dnsRecords: dnsRecords{AAAA: []string{"2606:4700:4700::1111"}}})
 	s := newSink(t, append(many, "2606:4700:4700::1111")...)
 	c := New(Options{Policy: Policy{Interfaces: noInterfaces}, Resolver: dns.resolver(), Dial: s.dial(false)})
