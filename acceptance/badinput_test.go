@@ -18,7 +18,7 @@ func TestBadInputNamesTheThing(t *testing.T) {
 	t.Cleanup(root.Client.CloseIdleConnections)
 	stranger := site.API("mk_nobody_knows_this_one_0000000000")
 	t.Cleanup(stranger.Client.CloseIdleConnections)
-	long := `{"type":"a","consumer":"c","data":"` + strings.Repeat("x", 1<<20) + `"}`
+	long := `{"type":"a","consumer":"c","data":"` + strings.Repeat("x", 300_000) + `"}`
 	cases := []struct {
 		name, path, body string
 		by               *rig.API

@@ -61,9 +61,15 @@ func backlog(ctx context.Context, s *stage) error {
 	if err != nil {
 		return err
 	}
+	b.server.Kill()
+	recovered, err := b.start(ctx)
+	if err != nil {
+		return err
+	}
 	sec.fact("batch accept while the backlog was filled", rate, "events/s")
 	sec.fact("stop with the backlog", stopped.Seconds(), "s")
 	sec.atMost("ready after a restart", ready.Seconds(), "s", 2)
+	sec.atMost("ready after kill -9", recovered.Seconds(), "s", 2)
 	sec.fact("RSS when ready", float64(rssReady)/(1<<20), "MB")
 	sec.atMost("RSS peak after the restart", float64(peak)/(1<<20), "MB", 200)
 	sec.atMost("neighbour's p99, POST to arrival, filled to alone", beside.FromSendP99/before.FromSendP99, "times", 2)
