@@ -34,7 +34,7 @@ func (l *deliveryListCmd) Run(c *console) error {
 	return enumerate(&l.remote, c, l.Limit, func(ctx context.Context, api *client.Client) iter.Seq2[*client.Delivery, error] {
 		return api.Deliveries(ctx, client.DeliveryFilter{
 			EventID: l.Event, EndpointID: l.Endpoint, Consumer: l.Consumer, Type: l.Type, State: l.State,
-			From: l.From, Until: l.Until, PageSize: pageSize(l.Limit),
+			From: l.From.Time, Until: l.Until.Time, PageSize: pageSize(l.Limit),
 		})
 	}, []string{"DELIVERY", "TYPE", "CONSUMER", "STATE", "ATTEMPTS", "LAST", "NEXT", "CREATED"}, func(t *table, d *client.Delivery) {
 		t.row(d.ID, d.Type, d.Consumer, stateOf(d), d.Attempts, number(d.LastStatus), next(d, now), stamp(d.CreatedAt))

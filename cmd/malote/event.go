@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"iter"
-	"time"
 
 	"github.com/malote-dev/malote/client"
 )
@@ -17,11 +16,11 @@ type eventCmd struct {
 
 type eventSendCmd struct {
 	remote
-	Type           string    `arg:"" help:"Event type, as in task.completed."`
-	Consumer       string    `required:"" placeholder:"UID" help:"The customer it is for; '*' is all of them and needs the scope events:broadcast."`
-	Data           string    `required:"" placeholder:"JSON" help:"The event's data: JSON, @FILE, or - for standard input; sent as the bytes that stand there."`
-	Timestamp      time.Time `placeholder:"TIME" help:"When it happened, as in 2026-01-31T12:00:00Z (default: now)."`
-	IdempotencyKey string    `placeholder:"TEXT" help:"Makes a repeat safe: the same key keeps nothing twice."`
+	Type           string `arg:"" help:"Event type, as in task.completed."`
+	Consumer       string `required:"" placeholder:"UID" help:"The customer it is for; '*' is all of them and needs the scope events:broadcast."`
+	Data           string `required:"" placeholder:"JSON" help:"The event's data: JSON, @FILE, or - for standard input; sent as the bytes that stand there."`
+	Timestamp      moment `placeholder:"TIME" help:"When it happened, as in 2026-01-31T12:00:00Z (default: now)."`
+	IdempotencyKey string `placeholder:"TEXT" help:"Makes a repeat safe: the same key keeps nothing twice."`
 }
 
 // Run sends one event.
@@ -35,7 +34,7 @@ func (s *eventSendCmd) Run(c *console) error {
 	}
 	return ask(&s.remote, c, func(ctx context.Context, api *client.Client) (*client.Accepted, error) {
 		return api.Send(ctx, client.NewEvent{
-			Type: s.Type, Consumer: s.Consumer, Data: data, Timestamp: s.Timestamp, IdempotencyKey: s.IdempotencyKey,
+			Type: s.Type, Consumer: s.Consumer, Data: data, Timestamp: s.Timestamp.Time, IdempotencyKey: s.IdempotencyKey,
 		})
 	}, func(a *client.Accepted) {
 		again := ""
@@ -61,7 +60,7 @@ type eventListCmd struct {
 func (l *eventListCmd) Run(c *console) error {
 	return enumerate(&l.remote, c, l.Limit, func(ctx context.Context, api *client.Client) iter.Seq2[*client.Event, error] {
 		return api.Events(ctx, client.EventFilter{
-			Consumer: l.Consumer, Type: l.Type, From: l.From, Until: l.Until, PageSize: pageSize(l.Limit),
+			Consumer: l.Consumer, Type: l.Type, From: l.From.Time, Until: l.Until.Time, PageSize: pageSize(l.Limit),
 		})
 	}, []string{"EVENT", "TYPE", "CONSUMER", "DELIVERIES", "CREATED"}, func(t *table, e *client.Event) {
 		deliveries := fmt.Sprint(e.Deliveries)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/malote-dev/malote/client"
 	"github.com/malote-dev/malote/internal/app"
@@ -18,17 +17,17 @@ type keyCmd struct {
 
 type keyCreateCmd struct {
 	remote
-	Project  string    `required:"" placeholder:"ID" help:"The project that it is for."`
-	Scopes   []string  `default:"*" placeholder:"SCOPE" help:"What it may do, as in events:write,deliveries:read; '*': everything (default ${default})."`
-	Name     string    `placeholder:"TEXT" help:"What it is for, to tell it from others."`
-	Consumer string    `placeholder:"UID" help:"Only for this customer of the project."`
-	Expires  time.Time `placeholder:"TIME" help:"When it ends, as in 2026-12-31T00:00:00Z."`
+	Project  string   `required:"" placeholder:"ID" help:"The project that it is for."`
+	Scopes   []string `default:"*" placeholder:"SCOPE" help:"What it may do, as in events:write,deliveries:read; '*': everything (default ${default})."`
+	Name     string   `placeholder:"TEXT" help:"What it is for, to tell it from others."`
+	Consumer string   `placeholder:"UID" help:"Only for this customer of the project."`
+	Expires  moment   `placeholder:"TIME" help:"When it ends, as in 2026-12-31T00:00:00Z."`
 }
 
 // Run makes a project's key and shows it, the only time.
 func (k *keyCreateCmd) Run(c *console) error {
 	return ask(&k.remote, c, func(ctx context.Context, api *client.Client) (*client.Key, error) {
-		return api.CreateKey(ctx, k.Project, client.NewKey{Name: k.Name, Scopes: k.Scopes, Consumer: k.Consumer, ExpiresAt: k.Expires})
+		return api.CreateKey(ctx, k.Project, client.NewKey{Name: k.Name, Scopes: k.Scopes, Consumer: k.Consumer, ExpiresAt: k.Expires.Time})
 	}, func(made *client.Key) {
 		c.facts("key", made.Key, "project", made.ProjectID, "name", made.Name, "consumer", made.Consumer,
 			"scopes", strings.Join(made.Scopes, ", "), "expires", stampOf(made.ExpiresAt))

@@ -221,6 +221,17 @@ func TestValues(t *testing.T) {
 			t.Errorf("span %q is taken", bad)
 		}
 	}
+	for in, want := range map[string]string{"2026-01-31": "2026-01-31T00:00:00Z", "2026-01-31T12:00:00-03:00": "2026-01-31T15:00:00Z"} {
+		var m moment
+		if err := m.UnmarshalText([]byte(in)); err != nil || m.UTC().Format(time.RFC3339) != want {
+			t.Errorf("%s: %v, %v", in, m, err)
+		}
+	}
+	for _, bad := range []string{"", "yesterday", "2026-13-01", "31/01/2026"} {
+		if err := new(moment).UnmarshalText([]byte(bad)); err == nil {
+			t.Errorf("moment %q is taken", bad)
+		}
+	}
 	for _, bad := range []string{"", "KiB", "-1", "1TiB", "9999999999GiB"} {
 		if err := new(size).UnmarshalText([]byte(bad)); err == nil {
 			t.Errorf("size %q is taken", bad)

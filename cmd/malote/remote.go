@@ -105,9 +105,9 @@ func pageSize(limit int) int {
 
 // listFlags narrow a list by time and length.
 type listFlags struct {
-	From  time.Time `placeholder:"TIME" help:"Made at or after this time, as in 2026-01-31T00:00:00Z."`
-	Until time.Time `placeholder:"TIME" help:"Made before this time."`
-	Limit int       `default:"50" placeholder:"N" help:"How many to show, newest first; 0: all (default ${default})."`
+	From  moment `placeholder:"TIME" help:"Made at or after this time, as in 2026-01-31T00:00:00Z."`
+	Until moment `placeholder:"TIME" help:"Made before this time."`
+	Limit int    `default:"50" placeholder:"N" help:"How many to show, newest first; 0: all (default ${default})."`
 }
 
 // describeRemote turns what a server said, or its silence, into words. It

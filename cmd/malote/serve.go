@@ -31,6 +31,8 @@ type serveCmd struct {
 
 	Retention      span `env:"MALOTE_RETENTION" default:"30d" placeholder:"TIME" help:"Delete events, deliveries and attempts that are older (default ${default}); never what is pending."`
 	Hold           span `env:"MALOTE_HOLD" default:"30d" placeholder:"TIME" help:"Paused and disabled endpoints keep their deliveries this long, then they end as expired (default ${default})."`
+	Idempotency    span `env:"MALOTE_IDEMPOTENCY" default:"48h" placeholder:"TIME" help:"Remember idempotency keys at least this long (default ${default})."`
+	MinFree        size `env:"MALOTE_MIN_FREE" default:"64MiB" placeholder:"SIZE" help:"Refuse events when the disk has less space left; deliveries go on (default ${default})."`
 	MaxData        size `env:"MALOTE_MAX_DATA" default:"256KiB" placeholder:"SIZE" help:"Largest data of one event (default ${default})."`
 	MaxConnections int  `env:"MALOTE_MAX_CONNECTIONS" default:"${max_connections}" placeholder:"N" help:"Open connections to the API (default ${default})."`
 
@@ -91,7 +93,8 @@ func (s *serveCmd) options() (app.Options, error) {
 	o := app.Options{
 		Data: s.Data, Listen: s.Listen, MasterKeys: keys, Dialects: s.Dialects,
 		EgressAllow: allow, EgressHTTPSOnly: s.EgressHTTPSOnly, EgressNAT64: s.EgressNAT64,
-		Retention: time.Duration(s.Retention), Hold: time.Duration(s.Hold), MaxData: int(s.MaxData), MaxConnections: s.MaxConnections,
+		Retention: time.Duration(s.Retention), Hold: time.Duration(s.Hold), Idempotency: time.Duration(s.Idempotency),
+		MinFree: int64(s.MinFree), MaxData: int(s.MaxData), MaxConnections: s.MaxConnections,
 		TLSCert: s.TLSCert, TLSKey: s.TLSKey,
 		PerEndpoint: s.PerEndpoint, PerHost: s.PerHost, InFlight: s.InFlight,
 		Memory: int64(s.Memory), Grace: time.Duration(s.Grace),

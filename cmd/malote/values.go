@@ -32,6 +32,18 @@ func (s *span) UnmarshalText(text []byte) error {
 // seconds is the span in whole seconds.
 func (s *span) seconds() int { return int(time.Duration(*s) / time.Second) }
 
+// moment is a time: RFC 3339, or a day, which begins at midnight UTC.
+type moment struct{ time.Time }
+
+func (m *moment) UnmarshalText(text []byte) (err error) {
+	for _, layout := range []string{time.RFC3339Nano, time.DateOnly} {
+		if m.Time, err = time.Parse(layout, string(text)); err == nil {
+			return nil
+		}
+	}
+	return fmt.Errorf("%q is not a time: write for example 2026-01-31T12:00:00Z, or 2026-01-31", text)
+}
+
 // size is a number of bytes, as in "64MiB".
 type size int64
 

@@ -92,7 +92,9 @@ func openStore(ctx context.Context, o Options, log *slog.Logger) (*store.DB, err
 	if err != nil {
 		return nil, err
 	}
-	db, err := store.Open(ctx, store.Options{Dir: o.Data, Keyring: ring, Logger: log})
+	db, err := store.Open(ctx, store.Options{
+		Dir: o.Data, Keyring: ring, Logger: log, MinFree: o.MinFree, IdempotencyFor: o.Idempotency,
+	})
 	if err != nil {
 		return nil, explainOpen(o.Data, err)
 	}

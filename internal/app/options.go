@@ -15,6 +15,8 @@ const (
 	DefaultListen         = "127.0.0.1:8400"
 	DefaultRetention      = 30 * 24 * time.Hour
 	DefaultHold           = 30 * 24 * time.Hour
+	DefaultIdempotency    = 48 * time.Hour
+	DefaultMinFree        = 64 << 20
 	DefaultMaxData        = 256 << 10
 	DefaultMaxConnections = 10_000
 	DefaultPerEndpoint    = 16
@@ -39,6 +41,8 @@ type Options struct {
 
 	Retention      time.Duration // history older than this is deleted
 	Hold           time.Duration // paused and disabled endpoints keep deliveries this long
+	Idempotency    time.Duration // idempotency keys are remembered at least this long
+	MinFree        int64         // bytes left to the disk; below it events are refused
 	MaxData        int           // bytes of one event's data
 	MaxConnections int           // open connections to the API
 	TLSCert        string        // PEM files; both or none
@@ -58,6 +62,8 @@ func (o Options) withDefaults() Options {
 	defaultTo(&o.Listen, DefaultListen)
 	defaultTo(&o.Retention, DefaultRetention)
 	defaultTo(&o.Hold, DefaultHold)
+	defaultTo(&o.Idempotency, DefaultIdempotency)
+	defaultTo(&o.MinFree, DefaultMinFree)
 	defaultTo(&o.MaxData, DefaultMaxData)
 	defaultTo(&o.MaxConnections, DefaultMaxConnections)
 	defaultTo(&o.PerEndpoint, DefaultPerEndpoint)
@@ -160,6 +166,7 @@ func checkNumbers(o *Options) *Problem {
 	}{
 		{"retention", o.Retention, time.Hour, 10 * 365 * 24 * time.Hour},
 		{"hold", o.Hold, time.Hour, 10 * 365 * 24 * time.Hour},
+		{"idempotency", o.Idempotency, time.Hour, 30 * 24 * time.Hour},
 		{"grace", o.Grace, time.Second, time.Hour},
 	}
 	for _, d := range durations {
@@ -172,6 +179,7 @@ func checkNumbers(o *Options) *Problem {
 		value, low, high int64
 	}{
 		{"max-data", int64(o.MaxData), 1 << 10, 16 << 20},
+		{"min-free", o.MinFree, 1 << 20, 1 << 40},
 		{"max-connections", int64(o.MaxConnections), 1, 1_000_000},
 		{"per-endpoint", int64(o.PerEndpoint), 1, 10_000},
 		{"per-host", int64(o.PerHost), 1, 10_000},
