@@ -12,6 +12,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -433,6 +434,36 @@ func TestNoPathOfAMachine(t *testing.T) {
 		for _, f := range forbidden {
 			if i := strings.Index(string(text), f); i >= 0 && !strings.ContainsRune(string(text[:min(len(text), 8000)]), 0) {
 				t.Errorf("%s:%d holds %s", p, 1+strings.Count(string(text[:i]), "\n"), f)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestLinksLeadSomewhere follows every link between the documents.
+func TestLinksLeadSomewhere(t *testing.T) {
+	t.Parallel()
+	link := regexp.MustCompile(`\]\(([^)#:]+)(#[^)]*)?\)`)
+	err := filepath.WalkDir(".", func(p string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() {
+			return skipDir(d.Name())
+		}
+		if filepath.Ext(p) != ".md" {
+			return nil
+		}
+		text, err := os.ReadFile(p)
+		if err != nil {
+			return err
+		}
+		for _, m := range link.FindAllStringSubmatch(string(text), -1) {
+			if _, err := os.Stat(filepath.Join(filepath.Dir(p), m[1])); err != nil {
+				t.Errorf("%s: %v", p, err)
 			}
 		}
 		return nil
