@@ -220,13 +220,7 @@ func TestRateOutlivesCrash(t *testing.T) {
 func TestBreaker(t *testing.T) {
 	inBubble(t, func(t *testing.T, r *rig) {
 		ep := r.endpoint("standard", "a")
-		up := false
-		r.answers(func(arrival) reply {
-			if up {
-				return reply{after: 100 * time.Millisecond}
-			}
-			return reply{after: 50 * time.Millisecond, err: &egress.Error{Class: store.ClassConnect, Detail: "refused"}}
-		})
+		r.always(reply{after: 50 * time.Millisecond, err: &egress.Error{Class: store.ClassConnect, Detail: "refused"}})
 		r.accept(ep, 400)
 		after(time.Second)
 		if n := len(r.got(ep)); n != 16+7 { // a full concurrency, and one more for each failure before the 8th
@@ -243,7 +237,7 @@ func TestBreaker(t *testing.T) {
 				t.Errorf("probe %d after %s", i, got)
 			}
 		}
-		up = true
+		r.always(reply{after: 100 * time.Millisecond})
 		r.resetMost()
 		after(10 * time.Minute)
 		if s := r.states(ep); s[store.Delivered] != 400 {
@@ -254,8 +248,8 @@ func TestBreaker(t *testing.T) {
 				t.Errorf("delivery used %d tries", d.Attempts)
 			}
 		}
-		if r.most["a"] != 16 {
-			t.Errorf("never back to full concurrency: %d", r.most["a"])
+		if r.mostAt("a") != 16 {
+			t.Errorf("never back to full concurrency: %d", r.mostAt("a"))
 		}
 		r.quiet()
 	})
@@ -309,7 +303,7 @@ func TestPauseKeepsResumeDrains(t *testing.T) {
 		r.resetMost()
 		r.update(ep, setState(store.Active))
 		after(900 * time.Millisecond)
-		if n := r.most["a"]; n != 1 {
+		if n := r.mostAt("a"); n != 1 {
 			t.Errorf("resumes with %d at once", n)
 		}
 		after(10 * time.Minute)
@@ -534,7 +528,7 @@ func TestDeadEndpointCostsNeighboursNothing(t *testing.T) {
 			}
 		}
 		once(t, r.got(well), 50)
-		if n := r.most["dead"]; n != 16 {
+		if n := r.mostAt("dead"); n != 16 {
 			t.Errorf("%d in flight at the dead one", n)
 		}
 	})
@@ -584,21 +578,19 @@ func TestHostLimit(t *testing.T) {
 		most := 0
 		for range 60 {
 			after(490 * time.Millisecond)
-			r.mu.Lock()
 			n := 0
-			for _, b := range r.busy {
-				n += b
+			for i := range eps {
+				n += r.busyAt(fmt.Sprintf("e%d", i))
 			}
 			most = max(most, n)
-			r.mu.Unlock()
 		}
 		if most != 3 {
 			t.Errorf("%d at one host", most)
 		}
 		for _, ep := range eps {
 			once(t, r.got(ep), 10)
-			if at := r.got(ep); at[0].at.Sub(r.arrivals[0].at) > 4*time.Second {
-				t.Errorf("%s had to wait %s for its first turn", ep.URL, at[0].at.Sub(r.arrivals[0].at))
+			if at := r.got(ep); at[0].at.Sub(r.all()[0].at) > 4*time.Second {
+				t.Errorf("%s had to wait %s for its first turn", ep.URL, at[0].at.Sub(r.all()[0].at))
 			}
 		}
 		r.quiet()
@@ -684,7 +676,7 @@ func TestMemoryGoesToWhoCanSend(t *testing.T) {
 		after(time.Hour)
 		for i := range 10 {
 			n := 0
-			for _, a := range r.arrivals {
+			for _, a := range r.all() {
 				if a.endpoint == fmt.Sprintf("slow%d", i) {
 					n++
 				}
@@ -710,7 +702,7 @@ func TestOurOwnFaults(t *testing.T) {
 			r.accept(ep, 20)
 		}
 		after(time.Hour)
-		tried := len(r.arrivals)
+		tried := len(r.all())
 		if tried > 6*20*60*2 {
 			t.Errorf("%d tries in an hour", tried)
 		}
@@ -808,23 +800,13 @@ func TestChangedURL(t *testing.T) {
 		r.accept(ep, 2000)
 		after(time.Second)
 		n := r.update(ep, func(e *store.Endpoint) { e.URL = "http://127.0.0.1:9/new" })
-		r.mu.Lock()
-		before := 0
-		for _, a := range r.arrivals {
-			if a.endpoint == "old" {
-				before++
-			}
-		}
-		r.mu.Unlock()
+		before := len(r.got(ep))
 		after(10 * time.Minute)
 		old := r.got(ep)
 		if late := len(old) - before; late > n {
 			t.Errorf("%d arrivals at the old URL after the change, reported %d in flight", late, n)
 		}
-		r.mu.Lock()
-		all := slices.Clone(r.arrivals)
-		r.mu.Unlock()
-		once(t, all, 2000)
+		once(t, r.all(), 2000)
 		r.quiet()
 	})
 }
@@ -838,8 +820,8 @@ func TestDeletedEndpoint(t *testing.T) {
 		n, err := r.db.DeleteEndpoint(context.Background(), ep.ProjectID, ep.ID)
 		must(t, err)
 		before := len(r.got(ep))
-		if n == 0 || n != r.busy["a"] {
-			t.Errorf("%d in flight, said %d", r.busy["a"], n)
+		if n == 0 || n != r.busyAt("a") {
+			t.Errorf("%d in flight, said %d", r.busyAt("a"), n)
 		}
 		after(24 * time.Hour)
 		if now := len(r.got(ep)); now != before {

@@ -115,12 +115,46 @@ func (r *rig) crash() {
 	r.lost = append(r.lost, r.own.lost...)
 }
 
-// mortal is the store of a process that may be killed.
+// mortal is the store of a process that may be killed, and whose reads can be
+// held up before the engine sees what they brought.
 type mortal struct {
 	*store.DB
 	mu   sync.Mutex
 	dead bool
 	lost []*store.Outcome
+
+	rows, lane func() // called once, between the next read and its answer
+}
+
+// once takes a hook out.
+func (m *mortal) once(hook *func()) {
+	m.mu.Lock()
+	f := *hook
+	*hook = nil
+	m.mu.Unlock()
+	if f != nil {
+		f()
+	}
+}
+
+func (m *mortal) LoadDue(ctx context.Context, endpoint store.ID, after store.Place, limit, maxBytes int) ([]*store.Work, error) {
+	ws, err := m.DB.LoadDue(ctx, endpoint, after, limit, maxBytes)
+	if len(ws) > 0 {
+		m.once(&m.rows)
+	}
+	return ws, err
+}
+
+func (m *mortal) Lane(ctx context.Context, endpoint store.ID) (*store.Lane, error) {
+	l, err := m.DB.Lane(ctx, endpoint)
+	m.once(&m.lane)
+	return l, err
+}
+
+func (m *mortal) between(hook *func(), f func()) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	*hook = f
 }
 
 func (m *mortal) die() {
@@ -479,4 +513,22 @@ func (x *receiver) resetMost() {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	clear(x.most)
+}
+
+func (x *receiver) mostAt(endpoint string) int {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.most[endpoint]
+}
+
+func (x *receiver) busyAt(endpoint string) int {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.busy[endpoint]
+}
+
+func (x *receiver) all() []arrival {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.arrivals[:len(x.arrivals):len(x.arrivals)]
 }
