@@ -68,9 +68,6 @@ func (c *call) end() {
 
 // run is every request: who asks, may he, what does it do.
 func (c *call) run() {
-	if c.route.body > 0 {
-		c.r.Body = http.MaxBytesReader(c.w, c.r.Body, c.route.body)
-	}
 	err := c.s.authenticate(c)
 	if err == nil {
 		err = c.route.run(c)
@@ -146,9 +143,11 @@ func (c *call) body() ([]byte, error) {
 	}
 	size := c.r.ContentLength
 	if size > c.route.body {
-		c.w.Header().Set("Connection", "close") // do not read what is refused
 		return nil, bodyTooLarge(c.route.body)
 	}
+	// Not before: net/http closes gently what was not read, so that the caller
+	// gets to read the refusal, but only where the body is still its own.
+	c.r.Body = http.MaxBytesReader(c.w, c.r.Body, c.route.body)
 	if size < 0 || size > firstRead {
 		reserved := size
 		if size < 0 {

@@ -232,6 +232,9 @@ func TestAuthorizationForms(t *testing.T) {
 			t.Errorf("%q: %v", value, a.header)
 		}
 	}
+	if a := st.do(key[:len(key)-1], "GET", "/v1/events", nil).problem(kindKeyWrong); !strings.Contains(string(a.body), "checksum") {
+		t.Errorf("nothing says that the key is not whole: %s", a.body)
+	}
 	st.do(key, "GET", "/v1/events", nil, "Authorization", "Bearer "+key).problem(kindKeyWrong)
 	st.do("", "GET", "/v1/events?key="+key, nil).problem(kindKeyMissing)
 }

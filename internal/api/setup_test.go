@@ -97,7 +97,7 @@ func setup(tb testing.TB) *site {
 		}
 	})
 	text, prefix, hash := NewKey(KeyRoot)
-	if err := st.db.CreateKey(tb.Context(), &store.Key{Name: "root", Prefix: prefix}, hash); err != nil {
+	if err := st.db.CreateKey(tb.Context(), &store.Key{Name: "root", Prefix: prefix, Scopes: []string{"*"}}, hash); err != nil {
 		tb.Fatal(err)
 	}
 	st.root = text.Reveal()
