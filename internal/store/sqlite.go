@@ -19,7 +19,16 @@ import (
 )
 
 //go:embed migrations/*.sql
-var migrations embed.FS
+var migrationFiles embed.FS
+
+// migrations are this binary's.
+func migrations() fs.FS {
+	sub, err := fs.Sub(migrationFiles, "migrations")
+	if err != nil {
+		panic(err) // the directory is embedded
+	}
+	return sub
+}
 
 const (
 	dbFile = "malote.db"
@@ -69,7 +78,9 @@ func createFile(dir string) error {
 
 // migrate brings the schema up to this binary's. Each migration is one
 // transaction: a kill leaves it to be run again.
-func migrate(ctx context.Context, path string) error {
+func migrate(ctx context.Context, path string) error { return migrateTo(ctx, path, migrations()) }
+
+func migrateTo(ctx context.Context, path string, files fs.FS) error {
 	db, err := sql.Open("sqlite", dsn(path))
 	if err != nil {
 		return err
@@ -84,11 +95,7 @@ func migrate(ctx context.Context, path string) error {
 	if olderVersion(version, minSQLite) {
 		return fmt.Errorf("SQLite %s can corrupt a database in WAL mode; %s or newer is needed", version, minSQLite)
 	}
-	sub, err := fs.Sub(migrations, "migrations")
-	if err != nil {
-		return err
-	}
-	p, err := goose.NewProvider(goose.DialectSQLite3, db, sub, goose.WithDisableGlobalRegistry(true))
+	p, err := goose.NewProvider(goose.DialectSQLite3, db, files, goose.WithDisableGlobalRegistry(true))
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,8 @@
 package store_test
 
 import (
+	"flag"
+	"os"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -9,7 +11,16 @@ import (
 	"github.com/malote-dev/malote/internal/store/storetest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if os.Getenv(childDir) != "" {
+		child()
+		return
+	}
+	// A quarter of rapid's usual runs: each step is a real commit. The flag
+	// on the command line still decides.
+	_ = flag.Set("rapid.checks", "25")
+	goleak.VerifyTestMain(m)
+}
 
 func TestSQLite(t *testing.T) {
 	t.Parallel()
