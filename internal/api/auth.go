@@ -76,11 +76,17 @@ func NewKey(kind string) (text secret.Text, prefix string, hash [32]byte) {
 
 // HashKey is what the store knows a key by. A key has 160 random bits: a plain
 // hash is as hard to turn back as the key is to guess.
-func HashKey(text string) [32]byte { return sha256.Sum256([]byte(text)) }
+func HashKey(text string) [32]byte {
+	return sha256.Sum256(append(make([]byte, 0, 64), text...)) // a key's length: no allocation
+}
 
 func checksum(body string) string {
-	sum := binary.BigEndian.AppendUint32(nil, crc32.ChecksumIEEE([]byte(body)))
-	return keyEncoding.EncodeToString(sum)
+	crc := crc32.ChecksumIEEE(append(make([]byte, 0, 64), body...))
+	var sum [4]byte
+	binary.BigEndian.PutUint32(sum[:], crc)
+	var text [keySum]byte
+	keyEncoding.Encode(text[:], sum[:])
+	return string(text[:])
 }
 
 // mistyped reports whether a text looks like a key of this server and is none.

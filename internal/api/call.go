@@ -3,6 +3,7 @@ package api
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -15,8 +16,6 @@ import (
 	"runtime/debug"
 	"strconv"
 	"time"
-
-	"encoding/binary"
 
 	"github.com/malote-dev/malote/internal/store"
 )
@@ -34,6 +33,14 @@ type call struct {
 	status  int // of the answer; 0: none yet
 }
 
+// Values of headers that every answer shares; nobody changes them.
+var (
+	noStore = []string{"no-store"}
+	noSniff = []string{"nosniff"}
+	isJSON  = []string{"application/json"}
+	isFault = []string{"application/problem+json"}
+)
+
 // Memory for bodies. A body within firstRead is read at once; a larger one
 // takes its limit out of the common budget, so that callers that announce
 // much and send it slowly cannot fill the memory together.
@@ -48,8 +55,8 @@ func (s *server) begin(rt *route, w http.ResponseWriter, r *http.Request) *call 
 	binary.BigEndian.PutUint64(c.id[8:], rand.Uint64())
 	h := w.Header()
 	h["X-Request-Id"] = []string{requestID.Format(c.id)}
-	h["Cache-Control"] = []string{"no-store"}
-	h["X-Content-Type-Options"] = []string{"nosniff"}
+	h["Cache-Control"] = noStore
+	h["X-Content-Type-Options"] = noSniff
 	return c
 }
 
@@ -97,7 +104,7 @@ func (c *call) fail(err error) {
 	if err != nil { // no member of a problem can fail
 		body = []byte(`{"title":"The server failed","status":500}`)
 	}
-	c.write("application/problem+json", body)
+	c.write(isFault, body)
 }
 
 // answer writes a success.
@@ -106,13 +113,13 @@ func (c *call) answer(out any) error {
 	if err != nil {
 		return fmt.Errorf("encode the answer: %w", err)
 	}
-	c.write("application/json", body)
+	c.write(isJSON, body)
 	return nil
 }
 
-func (c *call) write(contentType string, body []byte) {
+func (c *call) write(contentType []string, body []byte) {
 	h := c.w.Header()
-	h["Content-Type"] = []string{contentType}
+	h["Content-Type"] = contentType
 	h["Content-Length"] = []string{strconv.Itoa(len(body))}
 	c.w.WriteHeader(c.status)
 	_, _ = c.w.Write(body) // a caller that is gone is no error of ours
@@ -126,7 +133,7 @@ type appender interface {
 // encode writes JSON with a newline behind it, for those who read it in a shell.
 func encode(v any) ([]byte, error) {
 	if a, ok := v.(appender); ok {
-		b, err := a.appendJSON(nil)
+		b, err := a.appendJSON(make([]byte, 0, 128))
 		return append(b, '\n'), err
 	}
 	var b bytes.Buffer

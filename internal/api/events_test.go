@@ -48,6 +48,23 @@ func TestEventAnswers(t *testing.T) {
 	st.do(narrow, "POST", "/v1/events", `{"type":"x","consumer":"*","data":1}`).problem(kindInvalid, "/consumer")
 }
 
+// TestAcceptedIsJSON: the answer that is written by hand is the one that
+// encoding/json would write.
+func TestAcceptedIsJSON(t *testing.T) {
+	t.Parallel()
+	for _, e := range []eventAccepted{
+		{}, {ID: "evt_1", Deliveries: 12}, {ID: "evt_1", Duplicate: true, More: true},
+		{ID: "evt_1", Unreached: `consumer a"b\c<é>` + "\u2028 has no endpoints", More: true},
+	} {
+		got, err := encode(e)
+		type plain eventAccepted
+		want, wantErr := encode(plain(e))
+		if string(got) != string(want) || err != nil || wantErr != nil {
+			t.Errorf("%s, want %s", got, want)
+		}
+	}
+}
+
 // TestKeyOfOneConsumer: it sends, sees and changes what is its consumer's, and
 // nothing else.
 func TestKeyOfOneConsumer(t *testing.T) {
