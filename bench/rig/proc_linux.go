@@ -97,3 +97,12 @@ func Traced(pid int) bool {
 	}
 	return true
 }
+
+// Free is how many bytes a file system has for us; 0 where it is not there.
+func Free(path string) int64 {
+	var s syscall.Statfs_t
+	if err := syscall.Statfs(path, &s); err != nil {
+		return 0
+	}
+	return int64(s.Bavail) * s.Bsize
+}

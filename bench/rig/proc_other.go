@@ -26,3 +26,6 @@ func KillChildren(int) {}
 
 // Traced needs Linux.
 func Traced(int) bool { return false }
+
+// Free needs Linux.
+func Free(string) int64 { return 0 }

@@ -68,7 +68,7 @@ func parse(args []string) (*options, error) {
 	only := f.String("parts", strings.Join(names, ","), "which parts, a comma between")
 	f.IntVar(&o.kills, "kills", 200, "crash: how often the server is killed")
 	f.IntVar(&o.terms, "terms", 10, "crash: how often it is asked to stop in between")
-	f.IntVar(&o.acks, "acks", 300, "powerloss: acknowledgements after which the power fails")
+	f.IntVar(&o.acks, "acks", 400, "powerloss: acknowledgements, after most of which the power fails once")
 	f.Uint64Var(&o.seed, "seed", uint64(time.Now().UnixNano()), "of every random choice of the harness")
 	f.DurationVar(&o.limit, "limit", 15*time.Minute, "end all of it, as a failure, after this time")
 	f.StringVar(&o.binary, "binary", "", "torture this binary instead of building one")
@@ -130,6 +130,8 @@ type harness struct {
 	dir    string
 	strace bool
 	keep   bool
+
+	scratch string // for what is written often and not kept; in memory where there is room
 }
 
 func newHarness(ctx context.Context, o *options) (*harness, error) {
@@ -148,13 +150,28 @@ func newHarness(ctx context.Context, o *options) (*harness, error) {
 			return nil, err
 		}
 	}
+	if h.scratch, err = scratch(h.dir); err != nil {
+		return nil, err
+	}
 	_, err = exec.LookPath("strace")
 	h.strace = err == nil
 	return h, nil
 }
 
 func (h *harness) close() {
+	_ = os.RemoveAll(h.scratch)
 	if !h.keep {
 		_ = os.RemoveAll(h.dir)
 	}
+}
+
+// scratch is a directory in memory if half a gigabyte is free there, else one
+// in dir.
+func scratch(dir string) (string, error) {
+	if rig.Free("/dev/shm") > 512<<20 {
+		if d, err := os.MkdirTemp("/dev/shm", "malote-torture-"); err == nil {
+			return d, nil
+		}
+	}
+	return os.MkdirTemp(dir, "scratch-")
 }

@@ -30,25 +30,18 @@ type trial struct {
 	calls []*call
 	keys  map[string]string // event id → idempotency key
 	api   *rig.API
+
+	chosen map[int]bool // acknowledgements, in order, that get an image
 }
 
 // powerLoss traces what the server writes and syncs, and looks, at each
 // acknowledgement, at what a power failure at that moment would have left.
 func powerLoss(ctx context.Context, h *harness) error {
-	t := &trial{h: h, keys: map[string]string{}}
+	t := &trial{h: h, keys: map[string]string{}, chosen: map[int]bool{}}
 	if err := t.record(ctx); err != nil {
 		return err
 	}
-	acks, syncs := 0, 0
-	for _, c := range t.calls {
-		if t.ackOf(c) != "" {
-			acks++
-		}
-		if strings.HasSuffix(c.name, "sync") && strings.HasPrefix(c.path, t.site.Data()) {
-			syncs++
-		}
-	}
-	fmt.Printf("  traced: %d acknowledgements, %d syncs of the data directory\n", acks, syncs)
+	acks := t.survey()
 	if acks < h.o.acks {
 		return fmt.Errorf("the trace shows %d acknowledgements of %d", acks, h.o.acks)
 	}
@@ -79,6 +72,31 @@ func powerLoss(ctx context.Context, h *harness) error {
 		return errors.New("the replay does not bite: a lying disk went unnoticed")
 	}
 	return nil
+}
+
+// survey counts what the trace shows and chooses the acknowledgements that
+// get an image: each while the files are small, then one in ten and those
+// that follow a checkpoint, when the database itself is written.
+func (t *trial) survey() (acks int) {
+	syncs, checkpoints, near := 0, 0, 0
+	for _, c := range t.calls {
+		if strings.HasSuffix(c.name, "sync") && strings.HasPrefix(c.path, t.site.Data()) {
+			syncs++
+			if strings.HasSuffix(c.path, ".db") {
+				checkpoints, near = checkpoints+1, 5
+			}
+		}
+		if t.ackOf(c) == "" {
+			continue
+		}
+		if acks < t.h.o.acks/2 || near > 0 || acks%10 == 0 {
+			t.chosen[acks] = true
+		}
+		acks, near = acks+1, near-1
+	}
+	fmt.Printf("  traced: %d acknowledgements, %d syncs in the data directory, %d of them of the database itself (checkpoints, start)\n",
+		acks, syncs, checkpoints)
+	return acks
 }
 
 // record lets a server live under the tracer and posts events to it.
@@ -143,7 +161,7 @@ func (t *trial) post(ctx context.Context) error {
 					return
 				}
 				key := "power-" + strconv.Itoa(n)
-				body := fmt.Appendf(nil, `{"type":"torture.event","consumer":"c%d","data":%s}`, rnd.IntN(consumers), makeData(n, rnd))
+				body := fmt.Appendf(nil, `{"type":"torture.event","consumer":"c%d","data":%s}`, rnd.IntN(consumers), t.data(n, rnd))
 				ans, err := t.api.Raw(ctx, http.MethodPost, "/v1/events", body, "Idempotency-Key", key)
 				if err == nil && ans.Status != http.StatusAccepted {
 					err = fmt.Errorf("answer %d %.200s", ans.Status, ans.Body)
@@ -165,6 +183,15 @@ func (t *trial) post(ctx context.Context) error {
 	}
 	wg.Wait()
 	return failed
+}
+
+// data are small for half of the events, then large, so that the write-ahead
+// log grows to its limit and a checkpoint falls into the trace.
+func (t *trial) data(n int, rnd *rand.Rand) []byte {
+	if n < t.h.o.acks/2 {
+		return makeData(n, rnd)
+	}
+	return fmt.Appendf(nil, `{"n":%d,"f":%q}`, n, strings.Repeat("malote ", 9000))
 }
 
 var accepted = []byte("HTTP/1.1 202 ")
@@ -214,7 +241,10 @@ func (t *trial) replay(ctx context.Context, lies int, torn bool) (*outcome, erro
 			continue
 		}
 		o.last = append(o.last, key)
-		image := filepath.Join(t.h.dir, "powerloss", "image")
+		if !t.chosen[len(o.last)-1] {
+			continue
+		}
+		image := filepath.Join(t.h.scratch, "image")
 		random := rnd
 		if !torn {
 			random = nil
@@ -234,11 +264,11 @@ func (t *trial) replay(ctx context.Context, lies int, torn bool) (*outcome, erro
 		if err := os.RemoveAll(image); err != nil {
 			return nil, err
 		}
-		if lies > 0 || torn || !t.keepImage(o.images-1) {
+		if lies > 0 || torn || !t.keepImage(len(o.last)-1) {
 			continue
 		}
 		// For the server to start on; the check has changed the other one.
-		if err := d.image(t.imageDir(o.images-1), nil); err != nil {
+		if err := d.image(t.imageDir(len(o.last)-1), nil); err != nil {
 			return nil, err
 		}
 	}
@@ -252,7 +282,8 @@ func (t *trial) imageDir(n int) string {
 	return filepath.Join(t.h.dir, "powerloss", fmt.Sprintf("image-%04d", n))
 }
 
-func (t *trial) keepImage(n int) bool { return (n+1)%max(t.h.o.acks/startedImages, 1) == 0 }
+// keepImage chooses those on which the server is started.
+func (t *trial) keepImage(n int) bool { return n%max(t.h.o.acks/startedImages, 1) == 0 }
 
 // startOnImages starts the server on some of the images and asks for every
 // event that was acknowledged by then.
