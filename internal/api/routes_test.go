@@ -1,13 +1,18 @@
 package api
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"net/http"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/malote-dev/malote/internal/ingest"
+	"github.com/malote-dev/malote/internal/rawjson"
 	"github.com/malote-dev/malote/internal/store"
 )
 
@@ -279,6 +284,29 @@ func TestPanicIsAProblem(t *testing.T) {
 	if resp, err := st.http.Do(req); err == nil {
 		resp.Body.Close()
 		t.Error("an aborted answer came")
+	}
+}
+
+// TestErrorsFindTheirProblem: what a layer below says, and what the caller hears.
+func TestErrorsFindTheirProblem(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		err   error
+		kind  kind
+		again bool // says when to ask again
+	}{
+		{store.ErrNotFound, kindNotFound, false}, {store.ErrConflict, kindConflict, false}, {store.ErrFull, kindFull, true},
+		{store.ErrClosed, kindUnavailable, true}, {store.ErrStale, kindUnavailable, true}, {ingest.ErrBusy, kindUnavailable, true},
+		{ingest.ErrDialect, kindUnavailable, true}, {context.Canceled, kindUnavailable, true}, {context.DeadlineExceeded, kindUnavailable, true},
+		{errors.New("canary"), kindInternal, false}, {&http.MaxBytesError{Limit: 7}, kindTooLarge, false},
+		{&rawjson.SyntaxError{Line: 1, Column: 2, Reason: "x"}, kindJSON, false}, {ingest.FieldErrors{{Pointer: "/a", Detail: "b"}}, kindInvalid, false},
+		{&ingest.ShapeError{Fields: ingest.FieldErrors{{Pointer: "/a", Detail: "b"}}}, kindShape, false},
+		{kindTooMany.problem("x"), kindTooMany, false},
+	} {
+		p := asProblem(fmt.Errorf("wrapped: %w", c.err))
+		if p.Type != problemType+c.kind.name || p.Status != c.kind.status || (p.header["Retry-After"] != "") != c.again || strings.Contains(p.Detail+p.Fix, "canary") {
+			t.Errorf("%v: %+v", c.err, p)
+		}
 	}
 }
 

@@ -65,7 +65,7 @@ func DecodeBatch(body []byte, limit int) ([]Item, error) {
 		}
 		r.Members(func(name []byte) {
 			if string(name) != "events" {
-				fields.add("/"+pointerText(name), "is not a field of a batch; the only one is events")
+				fields.addUnknown(name, "is not a field of a batch; the only one is events")
 				return
 			}
 			if seen++; seen > 1 {
@@ -123,7 +123,7 @@ func decodeEvent(r *rawjson.Reader, inBatch bool) (req Request, errs FieldErrors
 			at = len(eventFields)
 		}
 		if at < 0 {
-			errs.add("/"+pointerText(name), unknownField(string(name)))
+			errs.addUnknown(name, unknownField)
 			return
 		}
 		if seen[at] {
@@ -183,15 +183,24 @@ func text(r *rawjson.Reader, pointer string, errs *FieldErrors) (s string, ok bo
 	return s, ok
 }
 
-func unknownField(name string) string {
-	switch strings.ToLower(name) {
-	case "idempotency_key", "idempotencykey":
-		return "is not a field of a single event; send the key in the header Idempotency-Key"
-	case "id":
-		return "cannot be chosen; the answer holds the event's id (an Idempotency-Key header makes a repeat safe)"
+// addUnknown names a member that is not known. A body of nothing else must not
+// cost more than one that is right.
+func (es *FieldErrors) addUnknown(name []byte, detail string) {
+	if len(*es) >= MaxErrors {
+		return
 	}
-	return "is not a field of an event; the fields are " + strings.Join(eventFields, ", ")
+	if detail == unknownField {
+		switch strings.ToLower(string(name)) {
+		case "idempotency_key", "idempotencykey":
+			detail = "is not a field of a single event; send the key in the header Idempotency-Key"
+		case "id":
+			detail = "cannot be chosen; the answer holds the event's id (an Idempotency-Key header makes a repeat safe)"
+		}
+	}
+	es.add("/"+pointerText(name), detail)
 }
+
+const unknownField = "is not a field of an event; the fields are type, consumer, data, timestamp"
 
 // pointerText escapes a member's name for a JSON pointer (RFC 6901) and bounds it.
 func pointerText(name []byte) string {

@@ -173,6 +173,16 @@ func TestDecodeBatch(t *testing.T) {
 	}
 }
 
+// BenchmarkUnknownFields is the worst that a body of the batch route can hold.
+func BenchmarkUnknownFields(b *testing.B) {
+	body := []byte(`{"events":[{` + strings.Repeat(`"x":1,`, 8<<20/6) + `"x":1}]}`)
+	for b.Loop() {
+		if _, err := DecodeBatch(body, 10); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
 // FuzzDecode: what Decode accepts, encoding/json reads as the same values; what
 // it refuses, encoding/json refuses too, or a rule of this API says why.
 func FuzzDecode(f *testing.F) {
