@@ -112,13 +112,17 @@ func (e errSignal) Error() string { return e.String() }
 // wrappers pass on what the terminal has sent to all of its processes already.
 const sameSignal = 100 * time.Millisecond
 
-// untilSignal returns a context that ends with the first SIGINT or SIGTERM.
+// untilSignal returns a context that ends with the first SIGINT or SIGTERM, or
+// with SIGHUP (a closed terminal) unless nohup ignores it.
 // A second one ends the process at once: what is in flight may then be sent
 // again at the next start, nothing else is lost.
 func untilSignal(w io.Writer) (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	if !signal.Ignored(syscall.SIGHUP) {
+		signal.Notify(signals, syscall.SIGHUP)
+	}
 	done := make(chan struct{})
 	go func() {
 		var first time.Time
