@@ -56,6 +56,17 @@ func TestAcceptedDuringARead(t *testing.T) {
 	}, func(r *rig) { r.sweep = time.Hour })
 }
 
+// TestAcceptedDuringTheLastRead: more than memory holds comes in while a read
+// finds that there is nothing.
+func TestAcceptedDuringTheLastRead(t *testing.T) {
+	inBubble(t, func(t *testing.T, r *rig) {
+		ep := backlog(r, 0, func(ep *store.Endpoint) { r.accept(ep, 700) })
+		after(10 * time.Second)
+		once(t, r.got(ep), 700)
+		r.quiet()
+	}, func(r *rig) { r.sweep = time.Hour })
+}
+
 func TestPausedDuringARead(t *testing.T) {
 	inBubble(t, func(t *testing.T, r *rig) {
 		ep := backlog(r, 5, func(ep *store.Endpoint) { r.update(ep, setState(store.Paused)) })

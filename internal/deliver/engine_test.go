@@ -404,7 +404,7 @@ func TestRetryNow(t *testing.T) {
 		}
 		_ = start
 		r.quiet()
-	})
+	}, func(r *rig) { r.sweep = time.Minute })
 }
 
 func TestGoneDisables(t *testing.T) {
@@ -431,13 +431,32 @@ func TestGoneDisables(t *testing.T) {
 	})
 }
 
+// TestGoneStopsAtOnce: from the first 410 on nothing starts, also before the
+// endpoint's new state is written.
+func TestGoneStopsAtOnce(t *testing.T) {
+	inBubble(t, func(t *testing.T, r *rig) {
+		ep := r.endpoint("standard", "a")
+		r.answers(func(a arrival) reply {
+			return reply{status: 410, after: time.Duration(a.seq+1) * 10 * time.Millisecond}
+		})
+		r.accept(ep, 100)
+		after(time.Minute)
+		if n := len(r.got(ep)); n != 16 {
+			t.Errorf("%d arrivals", n)
+		}
+		if s := r.states(ep); s[store.Failed] != 16 || s[store.Pending] != 84 {
+			t.Errorf("%v", s)
+		}
+	})
+}
+
 // TestPausesAfterTen: gabinete360's channel is paused by its tenth exhausted delivery.
 func TestPausesAfterTen(t *testing.T) {
 	inBubble(t, func(t *testing.T, r *rig) {
 		ep := r.endpoint("gabinete360", "a")
 		r.always(reply{status: 400})
 		r.accept(ep, 12)
-		after(80 * 24 * time.Hour)
+		after(100 * time.Hour)
 		now := r.reread(ep)
 		if now.State != store.Disabled || now.FailureCount != 10 {
 			t.Errorf("%s after %d", now.State, now.FailureCount)

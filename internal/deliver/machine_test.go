@@ -26,7 +26,7 @@ func TestEngineAndStoreKeepTheirPromises(t *testing.T) {
 	t.Parallel()
 	cases, few := 0, flag.Lookup("rapid.checks").Value.String() == "100"
 	rapid.Check(t, func(rt *rapid.T) {
-		if cases++; few && cases > 15 {
+		if cases++; few && cases > 10 {
 			return // a case costs a fifth of a second: more of them with -rapid.checks
 		}
 		var failure any
@@ -78,13 +78,17 @@ type ban struct {
 func newMachine(t *testing.T, rt *rapid.T) *machine {
 	m := &machine{rt: rt, events: map[string]*modelEvent{}, byHand: map[store.ID]int{}}
 	m.r = newRig(t, func(r *rig) {
-		r.limits = Limits{Grace: 2 * time.Second, PerEndpoint: 3, Memory: rapid.SampledFrom([]int64{4 << 10, 64 << 20}).Draw(rt, "memory")}
+		r.limits = Limits{
+			Grace: 2 * time.Second, PerEndpoint: 3, Memory: rapid.SampledFrom([]int64{4 << 10, 64 << 20}).Draw(rt, "memory"),
+			PerHost: rapid.SampledFrom([]int{1, 2, 64}).Draw(rt, "perHost"), Global: rapid.SampledFrom([]int{1, 2, 512}).Draw(rt, "global"),
+		}
 		r.catalog = catalogWithBrisk(t)
 		r.sweep = time.Minute
 	})
 	m.r.start()
 	for i, dialect := range []string{"tarefa", "brisk", "brisk"} {
-		m.eps = append(m.eps, m.r.endpoint(dialect, fmt.Sprintf("e%d-0", i)))
+		name := fmt.Sprintf("e%d-0", i)
+		m.eps = append(m.eps, m.r.endpoint(dialect, name, func(e *store.Endpoint) { e.URL = "http://127.0.0.1:9/" + name }))
 		m.kinds = append(m.kinds, 0)
 	}
 	m.r.receiver.answers(m.reply)
@@ -286,7 +290,7 @@ func (m *machine) drain() {
 		m.lift(fmt.Sprint("pause of ", i))
 		m.r.update(m.eps[i], setState(store.Active))
 	}
-	after(12 * time.Hour)
+	after(4 * time.Hour)
 }
 
 // check compares model, receiver and rows.

@@ -415,7 +415,7 @@ func (e *Engine) notice(p store.PendingEndpoint, starting bool, now time.Time) {
 		return
 	}
 	l.inherited = l.inherited || starting && l.last == nil
-	if l.loading || l.turn.in != nil || l.shut || l.config != nil && !l.gate.active {
+	if l.loading || l.turn.in == &e.ready || l.shut || l.config != nil && !l.gate.active {
 		return
 	}
 	if !l.knows(p.DueAt) {

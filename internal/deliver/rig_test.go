@@ -31,11 +31,12 @@ type rig struct {
 	sender  Sender
 	log     *strings.Builder
 
-	db    *store.DB
-	own   *mortal
-	e     *Engine
-	stop  context.CancelFunc
-	ended chan error
+	db      *store.DB
+	own     *mortal
+	e       *Engine
+	metrics *prometheus.Registry
+	stop    context.CancelFunc
+	ended   chan error
 	*receiver
 
 	projects map[string]*store.Project // by dialect
@@ -78,9 +79,10 @@ func (r *rig) start() {
 	r.db, err = store.Open(context.Background(), store.Options{Dir: r.dir, Keyring: r.ring, Logger: slog.New(slog.DiscardHandler)})
 	must(r.t, err)
 	r.own = &mortal{DB: r.db}
+	r.metrics = prometheus.NewRegistry()
 	r.e = New(Options{
 		Store: r.own, Sender: r.sender, Dialects: r.catalog.Lookup, Limits: r.limits,
-		Logger: slog.New(slog.NewTextHandler(&lockedWriter{w: r.log}, nil)), Metrics: prometheus.NewRegistry(),
+		Logger: slog.New(slog.NewTextHandler(&lockedWriter{w: r.log}, nil)), Metrics: r.metrics,
 	})
 	r.e.pace = r.sweep
 	r.db.SetOwner(r.e)
@@ -123,7 +125,23 @@ type mortal struct {
 	dead bool
 	lost []*store.Outcome
 
+	refuse error // finishes fail with it
+	stuck  bool  // finishes wait
+	queue  []func()
+
 	rows, lane func() // called once, between the next read and its answer
+}
+
+// set changes how the store behaves, and lets go of what is stuck if that is over.
+func (m *mortal) set(refuse error, stuck bool) {
+	m.mu.Lock()
+	m.refuse, m.stuck = refuse, stuck
+	q := m.queue
+	m.queue = nil
+	m.mu.Unlock()
+	for _, f := range q {
+		f()
+	}
 }
 
 // once takes a hook out.
@@ -139,9 +157,7 @@ func (m *mortal) once(hook *func()) {
 
 func (m *mortal) LoadDue(ctx context.Context, endpoint store.ID, after store.Place, limit, maxBytes int) ([]*store.Work, error) {
 	ws, err := m.DB.LoadDue(ctx, endpoint, after, limit, maxBytes)
-	if len(ws) > 0 {
-		m.once(&m.rows)
-	}
+	m.once(&m.rows)
 	return ws, err
 }
 
@@ -166,8 +182,16 @@ func (m *mortal) die() {
 func (m *mortal) Finish(o *store.Outcome, done func(error)) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.dead {
+	switch {
+	case m.dead:
 		m.lost = append(m.lost, o)
+		return
+	case m.refuse != nil:
+		err := m.refuse
+		time.AfterFunc(time.Millisecond, func() { done(err) })
+		return
+	case m.stuck:
+		m.queue = append(m.queue, func() { m.DB.Finish(o, done) })
 		return
 	}
 	m.DB.Finish(o, done)

@@ -25,6 +25,7 @@ type host struct {
 // the ready ring, in its host's line, under a timer, or nowhere, where only
 // an event can change its lot. It starts reads that are due.
 func (e *Engine) place(l *lane, now time.Time) {
+	wasReady := l.turn.in == &e.ready
 	l.turn.leave()
 	wake, shut, line := e.lookAt(l, now)
 	if shut != l.shut {
@@ -44,6 +45,9 @@ func (e *Engine) place(l *lane, now time.Time) {
 	e.timers.set(l, wake)
 	if !wake.IsZero() {
 		e.arm(wake, now)
+	}
+	if wasReady && line != &e.ready && l.config != nil {
+		e.callUp(l.config.host, now) // it may have stood in another's place
 	}
 }
 
@@ -94,11 +98,8 @@ func (e *Engine) open(now time.Time) bool {
 // delivery that is due first, already counted as in flight. The lane goes to
 // the end of the ring. nil: nothing can start now.
 func (e *Engine) next(now time.Time) *item {
-	for e.open(now) {
-		l := e.ready.pop()
-		if l == nil {
-			return nil
-		}
+	for e.open(now) && e.ready.n > 0 {
+		l := e.ready.first.lane
 		var it *item
 		if _, _, line := e.lookAt(l, now); line == &e.ready {
 			it = e.take(l, now)
@@ -106,9 +107,6 @@ func (e *Engine) next(now time.Time) *item {
 		e.place(l, now)
 		if it != nil {
 			return it
-		}
-		if l.config != nil {
-			e.callUp(l.config.host, now) // it may have stood in another's place
 		}
 	}
 	return nil
