@@ -108,10 +108,16 @@ func (c *crash) begin(ctx context.Context, wrap []string) (*rig.Server, error) {
 	return server, nil
 }
 
-// end kills whatever is left of a life.
+// end kills whatever is left of a life. Under strace that is its child; strace
+// ends when the child is gone, with its port and its lock.
 func (c *crash) end(server *rig.Server) {
-	if len(c.site.Wrap) > 0 { // strace ends when the server does
+	if len(c.site.Wrap) > 0 {
 		rig.KillChildren(server.Pid)
+		select {
+		case <-server.Done():
+			return
+		case <-time.After(5 * time.Second):
+		}
 	}
 	server.Kill()
 }
