@@ -152,6 +152,23 @@ func TestBodyIsWhatIsSent(t *testing.T) {
 	}
 }
 
+// TestBodyWithID: so is the id that a project adds to the body.
+func TestBodyWithID(t *testing.T) {
+	t.Parallel()
+	st := setup(t)
+	project := st.do(st.root, "POST", "/v1/projects", `{"name":"x","environment":"development","dialect":"connectvets","body_id":true}`).want(201).text("id")
+	key := st.key(project)
+	ep := st.endpoint(key, "acme")
+	st.do(key, "POST", "/v1/events", `{"type":"note.completed","consumer":"acme","data":{}}`).want(202)
+	id := st.walk(key, "/v1/deliveries")[0]
+	st.finish(ep, store.Pending, store.Attempt{Class: store.ClassDNS})
+	var page list[attemptReply]
+	a := st.do(key, "GET", "/v1/deliveries/"+id+"/attempts", nil).want(200)
+	if err := json.Unmarshal(a.body, &page); err != nil || !strings.HasPrefix(*page.Data[0].Request.Body, `{"id":"`) {
+		t.Errorf("%s", a.body)
+	}
+}
+
 func TestRetryAndCancel(t *testing.T) {
 	t.Parallel()
 	st := setup(t)

@@ -218,6 +218,7 @@ func TestHashTellsRequestsApart(t *testing.T) {
 	at := time.Unix(1_700_000_000, 0)
 	rs := []Request{
 		{Type: "a", Consumer: "b", Data: []byte("1")},
+		{Type: "a", Consumer: "c", Data: []byte("1")},
 		{Type: "ab", Consumer: "", Data: []byte("1")},
 		{Type: "", Consumer: "ab", Data: []byte("1")},
 		{Type: "a", Consumer: "b1", Data: nil},
@@ -236,7 +237,7 @@ func TestHashTellsRequestsApart(t *testing.T) {
 		seen[h] = n
 	}
 	same := Request{Type: "a", Consumer: "b", Data: []byte("1"), Timestamp: at.In(time.FixedZone("x", 3600))}
-	if same.hash() != rs[5].hash() {
+	if same.hash() != rs[6].hash() {
 		t.Error("the same moment in another zone is another request")
 	}
 }
