@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	mathrand "math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -70,14 +71,21 @@ func NewSite(ctx context.Context, binary, dir string) (*Site, error) {
 	return s, err
 }
 
-// FreeAddr is a loopback address whose port was free a moment ago.
+// FreeAddr is a loopback address whose port was free a moment ago. It lies
+// below the ports that systems give to outgoing connections: one of those that
+// dials a server while it is being restarted could be given the server's own
+// port, and keep it.
 func FreeAddr() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
+	const first, count = 20_000, 12_000
+	var err error
+	for range 100 {
+		var l net.Listener
+		if l, err = net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", first+mathrand.N(count))); err == nil {
+			defer l.Close()
+			return l.Addr().String(), nil
+		}
 	}
-	defer l.Close()
-	return l.Addr().String(), nil
+	return "", err
 }
 
 // Server is one life of the binary on a site.

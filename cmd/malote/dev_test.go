@@ -131,7 +131,7 @@ func TestDevKeepsItsKeysToItself(t *testing.T) {
 func TestDevFindsAnotherReceiverPort(t *testing.T) {
 	t.Parallel()
 	env := clean(t)
-	args := []string{"dev", "--listen", freeAddr(t), "--receiver", "127.0.0.1:0"}
+	args := []string{"dev", "--listen", freeAddr(t), "--receiver", freeAddr(t)}
 	p := start(t, env, args...)
 	first := p.waitFor("Ctrl-C")
 	curl := curlIn(t, first)
