@@ -47,7 +47,9 @@ func (db *DB) setTrouble(err error) {
 		}
 		return
 	}
-	db.trouble.Store(&err)
+	if db.trouble.Swap(&err) == nil {
+		db.log.Error("the store cannot write", "error", err)
+	}
 }
 
 // oldestDue remembers the answer for a while: finding it takes a look at

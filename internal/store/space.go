@@ -78,12 +78,15 @@ func (s *space) load() {
 	s.ballast = true
 }
 
-// emergency gives up the ballast, where there is one, and refuses events
-// until the file system is asked again.
+// emergency gives up the ballast, where there is one, and has events refused
+// until there is room for it again.
 func (s *space) emergency() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	had := s.ballast
+	if s.minFree >= 0 {
+		s.low = fmt.Errorf("the disk of %s is full: %w", s.dir, ErrFull)
+	}
 	s.ballast = false
 	_ = os.Remove(filepath.Join(s.dir, ballastFile))
 	return had

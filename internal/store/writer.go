@@ -358,7 +358,11 @@ func (w *writer) later(in *inbox, f fault, err error) {
 		}
 	}
 	w.db.setTrouble(cause)
-	w.db.log.Error("the store cannot write", "error", err)
+	if f == faultFull && in.size() > 1 {
+		w.refuseEvents(in, cause)
+		w.apart(in) // what makes room may still fit, alone
+		return
+	}
 	finishes := append([]finishOp(nil), in.finishes...)
 	in.finishes = nil
 	w.refuse(in, cause)
