@@ -184,7 +184,7 @@ func checkEvents(t *testing.T, c *client.Client, endpoint string) {
 	if string(got.Data) != string(data) || !got.Timestamp.Equal(at) || got.IdempotencyKey != "k" {
 		t.Errorf("%+v %s", got, got.Data)
 	}
-	if _, err := c.Send(ctx, client.NewEvent{Type: "a", Consumer: "acme", Data: json.RawMessage(`1},"type":"b"`)}); err == nil {
+	if _, err := c.Send(ctx, client.NewEvent{Type: "a", Consumer: "acme", Data: json.RawMessage(`1},"type":"b"`)}); err == nil || !strings.Contains(err.Error(), "is not JSON") {
 		t.Error("data that breaks out of its place is sent")
 	}
 	b := must(c.SendBatch(ctx, []client.NewEvent{

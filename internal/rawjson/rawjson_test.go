@@ -28,6 +28,9 @@ func TestCheck(t *testing.T) {
 		{`{"a":1,}`, "a member's name"}, {`{"a"}`, "a colon"}, {`{a:1}`, "a member's name"}, {`{'a':1}`, "a member's name"}, {`{"a":}`, "a value"}, {`{"a":1`, "a comma or }"},
 		{`"abc`, "no closing quote"}, {"\"a\nb\"", "a control character"}, {`"\x"`, "a backslash must begin"}, {`"\u12"`, "a backslash"}, {`"\`, "a backslash"},
 		{"\"0123456789abc\x1f\"", "line 1, column 15: a control character"},
+		{"\"012\x00456789abcdef0123456789\"", "line 1, column 5: a control character"},
+		{"\"0123456789a\ncdef0123456789\"", "line 1, column 13: a control character"},
+		{"\"éééé\x7f\u00a0ÿ😀😀 0123\"", ""},
 		{"{\"a\":\n  bad}", "line 2, column 3: a value"},
 		{`]`, "a value"}, {`}`, "a value"}, {"\x00", "a value"},
 	}
@@ -112,7 +115,7 @@ func TestTextRefusesHalfASurrogatePair(t *testing.T) {
 
 var seeds = []string{
 	`{"type":"a","data":{"x":[1,2.5e-3,"\u00e9\ud83d\ude00"]}}`, `[[[]]]`, `"\ud800"`, `{"a":1,"a":2}`, "\xef\xbb\xbf1",
-	"\"\x7f\x80\"", `{"a" : [ true , false , null ] }`, `1e`, `-0.0E+1`, `"0123456789\"abc\\"`, "\"01234567\x01\"", "[1,\n2", `{"":""}`,
+	"\"\x7f\x80\"", `{"a" : [ true , false , null ] }`, `1e`, `-0.0E+1`, `"0123456789\"abc\\"`, "\"01234567\x01\"", "[1,\n2", `{"":""}`, "\"012\x00456789abcdef0123456789\"",
 }
 
 // FuzzCheck: accepts exactly what encoding/json accepts in valid UTF-8, and
