@@ -47,6 +47,7 @@ func growth(ctx context.Context, s *stage) error {
 			continue
 		}
 		sec.fact(fmt.Sprintf("CPU for each delivery at %d to at %d stored", size, s.o.growth[0]), m.CPUPer1000/empty.malote.CPUPer1000, "times")
+		sec.fact(fmt.Sprintf("CPU for each delivery at %d to at %d, each to its yardstick", size, s.o.growth[0]), now.cpu()/empty.cpu(), "times")
 		sec.fact(fmt.Sprintf("delivered/s at %d to at %d, each to its yardstick", size, s.o.growth[0]), now.rate()/empty.rate(), "times")
 	}
 	return nil
