@@ -949,3 +949,67 @@ func TestOneEventTwoEndpoints(t *testing.T) {
 		}
 	})
 }
+
+// TestRestartStartsSlowly: what waited through a restart does not come all at once.
+func TestRestartStartsSlowly(t *testing.T) {
+	inBubble(t, func(t *testing.T, r *rig) {
+		ep := r.endpoint("tarefa", "a")
+		r.always(reply{after: 10 * time.Second})
+		r.accept(ep, 50)
+		after(time.Second)
+		r.halt()
+		r.resetMost()
+		r.start()
+		after(9 * time.Second)
+		if n := r.mostAt("a"); n != 1 {
+			t.Errorf("%d at once", n)
+		}
+		after(time.Minute)
+		if n := r.mostAt("a"); n != 16 {
+			t.Errorf("%d at once later", n)
+		}
+	})
+}
+
+// TestKeptAnswersAreBounded: a dead endpoint's error pages do not fill the disk.
+func TestKeptAnswersAreBounded(t *testing.T) {
+	inBubble(t, func(t *testing.T, r *rig) {
+		ep := r.endpoint("tarefa", "a", func(e *store.Endpoint) { e.RateLimit = 10_000 })
+		r.always(reply{status: 404, body: make([]byte, 1<<20)})
+		r.accept(ep, 200)
+		after(10 * time.Second)
+		kept, whole := 0, 0
+		for _, d := range r.deliveries(ep) {
+			for _, a := range r.attempts(d) {
+				kept += len(a.ResponseBody)
+				if len(a.ResponseBody) == answerMax {
+					whole++
+				}
+			}
+		}
+		if whole < 16 || kept > answerBudget+16*answerMax+200*answerMin {
+			t.Errorf("%d bytes kept, %d whole", kept, whole)
+		}
+	})
+}
+
+// TestRotation: a secret signs until its end, and not after.
+func TestRotation(t *testing.T) {
+	inBubble(t, func(t *testing.T, r *rig) {
+		ep := r.endpoint("standard", "a", func(e *store.Endpoint) {
+			old := e.Secrets[0]
+			old.ExpiresAt = time.Now().Add(time.Hour)
+			e.Secrets = []store.SigningSecret{{Value: "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD", CreatedAt: time.Now()}, old}
+		})
+		r.accept(ep, 1)
+		after(2 * time.Hour)
+		r.accept(ep, 1)
+		after(time.Second)
+		got := r.got(ep)
+		for i, want := range []int{2, 1} {
+			if n := len(strings.Fields(got[i].fields["webhook-signature"])); n != want {
+				t.Errorf("request %d carries %d signatures, want %d", i+1, n, want)
+			}
+		}
+	}, func(r *rig) { r.sweep = time.Hour })
+}

@@ -455,7 +455,7 @@ func (x *receiver) Send(ctx context.Context, req *egress.Request) (*egress.Respo
 	}
 	resp.Status = orDefault(ans.status, 200)
 	how.status = resp.Status
-	resp.RetryAfter, resp.Body = ans.retryAfter, ans.body
+	resp.RetryAfter, resp.Body = ans.retryAfter, ans.body[:min(len(ans.body), req.MaxBody)]
 	resp.Timings.Connect = time.Microsecond
 	return resp, nil
 }
