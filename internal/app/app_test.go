@@ -174,7 +174,7 @@ func TestOwnPortIsForbidden(t *testing.T) {
 		own := o.policy(l).Own
 		port, ok := l.Addr().(*net.TCPAddr)
 		if !ok || len(own) != 1 || own[0].Port() != port.AddrPort().Port() || !own[0].Addr().IsValid() {
-			t.Errorf("%s: own is %v", addr, own)
+			t.Fatalf("%s: own is %v", addr, own)
 		}
 		if addr == ":0" && !own[0].Addr().IsUnspecified() {
 			t.Errorf("%s: own is %v, want the port on any address", addr, own)
