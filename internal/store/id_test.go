@@ -20,7 +20,7 @@ func TestKeysAndIDs(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		m := testKeys(t, 0)
-		now := time.UnixMilli(rapid.Int64Range(0, 1<<43-1000).Draw(t, "now"))
+		now := time.UnixMilli(rapid.Int64Range(0, 1<<43-1_000_000).Draw(t, "now"))
 		var last key
 		var lastID ID
 		for range 20 {

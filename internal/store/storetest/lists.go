@@ -12,7 +12,7 @@ import (
 
 var listCases = map[string]func(*shelf){
 	"EveryFilterEveryPage": func(s *shelf) {
-		all, events := s.mixed(400)
+		all, events := s.mixed(250)
 		r := rand.New(rand.NewPCG(1, 2))
 		for range 150 {
 			f := randomFilter(r, all)
