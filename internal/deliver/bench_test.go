@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -79,18 +81,103 @@ func BenchmarkDrain(b *testing.B) {
 	r.close(b)
 }
 
+// BenchmarkLatency accepts 50 events a second, one at a time, and reports how
+// long each takes from the call to its arrival.
+func BenchmarkLatency(b *testing.B) {
+	r := newBenchRig(b)
+	data := []byte(`{"x":"` + strings.Repeat("x", 1010) + `"}`)
+	var accepts, arrivals []time.Duration
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	b.ResetTimer()
+	for i := range b.N {
+		<-tick.C
+		start := time.Now()
+		r.accept(b, r.eps[i%len(r.eps)], data)
+		accepts = append(accepts, time.Since(start))
+		for r.got.Load() <= int64(i) {
+			<-r.arrived
+		}
+		arrivals = append(arrivals, time.Since(start))
+	}
+	b.StopTimer()
+	for name, ds := range map[string][]time.Duration{"accept": accepts, "arrival": arrivals} {
+		slices.Sort(ds)
+		b.ReportMetric(float64(ds[len(ds)/2].Microseconds())/1000, name+"-p50-ms")
+		b.ReportMetric(float64(ds[len(ds)*99/100].Microseconds())/1000, name+"-p99-ms")
+	}
+	r.close(b)
+}
+
+// BenchmarkBacklog restarts with b.N deliveries pending for an endpoint that
+// never answers (use -benchtime 1000000x), and reports how long a healthy
+// neighbour's deliveries take beside it.
+func BenchmarkBacklog(b *testing.B) {
+	r := newBenchRig(b)
+	data := []byte(`{"x":"` + strings.Repeat("x", 1010) + `"}`)
+	hole, err := net.Listen("tcp", "127.0.0.1:0")
+	must(b, err)
+	defer hole.Close()
+	dead := r.endpoint("standard", "dead", func(e *store.Endpoint) { e.URL = fmt.Sprintf("http://%s/dead", hole.Addr()) })
+	r.subs[0], err = r.db.Subscriptions(context.Background(), dead.ProjectID, dead.Consumer)
+	must(b, err)
+	r.stop()
+	<-r.ended
+	for from := 0; from < b.N; from += 1000 {
+		items := make([]*store.Acceptance, min(1000, b.N-from))
+		for i := range items {
+			items[i] = r.acceptance(dead, data)
+		}
+		_, err := r.db.Accept(context.Background(), items)
+		must(b, err)
+	}
+	runtime.GC()
+	r.engine()
+	b.ResetTimer()
+	start := time.Now()
+	r.run()
+	var took []time.Duration
+	var first time.Duration
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for i := range 500 {
+		<-tick.C
+		at := time.Now()
+		r.accept(b, r.eps[i%len(r.eps)], data)
+		for r.got.Load() <= int64(i) {
+			<-r.arrived
+		}
+		took = append(took, time.Since(at))
+		if i == 0 {
+			first = time.Since(start)
+		}
+	}
+	b.StopTimer()
+	slices.Sort(took)
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	b.ReportMetric(float64(first.Microseconds())/1000, "first-ms")
+	b.ReportMetric(float64(took[250].Microseconds())/1000, "neighbour-p50-ms")
+	b.ReportMetric(float64(took[495].Microseconds())/1000, "neighbour-p99-ms")
+	b.ReportMetric(float64(m.HeapInuse)/(1<<20), "heap-MB")
+	b.ReportMetric(float64(r.e.memory)/(1<<20), "held-MB")
+	r.e.limits.Grace = time.Millisecond
+	r.close(b)
+}
+
 type benchRig struct {
 	*rig
 	eps     []*store.Endpoint
 	subs    []*store.Subscriptions
 	got     atomic.Int64
+	arrived chan struct{}
 	ln      net.Listener
 	client  *egress.Client
 	serving sync.WaitGroup
 }
 
 func newBenchRig(b *testing.B) *benchRig {
-	r := &benchRig{rig: newRig(b)}
+	r := &benchRig{rig: newRig(b), arrived: make(chan struct{}, 1)}
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	must(b, err)
 	r.ln = ln
@@ -171,6 +258,10 @@ func (r *benchRig) serve(ln net.Listener) {
 					return
 				}
 				r.got.Add(1)
+				select {
+				case r.arrived <- struct{}{}:
+				default:
+				}
 				if _, err := c.Write([]byte("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")); err != nil {
 					return
 				}
