@@ -156,7 +156,7 @@ func (b *batch) enqueue(project, event key, e *Event, first key, targets []targe
 // has to go on, 0 where it does not.
 func (b *batch) targets(project key, a *Acceptance) (_ []target, next key, err error) {
 	if a.Broadcast {
-		return b.match(project, a.Event.Type, 0, b.lastEndpoint())
+		return b.match(project, a.Event.Type, 0, b.lastEndpoint(), fanoutFirst)
 	}
 	targets := make([]target, 0, len(a.Endpoints))
 	for _, id := range a.Endpoints {

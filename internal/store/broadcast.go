@@ -6,13 +6,14 @@ import (
 )
 
 const (
-	fanoutSlice = 1000 // deliveries of one transaction
+	fanoutFirst = 1000 // deliveries that are made with the event
+	fanoutSlice = 250  // deliveries of each transaction after that: others wait for it
 	fanoutScan  = 4000 // endpoints that one transaction looks at
 )
 
 // match finds the endpoints of a project after one key and up to another that
-// want a type, at most [fanoutSlice]. next is where to go on, 0 at the end.
-func (b *batch) match(project key, eventType string, after, bound key) (_ []target, next key, err error) {
+// want a type, at most limit. next is where to go on, 0 at the end.
+func (b *batch) match(project key, eventType string, after, bound key, limit int) (_ []target, next key, err error) {
 	var targets []target
 	scanned := 0
 	err = b.rows("SELECT k, consumer, event_types FROM endpoints WHERE project=? AND deleted_at=0 AND k>? AND k<=? ORDER BY k LIMIT ?",
@@ -24,7 +25,7 @@ func (b *batch) match(project key, eventType string, after, bound key) (_ []targ
 			if err := scan(&t.endpoint, &t.consumer, &types); err != nil {
 				return false, err
 			}
-			if scanned == fanoutScan || len(targets) == fanoutSlice {
+			if scanned == fanoutScan || len(targets) == limit {
 				next = after
 				return false, nil
 			}
@@ -67,7 +68,7 @@ func (b *batch) fanOut() error {
 		b.chores.fanouts--
 		return b.exec("DELETE FROM fanouts WHERE event=?", event)
 	}
-	targets, next, err := b.match(project, e.Type, cursor, bound)
+	targets, next, err := b.match(project, e.Type, cursor, bound, fanoutSlice)
 	if err != nil {
 		return err
 	}

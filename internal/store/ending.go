@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-const deleteSlice = 500 // pending deliveries that one transaction cancels
+const deleteSlice = 200 // pending deliveries that one transaction cancels
 
 // deleteEndpoint marks an endpoint deleted and forgets its secrets. Its
 // pending deliveries are cancelled by and by; from the commit on none is sent.

@@ -43,6 +43,8 @@ const (
 	readerCount  = 3
 )
 
+var busyPragma = fmt.Sprintf("PRAGMA busy_timeout=%d", busyMillis)
+
 // dsn names a database file with the settings of every connection. No mmap:
 // an I/O error under it would kill the process without a word.
 func dsn(path string, pragmas ...string) string {

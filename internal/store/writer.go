@@ -12,16 +12,14 @@ import (
 // How the writer gathers. A commit costs about as much as ten events in it,
 // so under load it waits for company; alone, an event is committed at once.
 const (
-	crowd        = 4                      // items in the last commit from which on there is load
-	gatherFor    = 2 * time.Millisecond   // under load: the least time between commits
-	finishFor    = 3 * time.Millisecond   // nobody waits for a finish: how long it may wait for company
-	maxBatch     = 512                    // items of one commit
-	maxWaiting   = 64 << 20               // bytes of events that may wait
-	flushAfter   = time.Second            // age of the oldest event not yet in the lists
-	flushAt      = 4096                   // events not yet in the lists
-	retryAfter   = 250 * time.Millisecond // after the disk was full or the database locked
-	checkpointAt = 4000                   // pages in the write-ahead log
-	checkEvery   = 32                     // commits after which its length is asked for
+	crowd      = 4                      // items in the last commit from which on there is load
+	gatherFor  = 2 * time.Millisecond   // under load: the least time between commits
+	finishFor  = 3 * time.Millisecond   // nobody waits for a finish: how long it may wait for company
+	maxBatch   = 512                    // items of one commit
+	maxWaiting = 64 << 20               // bytes of events that may wait
+	flushAfter = time.Second            // age of the oldest event not yet in the lists
+	flushAt    = 4096                   // events not yet in the lists
+	retryAfter = 250 * time.Millisecond // after the disk was full or the database locked
 )
 
 // Counters are what the writer did since the store was opened.
@@ -90,7 +88,7 @@ type writer struct {
 
 	prune pruneRound
 
-	sinceCheckpoint int // commits
+	log *checkpointer
 
 	commits, accepted, finished atomic.Uint64
 }
@@ -113,15 +111,25 @@ func newWriter(ctx context.Context, db *DB, path string) (*writer, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &writer{db: db, c: c, pool: p, wake: make(chan struct{}, 1), ended: make(chan struct{})}
+	log, err := newCheckpointer(ctx, path)
+	if err != nil {
+		p.give(c)
+		p.close()
+		return nil, err
+	}
+	w := &writer{db: db, c: c, pool: p, log: log, wake: make(chan struct{}, 1), ended: make(chan struct{})}
 	w.batch = batch{w: w, db: db, c: c}
 	return w, nil
 }
 
-func (w *writer) start() { go w.loop() }
+func (w *writer) start() {
+	w.log.start()
+	go w.loop()
+}
 
 // abandon closes a writer that was never started.
 func (w *writer) abandon() {
+	w.log.pool.close()
 	w.pool.give(w.c)
 	w.pool.close()
 }
@@ -201,7 +209,7 @@ func (w *writer) loop() {
 		in, closed := w.gather(alarm)
 		if in.size() > 0 || w.due(time.Now()) {
 			w.write(&in)
-			w.checkpoint(false)
+			w.log.step(w)
 		}
 		w.recycle(&in)
 		if closed && w.empty() {
@@ -303,13 +311,28 @@ func (w *writer) recycle(in *inbox) {
 
 // end leaves the database closed in order.
 func (w *writer) end() {
+	w.log.stop()
 	if w.failed != nil {
 		return
 	}
 	if len(w.debt) > 0 || w.db.cache.anyUsed() {
 		w.write(&inbox{ops: []*op{{run: (*batch).flush, done: make(chan struct{})}}})
 	}
-	w.checkpoint(true)
+	w.fail(w.log.all(w.c), "checkpoint")
+}
+
+// fail ends everything after an error that leaves unknown what is on disk.
+func (w *writer) fail(err error, doing string) {
+	if err == nil || w.failed != nil {
+		return
+	}
+	if faultOf(err) != faultDisk {
+		w.db.log.Warn(doing, "error", err)
+		return
+	}
+	w.failed = fmt.Errorf("%s: %w", doing, err)
+	w.db.setTrouble(w.failed)
+	w.db.o.Fatal(w.failed)
 }
 
 // write commits an inbox, whole where that works, else each item alone, so
@@ -329,10 +352,8 @@ func (w *writer) write(in *inbox) {
 	}
 	switch f := faultOf(err); {
 	case f == faultDisk:
-		w.failed = fmt.Errorf("write to the database: %w", err)
-		w.db.setTrouble(w.failed)
-		w.refuse(in, w.failed)
-		w.db.o.Fatal(w.failed)
+		w.refuse(in, err)
+		w.fail(err, "write to the database")
 	case f == faultFull, f == faultBusy, f == faultReadOnly:
 		w.later(in, f, err)
 	case in.size() > 1:
@@ -441,38 +462,4 @@ func (w *writer) transact(in *inbox) error {
 	w.db.setTrouble(nil)
 	b.settle(in)
 	return nil
-}
-
-// checkpoint moves the write-ahead log into the database when it has grown;
-// with all, whatever there is. SQLite's own checkpoints swallow a failed
-// fsync and try it again, which can lose data: ours end the process.
-func (w *writer) checkpoint(all bool) {
-	if w.failed != nil {
-		return
-	}
-	w.sinceCheckpoint++
-	if !all && w.sinceCheckpoint < checkEvery {
-		return
-	}
-	w.sinceCheckpoint = 0
-	mode := "PASSIVE"
-	if all {
-		mode = "TRUNCATE"
-	}
-	var busy, frames, done int
-	if !all {
-		if _, err := w.c.row(context.Background(), "PRAGMA wal_checkpoint(NOOP)", nil, &busy, &frames, &done); err != nil || frames-done < checkpointAt {
-			return
-		}
-	}
-	_, err := w.c.row(context.Background(), "PRAGMA wal_checkpoint("+mode+")", nil, &busy, &frames, &done)
-	if err == nil {
-		return
-	}
-	w.db.log.Error("checkpoint", "error", err)
-	if faultOf(err) == faultDisk {
-		w.failed = fmt.Errorf("checkpoint: %w", err)
-		w.db.setTrouble(w.failed)
-		w.db.o.Fatal(w.failed)
-	}
 }
