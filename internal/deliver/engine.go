@@ -92,6 +92,7 @@ type Engine struct {
 	ready   list // lanes with due work and an open gate, in turn
 	parked  list // lanes with work in memory that cannot be sent now
 	hungry  list // lanes that wait for memory
+	crowd   list // lanes that wait until fewer attempts are in flight
 	timers  timers
 	timer   *time.Timer // nil: not running
 	armed   time.Time   // when it fires
@@ -101,8 +102,9 @@ type Engine struct {
 	faults  faults
 
 	running, stopping bool
-	fed               bool // every endpoint with pending work was seen since the start
-	unwritten         bool // said in the log that finishes fail
+	says              []func() // log lines, for when the mutex is free
+	fed               bool     // every endpoint with pending work was seen since the start
+	unwritten         bool     // said in the log that finishes fail
 
 	inFlight      int   // attempts
 	settling      int   // finishes that wait for their commit
@@ -243,6 +245,24 @@ func (e *Engine) drain(d time.Duration, done func() bool) bool {
 		case <-over:
 			return false
 		}
+	}
+}
+
+// say writes a log line once the mutex is free: a log may block.
+func (e *Engine) say(line func()) { e.says = append(e.says, line) }
+
+// unlock frees the mutex and writes what there was to say. It does so from a
+// goroutine, because the caller may be the store's writer.
+func (e *Engine) unlock() {
+	says := e.says
+	e.says = nil
+	e.mu.Unlock()
+	if len(says) > 0 {
+		go func() {
+			for _, line := range says {
+				line()
+			}
+		}()
 	}
 }
 

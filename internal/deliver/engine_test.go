@@ -1013,3 +1013,41 @@ func TestRotation(t *testing.T) {
 		}
 	}, func(r *rig) { r.sweep = time.Hour })
 }
+
+// TestManySlowEndpoints: more slow endpoints than there are slots for leave
+// room for one that is not.
+func TestManySlowEndpoints(t *testing.T) {
+	inBubble(t, func(t *testing.T, r *rig) {
+		r.answers(func(a arrival) reply {
+			if a.endpoint == "well" {
+				return reply{after: 5 * time.Millisecond}
+			}
+			return reply{after: 19 * time.Second}
+		})
+		for i := range 40 {
+			r.accept(r.endpoint("standard", fmt.Sprintf("slow%d", i)), 30)
+		}
+		well := r.endpoint("standard", "well")
+		after(time.Second)
+		if n := len(r.all()); n < 400 || n > 500 {
+			t.Errorf("%d slots taken by the slow ones", n)
+		}
+		for range 20 {
+			start := time.Now()
+			r.accept(well, 10)
+			after(2 * time.Second)
+			got := r.got(well)
+			if len(got) == 0 {
+				t.Fatal("the healthy one gets nothing")
+			}
+			if d := got[len(got)-1].at.Sub(start); d > 150*time.Millisecond {
+				t.Errorf("the healthy one waits %s", d)
+			}
+		}
+		after(2 * time.Hour)
+		if n := len(r.all()); n != 40*30+200 {
+			t.Errorf("%d arrivals", n)
+		}
+		r.quiet()
+	}, func(r *rig) { r.sweep = time.Minute })
+}

@@ -1,7 +1,6 @@
 package deliver
 
 import (
-	"log/slog"
 	"time"
 
 	"github.com/malote-dev/malote/internal/deliver/egress"
@@ -32,17 +31,18 @@ const (
 	faultPatience = 3 // faults of one lane before others' luck speaks against it
 )
 
-// note takes in what an attempt says of our side. ours is what egress
-// thinks; the answer is what the engine makes of it: a lane that keeps seeing
-// faults while the same thing works for others is to blame itself.
-func (f *faults) note(l *lane, ours bool, class store.Class, resp *egress.Response, now time.Time, rnd float64, log *slog.Logger) bool {
-	if resp != nil {
-		f.learn(class, resp, now)
+// ours takes in what an attempt says of our side, and reports whether its
+// failure is ours. egress has its opinion; a lane that keeps seeing faults
+// while the same thing works for others is to blame itself.
+func (e *Engine) ours(l *lane, a *attempt, now time.Time, rnd float64) bool {
+	f, class := &e.faults, a.result.Class
+	if a.resp != nil {
+		f.learn(class, a.resp, now)
 	}
-	if !ours {
+	if !a.ours {
 		l.ours = 0
-		if resp != nil && resp.Status != 0 {
-			f.over(log)
+		if a.resp != nil && a.resp.Status != 0 && f.over() {
+			e.say(func() { e.log.Info("sending goes on") })
 		}
 		return false
 	}
@@ -62,8 +62,11 @@ func (f *faults) note(l *lane, ours bool, class store.Class, resp *egress.Respon
 		f.last = l.id
 		f.streak++
 	}
-	if f.streak >= faultStreak {
-		f.pause(class, now, log)
+	if f.streak >= faultStreak && f.pause(now) {
+		detail := a.result.Detail
+		e.say(func() {
+			e.log.Error("sending pauses: the fault is on this side; no delivery loses a try", "class", string(class), "detail", detail)
+		})
 	}
 	return true
 }
@@ -77,21 +80,21 @@ func (f *faults) learn(class store.Class, resp *egress.Response, now time.Time) 
 	}
 }
 
-func (f *faults) pause(class store.Class, now time.Time, log *slog.Logger) {
+// pause stops everything for a while, longer each time. first is true where
+// nothing was wrong before.
+func (f *faults) pause(now time.Time) (first bool) {
 	if now.Before(f.until) {
-		return
+		return false
 	}
 	f.wait = min(max(2*f.wait, faultAll), faultAllMax)
 	f.until = now.Add(f.wait)
-	if !f.down {
-		f.down = true
-		log.Error("sending pauses: the fault is on this side; no delivery loses a try", "class", string(class))
-	}
+	first, f.down = !f.down, true
+	return first
 }
 
-func (f *faults) over(log *slog.Logger) {
-	if f.down {
-		log.Info("sending goes on")
-	}
+// over says that something got through; was is true where nothing did before.
+func (f *faults) over() (was bool) {
+	was = f.down
 	f.streak, f.wait, f.down, f.last = 0, 0, false, store.ID{}
+	return was
 }

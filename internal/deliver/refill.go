@@ -64,10 +64,10 @@ func (e *Engine) nextRead() (l *lane) {
 // readLanes is a reader: it ends when no lane wants to be read.
 func (e *Engine) readLanes() {
 	e.mu.Lock()
-	defer e.mu.Unlock()
+	defer e.unlock()
 	for l := e.nextRead(); l != nil; l = e.nextRead() {
 		q := e.query(l)
-		e.mu.Unlock()
+		e.unlock()
 		a := q.ask(e)
 		e.mu.Lock()
 		now := time.Now()
@@ -203,7 +203,9 @@ func (e *Engine) readFailed(l *lane, err error, now time.Time) {
 	l.readFails++
 	l.retryAt = now.Add(min(readAgain<<min(l.readFails-1, 8), readSlow))
 	if l.readFails == 1 {
-		e.log.Error("endpoint cannot be read; its deliveries wait", "endpoint", l.id.String(), "error", err)
+		e.say(func() {
+			e.log.Error("endpoint cannot be read; its deliveries wait", "endpoint", l.id.String(), "error", err)
+		})
 	}
 }
 

@@ -28,7 +28,7 @@ func (e *Engine) settle(it *item, a *attempt) (next *item) {
 		v = verdict{State: store.Failed, Reason: reasonRender, Class: a.result.Class, Detail: a.result.Detail}
 	}
 	e.mu.Lock()
-	ours := !a.cancelled && e.faults.note(it.lane, a.ours, a.result.Class, a.resp, now, rnd, e.log)
+	ours := !a.cancelled && e.ours(it.lane, a, now, rnd)
 	e.release(it, a, &v, now, rnd)
 	var o *store.Outcome
 	switch {
@@ -50,7 +50,7 @@ func (e *Engine) settle(it *item, a *attempt) (next *item) {
 	if e.stopping {
 		e.signal()
 	}
-	e.mu.Unlock()
+	e.unlock()
 	if o != nil {
 		e.metrics.ended(&v)
 		e.store.Finish(o, func(err error) { e.committed(it, err) })
@@ -64,11 +64,12 @@ func (e *Engine) release(it *item, a *attempt, v *verdict, now time.Time, rnd fl
 	e.inFlight--
 	h.inFlight--
 	health, written := v.Health, a.written()
-	if a.ours || a.cancelled || it.config != l.config {
+	same := l.last != nil && l.last.endpoint.URL == it.config.endpoint.URL
+	if a.ours || a.cancelled || !same {
 		health = healthUnknown // of our side, or of a receiver that is no longer the endpoint's
 	}
 	l.gate.done(health, it.probe, written, now, rnd)
-	if it.config == l.config {
+	if same {
 		l.gate.holdUntil(v.HoldUntil)
 	}
 	if a.resp != nil {
@@ -78,6 +79,7 @@ func (e *Engine) release(it *item, a *attempt, v *verdict, now time.Time, rnd fl
 	}
 	e.callUp(h, now)
 	e.tidy(h)
+	e.callOne(&e.crowd, 2, now)
 }
 
 // letLie leaves an attempt that our own stop interrupted as it is in the
@@ -130,7 +132,7 @@ func newOutcome(it *item, a *attempt, v *verdict) *store.Outcome {
 // it is not. Only now the delivery leaves the lane's set.
 func (e *Engine) committed(it *item, err error) {
 	e.mu.Lock()
-	defer e.mu.Unlock()
+	defer e.unlock()
 	if err != nil && e.keepTrying(it, err) {
 		return
 	}
@@ -187,7 +189,7 @@ func (e *Engine) keepTrying(it *item, err error) bool {
 	it.fails++
 	if it.fails == 1 && !e.unwritten {
 		e.unwritten = true
-		e.log.Error("finished attempts cannot be kept; trying on", "error", err)
+		e.say(func() { e.log.Error("finished attempts cannot be kept; trying on", "error", err) })
 	}
 	time.AfterFunc(min(finishAgain<<min(it.fails-1, 8), finishAgainMax), func() {
 		e.store.Finish(it.outcome, func(err error) { e.committed(it, err) })

@@ -83,9 +83,22 @@ func (e *Engine) lookAt(l *lane, now time.Time) (wake time.Time, shut bool, line
 		return earlier(wake, l.queue.first().work.DueAt), false, nil
 	case l.config.host.inFlight >= e.limits.PerHost:
 		return wake, false, &l.config.host.line
+	case e.greedy(l):
+		return wake, false, &e.crowd
 	}
 	return wake, false, &e.ready
 }
+
+// greedy reports whether a lane has to leave the free slots to others: the
+// fewer are free, the fewer a lane may have in flight to take one more. So
+// some dozens of slow endpoints get a share each and never everything.
+func (e *Engine) greedy(l *lane) bool {
+	return l.gate.inFlight*(e.limits.Global/greedSlots) >= e.limits.Global-e.inFlight
+}
+
+// greedSlots sets the share: with the default limits, 24 slow endpoints that
+// take all they may leave a quarter of the slots free, 40 a twentieth.
+const greedSlots = 64
 
 // open reports whether this process may start attempts at all.
 func (e *Engine) open(now time.Time) bool {
@@ -114,11 +127,16 @@ func (e *Engine) next(now time.Time) *item {
 
 // callUp gives a host's free slot to the lanes that wait for one.
 func (e *Engine) callUp(h *host, now time.Time) {
-	for h.inFlight < e.limits.PerHost {
-		l := h.line.pop()
-		if l == nil {
-			return
-		}
+	if h.inFlight < e.limits.PerHost {
+		e.callOne(&h.line, h.line.n, now)
+	}
+}
+
+// callOne calls the first lane of a line that can use its turn; most limits
+// how many it asks. Those that cannot stand behind again.
+func (e *Engine) callOne(line *list, most int, now time.Time) {
+	for n := min(most, line.n); n > 0; n-- {
+		l := line.pop()
 		e.place(l, now)
 		if l.turn.in == &e.ready {
 			return
