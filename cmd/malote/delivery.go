@@ -131,7 +131,7 @@ func (c *console) attempt(a *client.Attempt) {
 		}
 	}
 	if a.Error != nil {
-		fmt.Fprintf(c.out, "  %s\n", s.red("✗ "+a.Error.Class+": "+a.Error.Detail))
+		fmt.Fprintf(c.out, "  %s\n", s.red("✗ "+oneLine(a.Error.Class+": "+a.Error.Detail)))
 	} else {
 		fmt.Fprintf(c.out, "  %s\n", s.green("✓ delivered"))
 	}
@@ -142,15 +142,15 @@ func (c *console) attempt(a *client.Attempt) {
 
 func (c *console) message(arrow string, m *client.Message) {
 	s := c.style()
-	fmt.Fprintf(c.out, "  %s %s\n", arrow, s.bold(m.Line))
+	fmt.Fprintf(c.out, "  %s %s\n", arrow, s.bold(oneLine(m.Line)))
 	for _, h := range m.Headers {
-		fmt.Fprintf(c.out, "    %s %s\n", s.dim(h.Name+":"), h.Value)
+		fmt.Fprintf(c.out, "    %s %s\n", s.dim(oneLine(h.Name)+":"), oneLine(h.Value))
 	}
 	switch {
 	case m.BodyEncoding == "base64":
 		fmt.Fprintf(c.out, "\n    (base64) %s\n\n", m.Body)
 	case m.Body != "":
-		fmt.Fprintf(c.out, "\n    %s\n\n", strings.TrimRight(m.Body, "\n"))
+		fmt.Fprintf(c.out, "\n    %s\n\n", visible(strings.TrimRight(m.Body, "\n")))
 	default:
 		fmt.Fprintln(c.out)
 	}

@@ -19,18 +19,18 @@ const maxShown = 4 << 10
 func printArrival(c *console, a *arrival) {
 	s := c.style()
 	requestLine, headers, _ := bytes.Cut(a.head, []byte("\r\n"))
-	fmt.Fprintf(c.out, "\n  %s %s\n", s.cyan("→"), s.bold(string(requestLine)))
-	for line := range strings.SplitSeq(string(headers), "\r\n") {
-		name, value, _ := strings.Cut(line, ":")
-		fmt.Fprintf(c.out, "    %s%s\n", s.dim(name+":"), value)
+	fmt.Fprintf(c.out, "\n  %s %s\n", s.cyan("→"), s.bold(oneLine(string(requestLine))))
+	for field := range strings.SplitSeq(string(headers), "\r\n") {
+		name, value, _ := strings.Cut(field, ":")
+		fmt.Fprintf(c.out, "    %s%s\n", s.dim(oneLine(name)+":"), oneLine(value))
 	}
-	fmt.Fprintf(c.out, "\n    %s\n\n", shown(a.body))
+	fmt.Fprintf(c.out, "\n    %s\n\n", visible(shown(a.body)))
 	if a.event != nil {
 		fmt.Fprintf(c.out, "  %s\n", s.green("✓ the signature is right: the secret of the endpoint signed these bytes"))
 	} else {
-		fmt.Fprintf(c.out, "  %s\n", s.red("✗ refused: "+a.verdict.Detail))
+		fmt.Fprintf(c.out, "  %s\n", s.red("✗ refused: "+oneLine(a.verdict.Detail)))
 	}
-	fmt.Fprintf(c.out, "  %s %s  %s\n", s.cyan("←"), s.bold(statusLine(a.status)), s.dim(a.answer))
+	fmt.Fprintf(c.out, "  %s %s  %s\n", s.cyan("←"), s.bold(statusLine(a.status)), s.dim(oneLine(a.answer)))
 }
 
 func shown(body []byte) string {

@@ -91,6 +91,6 @@ func (g *eventGetCmd) Run(c *console) error {
 		}
 		c.facts("event", e.ID, "type", e.Type, "consumer", e.Consumer, "happened", stamp(e.Timestamp), "kept", stamp(e.CreatedAt),
 			"dialect", e.Dialect, "idempotency key", e.IdempotencyKey, "deliveries", fmt.Sprint(e.Deliveries), "unreached", e.Unreached)
-		fmt.Fprintf(c.out, "\n%s\n", e.Data)
+		fmt.Fprintf(c.out, "\n%s\n", visible(string(e.Data)))
 	})
 }

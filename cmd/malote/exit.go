@@ -48,14 +48,14 @@ func usage(what, fix string) error { return &failure{what: what, fix: fix, code:
 // and returns the exit code.
 func (c *console) fail(err error) int {
 	f := describe(err)
-	for i, line := range strings.Split(strings.TrimSpace(f.what), "\n") {
+	for i, text := range strings.Split(strings.TrimSpace(visible(f.what)), "\n") {
 		if i == 0 {
-			line = "malote: " + line
+			text = "malote: " + text
 		}
-		fmt.Fprintln(c.err, line)
+		fmt.Fprintln(c.err, text)
 	}
 	if f.fix != "" {
-		fmt.Fprintln(c.err, "   fix: "+f.fix)
+		fmt.Fprintln(c.err, "   fix: "+oneLine(f.fix))
 	}
 	return f.code
 }

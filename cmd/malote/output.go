@@ -52,7 +52,7 @@ func (t *table) row(cells ...any) {
 		if text == "" {
 			text = "-"
 		}
-		fmt.Fprint(t.w, strings.NewReplacer("\t", " ", "\n", " ").Replace(text))
+		fmt.Fprint(t.w, oneLine(text))
 	}
 	fmt.Fprintln(t.w)
 }

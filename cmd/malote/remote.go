@@ -210,7 +210,7 @@ func (c *console) facts(pairs ...string) {
 	}
 	for pair := range slices.Chunk(pairs, 2) {
 		if pair[1] != "" {
-			fmt.Fprintf(c.out, "%-*s  %s\n", width, pair[0], pair[1])
+			fmt.Fprintf(c.out, "%-*s  %s\n", width, pair[0], oneLine(pair[1]))
 		}
 	}
 }
