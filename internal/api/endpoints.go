@@ -53,6 +53,7 @@ type secretView struct {
 // viewEndpoint shows an endpoint; the secret only where the dialect always
 // shows it, or where reveal says that this answer is the one that does.
 func viewEndpoint(e *store.Endpoint, d *webhook.Dialect, reveal bool) endpointView {
+	d = dialectFor(e.Consumer, d)
 	v := endpointView{
 		ID: endpointID.Format(e.ID), Consumer: e.Consumer, URL: e.URL, Description: e.Description,
 		EventTypes: e.EventTypes, Headers: map[string]string{}, Secrets: []secretView{},
@@ -91,6 +92,16 @@ func (s *server) project(c *call) (*store.Project, *webhook.Dialect, error) {
 	return p, d, nil
 }
 
+// dialectFor is what the endpoints of a consumer are spoken to in: the
+// project's dialect d, but for the server's own events, which have one for
+// all projects.
+func dialectFor(consumer string, d *webhook.Dialect) *webhook.Dialect {
+	if consumer == store.SystemConsumer {
+		return webhook.Standard()
+	}
+	return d
+}
+
 func (s *server) createEndpoint(c *call, in *endpointInput) (endpointView, error) {
 	project, d, err := s.project(c)
 	if err != nil {
@@ -102,6 +113,7 @@ func (s *server) createEndpoint(c *call, in *endpointInput) (endpointView, error
 	if !mayAct(c.key, in.Consumer.Value) {
 		return endpointView{}, otherConsumer()
 	}
+	d = dialectFor(in.Consumer.Value, d)
 	var errs ingest.FieldErrors
 	if detail := s.checkConsumer(project, in.Consumer.Value); detail != "" {
 		addError(&errs, "/consumer", detail)
@@ -211,6 +223,11 @@ func (s *server) patchEndpoint(c *call, in *endpointInput) (endpointView, error)
 	if err != nil {
 		return endpointView{}, err
 	}
+	e, err := s.endpoint(c)
+	if err != nil {
+		return endpointView{}, err
+	}
+	d = dialectFor(e.Consumer, d)
 	var errs ingest.FieldErrors
 	if in.Consumer.Set {
 		addError(&errs, "/consumer", "cannot be changed; make an endpoint for the other consumer")

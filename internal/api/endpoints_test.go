@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/malote-dev/malote/internal/store"
+	"github.com/malote-dev/malote/webhook"
 )
 
 func TestEndpointLife(t *testing.T) {
@@ -315,5 +316,32 @@ func TestEndpointLists(t *testing.T) {
 	_, empty := st.project("standard", store.Development)
 	if a := st.do(empty, "GET", "/v1/endpoints", nil).want(200); string(a.body) != `{"data":[],"next_cursor":null}`+"\n" {
 		t.Errorf("%s", a.body)
+	}
+}
+
+// TestSystemEndpointsSpeakTheServersDialect: what the server itself has to say
+// is signed in its own dialect, whatever the project speaks to its customers,
+// so the secrets of such endpoints have to fit that.
+func TestSystemEndpointsSpeakTheServersDialect(t *testing.T) {
+	t.Parallel()
+	st := setup(t)
+	for _, d := range webhook.Builtin() {
+		_, key := st.project(d.Name, store.Development)
+		in := map[string]any{"consumer": store.SystemConsumer, "url": "https://ops.example.com/", "event_types": []string{"*"}}
+		a := st.do(key, "POST", "/v1/endpoints", in).want(201)
+		path := "/v1/endpoints/" + a.text("id")
+		for _, a := range []*answer{a, st.do(key, "PATCH", path, `{"secret":null}`).want(200)} {
+			if _, err := webhook.Standard().NewSigner([]string{a.text("secret")}); err != nil {
+				t.Errorf("%s: %v", d.Name, err)
+			}
+		}
+		st.do(key, "PATCH", path, `{"secret":"not one of standard"}`).problem(kindInvalid, "/secret")
+		if _, shown := st.do(key, "GET", path, nil).want(200).object()["secret"]; shown {
+			t.Errorf("%s: the secret is shown again", d.Name)
+		}
+		test := st.do(key, "POST", path+"/test", nil).want(202).text("event_id")
+		if got := st.do(key, "GET", "/v1/events/"+test, nil).want(200).text("dialect"); got != webhook.Standard().Ref() {
+			t.Errorf("%s: the test speaks %s", d.Name, got)
+		}
 	}
 }

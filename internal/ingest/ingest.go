@@ -291,6 +291,9 @@ func (i *Ingester) testOnce(ctx context.Context, project, endpoint store.ID) (Re
 		return Result{}, ErrInactive
 	}
 	d, ok := i.dialects(subs.Project.Dialect)
+	if e.Consumer == store.SystemConsumer {
+		d, ok = webhook.Standard(), true // as the server's own events
+	}
 	if !ok {
 		return Result{}, fmt.Errorf("%w: %s", ErrDialect, subs.Project.Dialect)
 	}
