@@ -2,7 +2,9 @@ package secret_test
 
 import (
 	"bytes"
+	"encoding/gob"
 	"encoding/json"
+	"encoding/xml"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -13,6 +15,8 @@ import (
 )
 
 const canary = "whsec_canary"
+
+var noVerb = "no verb" // a constant one is found by vet
 
 func TestTextIsNeverPrinted(t *testing.T) {
 	t.Parallel()
@@ -26,6 +30,9 @@ func TestTextIsNeverPrinted(t *testing.T) {
 	for _, out := range []string{
 		logged.String(), string(asJSON),
 		fmt.Sprint(s), fmt.Sprintf("%v %+v %#v %s %q", s, s, s, s, s), fmt.Sprintf("%+v", struct{ S secret.Text }{s}),
+		fmt.Sprintf("%d %x %X %t %e %c %U %10s %-5v %[3]*.[2]*[1]f|%!|%z", s, s, s, s, s, s, s, s, s),
+		fmt.Sprintf("%d", []secret.Text{s}), fmt.Sprintf("%v", map[string]secret.Text{"a": s}), fmt.Sprint(&s), fmt.Errorf("x: %v", s).Error(),
+		fmt.Sprintf(noVerb, s),
 	} {
 		if strings.Contains(out, canary) {
 			t.Errorf("secret printed: %s", out)
@@ -89,4 +96,52 @@ func TestKeyringRefusesBadKeys(t *testing.T) {
 			t.Errorf("%q: %v", bad, err)
 		}
 	}
+}
+
+func TestTextIsNotEncodedNorStored(t *testing.T) {
+	t.Parallel()
+	s := secret.Text(canary)
+	if _, err := s.Value(); !errors.Is(err, secret.ErrPlain) {
+		t.Errorf("%v", err)
+	}
+	var out bytes.Buffer
+	if err := gob.NewEncoder(&out).Encode(s); err != nil || bytes.Contains(out.Bytes(), []byte(canary)) {
+		t.Errorf("%v %q", err, out.Bytes())
+	}
+	x, err := xml.Marshal(struct{ S secret.Text }{s})
+	if err != nil || bytes.Contains(x, []byte(canary)) {
+		t.Errorf("%v %s", err, x)
+	}
+}
+
+func TestErrorsHoldNoKey(t *testing.T) {
+	t.Parallel()
+	key := secret.NewMasterKey()
+	for _, bad := range []string{key[:len(key)-4], key + "AAAA", "x" + key[1:] + "=", key + " " + key} {
+		_, err := secret.NewKeyring(secret.NewMasterKey(), bad)
+		if err == nil || strings.Contains(err.Error(), bad) || !strings.Contains(err.Error(), "2 of 2") {
+			t.Errorf("%v", err)
+		}
+	}
+	if _, err := secret.NewKeyring("  " + key + "\n"); err != nil {
+		t.Errorf("a key with a newline, as read from a file: %v", err)
+	}
+}
+
+func FuzzOpen(f *testing.F) {
+	ring, err := secret.NewKeyring(secret.NewMasterKey())
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add([]byte{})
+	f.Add([]byte{1, 2, 3, 4, 5})
+	good := ring.Seal([]byte(canary), "p")
+	f.Add(good)
+	f.Fuzz(func(t *testing.T, sealed []byte) {
+		plain, err := ring.Open(sealed, "p")
+		if err == nil && !bytes.Equal(sealed, good) {
+			t.Fatalf("%x opens as %q", sealed, plain)
+		}
+		ring.Current(sealed)
+	})
 }

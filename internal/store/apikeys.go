@@ -83,8 +83,8 @@ func (db *DB) KeyByHash(ctx context.Context, hash [32]byte, now time.Time) (*Key
 	if !k.ExpiresAt.IsZero() && !now.Before(k.ExpiresAt) {
 		return nil, ErrNotFound
 	}
-	if row, ok := db.keys.key(k.ID); ok {
-		db.cache.use(row, now)
+	if row, ok := db.keys.key(k.ID); ok && db.cache.use(row, now) {
+		_ = db.w.addOp(&op{run: (*batch).touchKeys, done: make(chan struct{})})
 	}
 	return k, nil
 }

@@ -89,6 +89,8 @@ type caches struct {
 	mu   sync.Mutex
 	gate uint64        // raised by every drop
 	used map[key]int64 // keys' last use, not written yet
+
+	touched time.Time // when they were written last, about
 }
 
 func newCaches() *caches {
@@ -126,11 +128,22 @@ func (c *caches) forget(drop func()) {
 
 func (c *caches) dropLane(id ID) { c.forget(func() { c.lanes.drop(id) }) }
 
-// use notes that a key was used; it is written with the next flush.
-func (c *caches) use(k key, at time.Time) {
+const touchEvery = time.Minute // how often keys' last use is written at least
+
+// use notes that a key was used; it is written with the next flush. It
+// reports whether that has not happened for long.
+func (c *caches) use(k key, at time.Time) (overdue bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if len(c.used) == 0 && c.touched.IsZero() {
+		c.touched = at
+	}
 	c.used[k] = micros(at)
+	overdue = at.Sub(c.touched) >= touchEvery
+	if overdue {
+		c.touched = at
+	}
+	return overdue
 }
 
 func (c *caches) anyUsed() bool {

@@ -130,6 +130,9 @@ func (db *DB) open(ctx context.Context) error {
 	if db.readers, err = openPool(ctx, path, readerCount, "query_only(1)"); err != nil {
 		return err
 	}
+	if kind := unfitFileSystem(db.o.Dir); kind != "" {
+		db.log.Warn("the data directory is on a file system that may lose what it confirmed", "dir", db.o.Dir, "file_system", kind)
+	}
 	db.space = newSpace(db.o.Dir, db.o.MinFree, db.log)
 	db.unclean = db.lock.unclean
 	if err := db.lock.mark(markOpen); err != nil {
@@ -207,7 +210,8 @@ func (db *DB) read(ctx context.Context, snapshot bool, f func(c *conn) error) er
 }
 
 // write runs f in the writer's next transaction and waits for the commit. An
-// error of f undoes what f did and nothing else.
+// error of f undoes what f did and nothing else. Where ctx ends first, the
+// outcome is unknown, and what f writes to must not be read any more.
 func (db *DB) write(ctx context.Context, f func(b *batch) error) error {
 	o := &op{run: f, done: make(chan struct{})}
 	if err := db.w.addOp(o); err != nil {

@@ -74,7 +74,7 @@ func (db *DB) CreateEndpoint(ctx context.Context, e *Endpoint, cap int) error {
 	if len(e.Secrets) == 0 {
 		return errors.New("an endpoint needs a signing secret")
 	}
-	own := *e
+	own := *cloneEndpoint(e)
 	err := db.write(ctx, func(b *batch) error {
 		if cap > 0 {
 			var n int
@@ -94,6 +94,7 @@ func (db *DB) CreateEndpoint(ctx context.Context, e *Endpoint, cap int) error {
 		if own.State != Paused {
 			own.State, own.StateReason = Active, ""
 		}
+		b.asKept(&own)
 		if err := b.insertEndpoint(p.k, k, &own); err != nil {
 			return err
 		}
@@ -214,6 +215,19 @@ func (db *DB) UpdateEndpoint(ctx context.Context, project, id ID, change func(*E
 	}
 }
 
+// asKept makes an endpoint's times as they read when they come back. A secret
+// without a time is of now.
+func (b *batch) asKept(e *Endpoint) {
+	e.FailedAt = kept(e.FailedAt)
+	for i := range e.Secrets {
+		s := &e.Secrets[i]
+		if s.CreatedAt.IsZero() {
+			s.CreatedAt = b.now
+		}
+		s.CreatedAt, s.ExpiresAt = kept(s.CreatedAt), kept(s.ExpiresAt)
+	}
+}
+
 // cloneEndpoint copies what change may alter in place.
 func cloneEndpoint(e *Endpoint) *Endpoint {
 	c := *e
@@ -234,6 +248,7 @@ func (b *batch) updateEndpoint(was *endpointRow, e *Endpoint, inFlight *int) err
 		}
 	}
 	e.UpdatedAt = b.now
+	b.asKept(e)
 	types, err := json.Marshal(e.EventTypes)
 	if err != nil {
 		return err

@@ -272,8 +272,8 @@ func TestDamagedRowsHoldNobodyUp(t *testing.T) {
 	if n := s.db.Health(t.Context()).Pending; n != 3 {
 		t.Errorf("%d pending", n)
 	}
-	if e, err := s.db.Event(t.Context(), s.p.ID, works[0].Event.ID); err != nil || string(e.Data) == "{|" {
-		t.Errorf("altered bytes were shown: %q %v", e.Data, err)
+	if e, err := s.db.Event(t.Context(), s.p.ID, works[0].Event.ID); err == nil {
+		t.Errorf("altered bytes were shown: %q", e.Data)
 	}
 }
 

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 )
 
@@ -84,7 +85,7 @@ func (db *DB) flushForList(ctx context.Context) error {
 	return err
 }
 
-// Events lists a project's events.
+// Events lists a project's events, without their data.
 func (db *DB) Events(ctx context.Context, project ID, f Filter) (p Page[*Event], err error) {
 	state := db.project(project)
 	oldest, newest, ok := db.bounds(&f)
@@ -103,7 +104,7 @@ func (db *DB) Events(ctx context.Context, project ID, f Filter) (p Page[*Event],
 	}
 	err = db.read(ctx, true, func(c *conn) error {
 		p, err = page(ctx, db, newWalker(c, t, oldest, newest), f.Limit, func(k key) (*Event, error) {
-			e, err := db.event(ctx, c, k)
+			e, err := db.event(ctx, c, k, false)
 			if e == nil || f.Type != "" && e.Type != f.Type || !f.EventID.IsZero() && e.ID != f.EventID {
 				return nil, err
 			}
@@ -115,43 +116,48 @@ func (db *DB) Events(ctx context.Context, project ID, f Filter) (p Page[*Event],
 }
 
 // event reads an event as the world sees it; nil where there is none.
-func (db *DB) event(ctx context.Context, c *conn, k key) (*Event, error) {
+func (db *DB) event(ctx context.Context, c *conn, k key, withData bool) (*Event, error) {
 	var (
 		e                Event
 		project          key
 		at, flags, later int64
 		crc              int64
-		targets          []byte
+		targets, data    []byte
 	)
-	found, err := c.row(ctx, `SELECT project, consumer, type, time, dialect, flags, idempotency, unreached, targets, crc, data,
-		(SELECT coalesce(sum(count),0) FROM spans WHERE event=e.k) FROM events e WHERE k=?`, []any{k},
-		&project, &e.Consumer, &e.Type, &at, &e.Dialect, &flags, &e.IdempotencyKey, &e.Unreached, &targets, &crc, &e.Data, &later)
+	found, err := c.row(ctx, `SELECT project, consumer, type, time, dialect, flags, idempotency, unreached, targets, crc, iif(?, data, NULL),
+		(SELECT coalesce(sum(count),0) FROM spans WHERE event=e.k) FROM events e WHERE k=?`, []any{withData, k},
+		&project, &e.Consumer, &e.Type, &at, &e.Dialect, &flags, &e.IdempotencyKey, &e.Unreached, &targets, &crc, &data, &later)
 	if err != nil || !found {
 		return nil, err
 	}
-	if crc != checksum(e.Data) {
-		db.log.Error("an event's data is damaged", "event", db.keys.id(k))
-		e.Data = []byte("null")
+	if withData {
+		if e.Data = notNil(data); crc != checksum(data) {
+			return nil, fmt.Errorf("the data of event %s is damaged", db.keys.id(k))
+		}
 	}
 	e.ID, e.ProjectID, e.Time, e.CreatedAt = db.keys.id(k), db.keys.id(project), fromMicros(at), keyTime(k)
 	e.Test, e.Deliveries = flags&flagTest != 0, len(targets)/8+int(later)
 	return &e, nil
 }
 
-// Event reads one with its data. Errors: [ErrNotFound].
+// Event reads one with its data. Errors: [ErrNotFound]; in words where the
+// data is not what was kept.
 func (db *DB) Event(ctx context.Context, project, id ID) (e *Event, err error) {
 	k, ok := db.keys.key(id)
 	if !ok {
 		return nil, ErrNotFound
 	}
 	err = db.read(ctx, false, func(c *conn) error {
-		e, err = db.event(ctx, c, k)
+		e, err = db.event(ctx, c, k, true)
 		return err
 	})
-	if err == nil && (e == nil || e.ProjectID != project) {
+	if err != nil {
+		return nil, err
+	}
+	if e == nil || e.ProjectID != project {
 		return nil, ErrNotFound
 	}
-	return e, err
+	return e, nil
 }
 
 // Deliveries lists a project's deliveries, pending and final as one.
@@ -187,173 +193,6 @@ func (f *Filter) wants(d *Delivery) bool {
 		(f.Consumer == "" || d.Consumer == f.Consumer) &&
 		(f.Type == "" || d.EventType == f.Type) &&
 		(f.State == "" || d.State == f.State)
-}
-
-// deliverySource picks the list that has the least beside what is wanted; nil
-// where nothing can match.
-func (db *DB) deliverySource(ctx context.Context, c *conn, project key, f *Filter, oldest, newest key) (source, error) {
-	var event, endpoint key
-	var ok bool
-	if !f.EventID.IsZero() {
-		if event, ok = db.keys.key(f.EventID); !ok {
-			return nil, nil
-		}
-	}
-	if !f.EndpointID.IsZero() {
-		if endpoint, ok = db.keys.key(f.EndpointID); !ok {
-			return nil, nil
-		}
-	}
-	walk := func(t string) (source, error) { return newWalker(c, t, oldest, newest), nil }
-	ended := f.State == Failed || f.State == Cancelled
-	switch {
-	case event != 0:
-		return eventSource(ctx, c, event, oldest, newest)
-	case f.State == Pending && endpoint != 0:
-		return &queueSource{c: c, q: "SELECT k FROM queue WHERE endpoint=? AND k<? AND k>=? ORDER BY k DESC LIMIT 250", of: endpoint, floor: oldest, at: newest}, nil
-	case f.State == Pending && f.Consumer != "":
-		return db.consumerQueue(ctx, c, project, f.Consumer, oldest, newest)
-	case f.State == Pending:
-		return &queueSource{c: c, q: "SELECT k FROM queue WHERE project=? AND k<? AND k>=? ORDER BY k DESC LIMIT 250", of: project, floor: oldest, at: newest}, nil
-	case endpoint != 0 && ended:
-		return walk(term(listStateEndpoint, endpoint, string(f.State)))
-	case endpoint != 0:
-		return walk(term(listDeliveriesEndpoint, endpoint, ""))
-	case f.Consumer != "" && ended:
-		return walk(term(listStateConsumer, project, string(f.State)+" "+f.Consumer))
-	case f.Consumer != "":
-		return walk(term(listDeliveriesConsumer, project, f.Consumer))
-	case ended:
-		return walk(term(listState, project, string(f.State)))
-	case f.Type != "":
-		return walk(term(listDeliveriesType, project, f.Type))
-	}
-	return walk(term(listDeliveries, project, ""))
-}
-
-// queueSource walks pending deliveries along an index, newest first.
-type queueSource struct {
-	c     *conn
-	q     string
-	of    key
-	floor key
-	at    key
-	ready []key
-	ended bool
-}
-
-func (s *queueSource) next(ctx context.Context) (key, error) {
-	if len(s.ready) == 0 && !s.ended {
-		err := s.c.rows(ctx, s.q, []any{s.of, s.at, s.floor}, func(scan func(...any) error) (bool, error) {
-			err := scan(&s.at)
-			s.ready = append(s.ready, s.at)
-			return true, err
-		})
-		if err != nil {
-			return 0, err
-		}
-		s.ended = len(s.ready) < 250
-	}
-	if len(s.ready) == 0 {
-		return 0, nil
-	}
-	k := s.ready[0]
-	s.ready = s.ready[1:]
-	return k, nil
-}
-
-// merged gives the keys of several sources, newest first.
-type merged struct {
-	sources []source
-	heads   []key // 0: ended
-	primed  bool
-}
-
-func (m *merged) next(ctx context.Context) (key, error) {
-	if !m.primed {
-		m.heads = make([]key, len(m.sources))
-		for i, s := range m.sources {
-			k, err := s.next(ctx)
-			if err != nil {
-				return 0, err
-			}
-			m.heads[i] = k
-		}
-		m.primed = true
-	}
-	best := 0
-	for i := range m.heads {
-		if m.heads[i] > m.heads[best] {
-			best = i
-		}
-	}
-	if len(m.heads) == 0 || m.heads[best] == 0 {
-		return 0, nil
-	}
-	k := m.heads[best]
-	var err error
-	m.heads[best], err = m.sources[best].next(ctx)
-	return k, err
-}
-
-const maxMerged = 64 // endpoints of a consumer whose queues are merged
-
-// consumerQueue walks what is pending for a consumer: the queues of its
-// endpoints, or, where it has very many, all of its deliveries.
-func (db *DB) consumerQueue(ctx context.Context, c *conn, project key, consumer string, oldest, newest key) (source, error) {
-	m := &merged{}
-	err := c.rows(ctx, "SELECT k FROM endpoints WHERE project=? AND consumer=? AND deleted_at=0 LIMIT ?", []any{project, consumer, maxMerged + 1},
-		func(scan func(...any) error) (bool, error) {
-			var k key
-			err := scan(&k)
-			m.sources = append(m.sources, &queueSource{
-				c: c, q: "SELECT k FROM queue WHERE endpoint=? AND k<? AND k>=? ORDER BY k DESC LIMIT 250", of: k, floor: oldest, at: newest,
-			})
-			return true, err
-		})
-	if len(m.sources) > maxMerged {
-		return newWalker(c, term(listDeliveriesConsumer, project, consumer), oldest, newest), err
-	}
-	return m, err
-}
-
-// keyRun is a source of neighbouring keys.
-type keyRun struct{ first, after key }
-
-// eventSource gives the deliveries of one event: those that were made with it
-// have the keys after its own, spans say which were made later.
-func eventSource(ctx context.Context, c *conn, event, oldest, newest key) (source, error) {
-	var n int64
-	if _, err := c.row(ctx, "SELECT length(coalesce(targets,''))/8 FROM events WHERE k=?", []any{event}, &n); err != nil {
-		return nil, err
-	}
-	runs := []keyRun{{event + 1, event + 1 + n}}
-	err := c.rows(ctx, "SELECT first, count FROM spans WHERE event=? ORDER BY first", []any{event}, func(scan func(...any) error) (bool, error) {
-		var first, count int64
-		err := scan(&first, &count)
-		runs = append(runs, keyRun{first, first + count})
-		return true, err
-	})
-	return &runSource{runs: runs, oldest: oldest, at: newest}, err
-}
-
-type runSource struct {
-	runs   []keyRun
-	oldest key
-	at     key
-}
-
-func (s *runSource) next(context.Context) (key, error) {
-	for len(s.runs) > 0 {
-		r := s.runs[len(s.runs)-1]
-		k := min(r.after, s.at) - 1
-		if k >= r.first && k >= s.oldest {
-			s.at = k
-			return k, nil
-		}
-		s.runs = s.runs[:len(s.runs)-1]
-	}
-	return 0, nil
 }
 
 // delivery reads a delivery, pending or final; nil where there is none. The

@@ -303,7 +303,9 @@ var effectCases = map[string]func(*shelf){
 		o.Effect.Clear = true
 		s.finish(o)
 		var types []string
-		for _, ev := range s.allEvents(store.Filter{Consumer: store.SystemConsumer}) {
+		for _, listed := range s.allEvents(store.Filter{Consumer: store.SystemConsumer}) {
+			ev, err := s.db.Event(s.ctx, s.project.ID, listed.ID)
+			s.no(err)
 			types = append([]string{ev.Type}, types...)
 			var data map[string]any
 			s.no(json.Unmarshal(ev.Data, &data))

@@ -1,12 +1,13 @@
 package storetest
 
 import (
-	"bytes"
 	"fmt"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/malote-dev/malote/internal/secret"
 	"github.com/malote-dev/malote/internal/store"
@@ -20,7 +21,7 @@ var restartCases = map[string]func(*shelf){
 		if got := s.all(store.Filter{}); !slices.EqualFunc(got, all, func(a, b *store.Delivery) bool { return *a == *b }) {
 			s.Error("deliveries differ")
 		}
-		if got := s.allEvents(store.Filter{}); !slices.EqualFunc(got, events, func(a, b *store.Event) bool { return a.ID == b.ID && bytes.Equal(a.Data, b.Data) }) {
+		if got := s.allEvents(store.Filter{}); !slices.EqualFunc(got, events, func(a, b *store.Event) bool { return cmp.Equal(a, b) }) {
 			s.Error("events differ")
 		}
 		if s.pending() != before {
