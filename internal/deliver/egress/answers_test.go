@@ -115,3 +115,31 @@ func TestAnswers(t *testing.T) {
 		})
 	}
 }
+
+// TestKeptHeadsAreBounded: a receiver cannot have more kept of it by moving
+// it from the body to the headers.
+func TestKeptHeadsAreBounded(t *testing.T) {
+	t.Parallel()
+	pad := "X-Pad: " + strings.Repeat("p", 30<<10) + "\r\n"
+	for _, k := range []struct {
+		raw     string
+		maxBody int
+		kept    int
+	}{
+		{"HTTP/1.1 200 OK\r\n" + pad + "Content-Length: 2\r\n\r\nok", 64 << 10, leastKeptHead},
+		{"HTTP/1.1 500 X\r\n" + pad + "Content-Length: 2\r\n\r\nno", 64 << 10, maxKeptHead},
+		{"HTTP/1.1 500 X\r\n" + pad + "Content-Length: 2\r\n\r\nno", 8 << 10, 8 << 10},
+		{"HTTP/1.1 404 X\r\n" + pad + "Content-Length: 2\r\n\r\nno", 1 << 10, leastKeptHead},
+		{"HTTP/1.1 101 X\r\n" + pad + "\r\n", 1 << 10, leastKeptHead},
+		{"HTTP/1.1 999 X\r\n" + pad + "\r\n", 1 << 10, leastKeptHead},
+		{"HTTP/1.1 200 OK\r\nX-A: b\r\nContent-Length: 2\r\n\r\nok", 1 << 10, 0},
+	} {
+		s := newRawServer(t, says(k.raw, true))
+		r := post(s.url, "{}")
+		r.MaxBody = k.maxBody
+		resp, _ := loopbackClient(t).Send(context.Background(), r)
+		if k.kept == 0 && (len(resp.Head) > 100 || resp.Truncated) || k.kept > 0 && (len(resp.Head) != k.kept || !resp.Truncated) {
+			t.Errorf("%.12s, %d of body: %d bytes of head kept, want %d", k.raw, k.maxBody, len(resp.Head), k.kept)
+		}
+	}
+}

@@ -60,7 +60,7 @@ type Request struct {
 type Response struct {
 	Status      int    // 0 where no status line came
 	RequestHead []byte // request line and headers exactly as sent, but for [Request.Redact]
-	Head        []byte // status line and headers, at most 16 KiB kept
+	Head        []byte // status line and headers: as many bytes as are kept of the body, but from 4 to 16 KiB
 	Body        []byte // at most MaxOK or MaxBody bytes, transfer coding removed
 	Truncated   bool   // Head or Body is not all that the server sent or announced
 	RetryAfter  string // the header's value, at most 256 bytes

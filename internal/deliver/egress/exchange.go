@@ -55,21 +55,21 @@ func (x *exchange) do(ctx context.Context, cn *conn, r *Request, resp *Response)
 	if herr == nil && h.status != 101 {
 		keep = x.answer(cn, r, resp, h, deadline)
 	} else if herr == nil {
-		resp.Status, resp.Head = h.status, x.in.keptHead(resp)
+		resp.Status, resp.Head = h.status, x.in.keptHead(resp, r.MaxBody)
 		err = &Error{Class: store.ClassProtocol, Detail: "the server answered 101 Switching Protocols, which nobody asked for"}
 	} else {
-		err = x.failure(ctx, herr, total, resp, &sent)
+		err = x.failure(ctx, herr, total, r, resp, &sent)
 	}
 	return sent.finish(cn, err == nil) && keep, err
 }
 
 // failure names why no status line came.
-func (x *exchange) failure(ctx context.Context, herr error, total time.Duration, resp *Response, w *writing) *Error {
+func (x *exchange) failure(ctx context.Context, herr error, total time.Duration, r *Request, resp *Response, w *writing) *Error {
 	if ctx.Err() != nil {
 		return cancelled(ctx)
 	}
 	if e, ok := herr.(*Error); ok {
-		resp.Head = x.in.keptHead(resp)
+		resp.Head = x.in.keptHead(resp, r.MaxBody)
 		return e
 	}
 	if w.err != nil && !isTimeout(w.err) && isTimeout(herr) {
@@ -83,14 +83,14 @@ func (x *exchange) failure(ctx context.Context, herr error, total time.Duration,
 func (x *exchange) answer(cn *conn, r *Request, resp *Response, h *head, deadline time.Time) (keep bool) {
 	resp.Status = h.status
 	resp.RetryAfter = h.retryAfter
-	resp.Head = x.in.keptHead(resp)
-	if h.broken {
-		resp.Truncated = true
-		return false
-	}
 	limit := r.MaxBody
 	if h.status/100 == 2 {
 		limit = r.MaxOK
+	}
+	resp.Head = x.in.keptHead(resp, limit)
+	if h.broken {
+		resp.Truncated = true
+		return false
 	}
 	b := body{in: &x.in, framing: h.framing, left: h.length}
 	reuse := h.keepAlive && h.framing != untilClose

@@ -14,7 +14,8 @@ import (
 const (
 	maxHead       = 64 << 10 // status lines and headers of one answer, 1xx included
 	maxKeptHead   = 16 << 10
-	maxInterim    = 16 // 1xx answers before the final one
+	leastKeptHead = 4 << 10 // whatever is kept of the body
+	maxInterim    = 16      // 1xx answers before the final one
 	maxRetryAfter = 256
 )
 
@@ -183,15 +184,16 @@ func (x *reader) fields(h *head, budget int) error {
 	}
 }
 
-// keptHead copies the final head, bounded.
-func (x *reader) keptHead(resp *Response) []byte {
+// keptHead copies the final head, bounded. limit is what may be kept of the
+// body: headers are no way around it.
+func (x *reader) keptHead(resp *Response, limit int) []byte {
 	b := x.buf[x.mark:x.r]
 	if len(b) == 0 {
 		b = x.buf[x.mark:x.w] // a status line that never ended
 	}
 	x.held = false
-	if len(b) > maxKeptHead {
-		b, resp.Truncated = b[:maxKeptHead], true
+	if most := min(max(limit, leastKeptHead), maxKeptHead); len(b) > most {
+		b, resp.Truncated = b[:most], true
 	}
 	return append([]byte(nil), b...)
 }
