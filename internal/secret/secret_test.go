@@ -108,7 +108,8 @@ func TestTextIsNotEncodedNorStored(t *testing.T) {
 	if err := gob.NewEncoder(&out).Encode(s); err != nil || bytes.Contains(out.Bytes(), []byte(canary)) {
 		t.Errorf("%v %q", err, out.Bytes())
 	}
-	x, err := xml.Marshal(struct{ S secret.Text }{s})
+	type document struct{ S secret.Text }
+	x, err := xml.Marshal(document{s})
 	if err != nil || bytes.Contains(x, []byte(canary)) {
 		t.Errorf("%v %s", err, x)
 	}
