@@ -99,7 +99,7 @@ func (s *server) postEvent(c *call, body []byte) (eventAccepted, error) {
 
 // own makes a request the caller's: his project, and what his key allows.
 func (s *server) own(c *call, r *ingest.Request, recheck func(context.Context) error) error {
-	r.Project, r.Recheck = c.key.ProjectID, recheck
+	r.Project, r.KeysOf, r.Recheck = c.key.ProjectID, c.key.Consumer, recheck
 	r.Broadcast = c.key.Consumer == "" && hasScope(c.key, eventsBroadcast)
 	if c.key.Consumer != "" && r.Consumer != c.key.Consumer && r.Consumer != "" {
 		return otherConsumer()

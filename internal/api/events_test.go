@@ -384,3 +384,44 @@ func TestCursors(t *testing.T) {
 	st.do(key, "GET", "/v1/events?cursor="+cursor[:10], nil).problem(kindShape, "?cursor")
 	st.do(key, "GET", "/v1/events?cursor="+cursor+"A", nil).problem(kindShape, "?cursor")
 }
+
+// TestConsumersKeysAreTheirOwn: an Idempotency-Key that one consumer used
+// neither refuses nor reveals an event of the project or of another consumer.
+func TestConsumersKeysAreTheirOwn(t *testing.T) {
+	t.Parallel()
+	st := setup(t)
+	project, full := st.project("standard", store.Development)
+	bound := func(consumer string) string {
+		in := map[string]any{"scopes": []string{"events:read", "events:write"}, "consumer": consumer}
+		return st.do(st.root, "POST", "/v1/projects/"+project+"/keys", in).want(201).text("key")
+	}
+	acme, other := bound("acme"), bound("other")
+	const batch = `{"events":[{"type":"a","data":1,"consumer":"%[1]s"},{"type":"a","data":1,"consumer":"%[1]s","idempotency_key":"own"}]}`
+	ids := map[string]bool{}
+	for _, k := range []struct{ key, consumer string }{{other, "other"}, {full, "acme"}, {full, "other"}, {acme, "acme"}} {
+		if k.consumer == "other" && k.key == full {
+			st.do(full, "POST", "/v1/events", `{"type":"a","consumer":"other","data":1}`, "Idempotency-Key", "k").problem(kindKeyReused)
+			continue
+		}
+		send := func() map[string]any {
+			return st.do(k.key, "POST", "/v1/events", `{"type":"a","consumer":"`+k.consumer+`","data":1}`, "Idempotency-Key", "k").want(202).object()
+		}
+		first, again := send(), send()
+		if first["duplicate"] != nil || again["duplicate"] != true || first["id"] != again["id"] {
+			t.Errorf("%v, %v", first, again)
+		}
+		ids[first["id"].(string)] = true
+		if got := st.do(k.key, "GET", "/v1/events/"+first["id"].(string), nil).want(200).text("idempotency_key"); got != "k" {
+			t.Errorf("the key is shown as %q", got)
+		}
+		for _, repeated := range []bool{false, true} {
+			a := st.do(k.key, "POST", "/v1/events/batch", fmt.Sprintf(batch, k.consumer), "Idempotency-Key", "k").want(202)
+			if n := strings.Count(string(a.body), `"duplicate":true`); (n == 2) != repeated {
+				t.Errorf("%s", a.body)
+			}
+		}
+	}
+	if len(ids) != 3 {
+		t.Errorf("%d events", len(ids))
+	}
+}

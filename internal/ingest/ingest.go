@@ -26,6 +26,7 @@ type Request struct {
 	Data           []byte    // raw JSON, kept as it is: repeated keys, order, escapes, numbers
 	Timestamp      time.Time // zero: now; else from the year 2000 to a day from now
 	IdempotencyKey string    // at most 256 printable ASCII characters
+	KeysOf         string    // whose idempotency keys: of a consumer that sends by itself; "" is the project
 	Broadcast      bool      // the key has the scope events:broadcast
 	// Recheck, if not nil, is asked again before an event is matched a second
 	// time, as the configuration that moved may have been the caller's key.
@@ -174,7 +175,7 @@ func (i *Ingester) match(ctx context.Context, r *Request, now time.Time) (*store
 	a := &store.Acceptance{
 		Event: &store.Event{
 			ProjectID: r.Project, Consumer: r.Consumer, Type: r.Type, Time: at.UTC(), Data: r.Data,
-			IdempotencyKey: r.IdempotencyKey, Dialect: d.Ref(),
+			IdempotencyKey: r.keptKey(), Dialect: d.Ref(),
 		},
 		Version:   subs.Version,
 		Broadcast: r.Consumer == "*",
@@ -250,6 +251,16 @@ func BatchKey(items []Item, key string, body []byte) {
 			r.batchKey, r.batch = true, sum
 		}
 	}
+}
+
+// keptKey is the idempotency key as the store knows it. A consumer's keys are
+// apart from the project's and from other consumers', so that none can take a
+// key before the one whose event then would be refused.
+func (r *Request) keptKey() string {
+	if r.IdempotencyKey == "" || r.KeysOf == "" {
+		return r.IdempotencyKey
+	}
+	return r.IdempotencyKey + "\n@" + r.KeysOf
 }
 
 // OwnKey is the idempotency key as its caller sent it; of a batch's event, the
