@@ -4,9 +4,11 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/netip"
 	"os"
 	"os/signal"
+	"runtime"
 	"runtime/debug"
 	"syscall"
 	"time"
@@ -59,6 +61,7 @@ func (s *serveCmd) Run(c *console) error {
 	if err != nil {
 		return err
 	}
+	warnOfReaders(log, s.keepers(c.config))
 	ctx, stop := untilSignal(c.err)
 	defer stop()
 	a, err := app.New(ctx, o, log)
@@ -67,6 +70,25 @@ func (s *serveCmd) Run(c *console) error {
 	}
 	tuneMemory(int64(s.Memory))
 	return a.Run(ctx)
+}
+
+// keepers are the files that hold a master key.
+func (s *serveCmd) keepers(c *config) []string {
+	files := s.MasterKeyFile
+	if c != nil && c.values["master-key"].text != "" {
+		files = append([]string{c.path}, files...)
+	}
+	return files
+}
+
+// warnOfReaders says which files with a master key every user of this machine
+// can read. It refuses nothing: inside a container that may be harmless.
+func warnOfReaders(log *slog.Logger, files []string) {
+	for _, path := range files {
+		if info, err := os.Stat(path); err == nil && info.Mode().Perm()&0o004 != 0 && runtime.GOOS != "windows" {
+			log.Warn("every user of this machine can read the master key", "file", path, "fix", "chmod 600 "+path)
+		}
+	}
 }
 
 // tuneMemory trades memory that is there for fewer collections: measured, a

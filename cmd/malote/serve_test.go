@@ -1,8 +1,11 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -196,6 +199,43 @@ func (s *site) exitCodes(key, endpoint, data string) {
 		s.t.Error(out)
 	}
 	s.malote(key, exitNotFound, "endpoint", "get", endpoint)
+}
+
+// TestReadableMasterKey: a master key that every user can read is spoken of,
+// wherever it stands, and one that is kept is not.
+func TestReadableMasterKey(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	file := func(name string, mode os.FileMode) string {
+		path := filepath.Join(dir, name)
+		if err := errors.Join(os.WriteFile(path, nil, mode), os.Chmod(path, mode)); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	open, kept, conf := file("open", 0o644), file("kept", 0o640), file("conf", 0o604)
+	for _, k := range []struct {
+		files  []string
+		config map[string]configValue
+		want   []string
+	}{
+		{[]string{kept, filepath.Join(dir, "absent")}, nil, nil},
+		{[]string{kept, open}, nil, []string{open}},
+		{[]string{kept}, map[string]configValue{"data": {text: "x"}}, nil},
+		{[]string{open}, map[string]configValue{"master-key": {text: "x"}}, []string{conf, open}},
+	} {
+		var out bytes.Buffer
+		s := &serveCmd{MasterKeyFile: k.files}
+		warnOfReaders(slog.New(slog.NewTextHandler(&out, nil)), s.keepers(&config{path: conf, values: k.config}))
+		if n := strings.Count(out.String(), "\n"); n != len(k.want) {
+			t.Errorf("%d lines, want %d: %s", n, len(k.want), out.String())
+		}
+		for _, path := range k.want {
+			if !strings.Contains(out.String(), "file="+path) {
+				t.Errorf("%s is not named: %s", path, out.String())
+			}
+		}
+	}
 }
 
 // TestOneProcessForADirectory starts what must not start beside a server.
