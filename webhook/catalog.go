@@ -23,7 +23,7 @@ var builtin = sync.OnceValue(func() []*Dialect {
 })
 
 // Builtin lists the dialects that come with the package, by name: standard
-// (Standard Webhooks 1.0) and those of the five companies.
+// (Standard Webhooks 1.0), those of the five companies, github and stripe.
 func Builtin() []*Dialect { return slices.Clone(builtin()) }
 
 // Standard is the dialect of Standard Webhooks 1.0, the default.

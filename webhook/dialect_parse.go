@@ -245,6 +245,7 @@ func (r *fileReader) array(v reflect.Value, path string) error {
 	if tok != json.Delim('[') {
 		return r.failAt(path, "must be an array")
 	}
+	v.Set(reflect.MakeSlice(v.Type(), 0, 0)) // an empty array is not null
 	for i := 0; r.dec.More(); i++ {
 		e := reflect.New(v.Type().Elem()).Elem()
 		if err := r.value(e, path+"/"+strconv.Itoa(i)); err != nil {

@@ -164,7 +164,7 @@ func TestBuiltin(t *testing.T) {
 			t.Errorf("%s is not the same when it is read again", d.Name)
 		}
 	}
-	want := "connectvets/1 gabinete360/1 habilitar/1 placaflow/1 standard/1 tarefa/1"
+	want := "connectvets/1 gabinete360/1 github/1 habilitar/1 placaflow/1 standard/1 stripe/1 tarefa/1"
 	if got := strings.Join(names, " "); got != want {
 		t.Errorf("built in: %s, want %s", got, want)
 	}
@@ -193,10 +193,11 @@ func TestContractTable(t *testing.T) {
 	visible := map[string]Visibility{
 		"standard": VisibleOnce, "gabinete360": VisibleOnce, "connectvets": VisibleOnce,
 		"habilitar": VisibleAlways, "placaflow": VisibleAlways, "tarefa": VisibleOnce,
+		"github": VisibleOnce, "stripe": VisibleOnce,
 	}
 	events := map[string]int{"gabinete360": 1, "connectvets": 3, "habilitar": 10, "placaflow": 4, "tarefa": 9}
 	for _, d := range Builtin() {
-		if d.Secret.Visible != visible[d.Name] || len(d.Events) != events[d.Name] || d.ContentType != "application/json" {
+		if d.Secret.Visible != visible[d.Name] || len(d.Events) != events[d.Name] || !strings.HasPrefix(d.ContentType, "application/json") {
 			t.Errorf("%s: visible %s, %d events, %s", d.Name, d.Secret.Visible, len(d.Events), d.ContentType)
 		}
 		for status := 100; status < 600; status++ {
@@ -258,7 +259,7 @@ func TestCatalog(t *testing.T) {
 			t.Errorf("%q finds %v, want %q", name, d, want)
 		}
 	}
-	if got := c.All(); len(got) != 9 || got[len(got)-1].Ref() != "tarefa/12" {
+	if got := c.All(); len(got) != 11 || got[len(got)-1].Ref() != "tarefa/12" {
 		t.Errorf("%d dialects", len(got))
 	}
 

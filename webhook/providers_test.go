@@ -10,20 +10,14 @@ import (
 )
 
 // What other companies' signatures look like in the dialect schema. Each is a
-// headers and a signature section, tried on the vector that the company publishes.
+// headers and a signature section, tried on the vector that the company
+// publishes. Those of github and stripe are built in.
 var providers = map[string]struct{ headers, signature string }{
 	"svix": {
 		`[{"name":"svix-id","value":"{id}"}]`,
 		`{"header":"svix-signature","message":"{header:svix-id}.{timestamp}.{body}","separator":" ","rotation":"all",
 		  "schemes":[{"algorithm":"hmac-sha256","encoding":"base64","prefix":"v1,","key":{"decoding":"base64","prefix":"whsec_"}}],
 		  "timestamp":{"header":"svix-timestamp","format":"unix","tolerance":"5m"}}`,
-	},
-	"github": {`[]`, plainHMAC("X-Hub-Signature-256", "hmac-sha256", "hex", "sha256=")},
-	"stripe": {
-		`[]`,
-		`{"header":"Stripe-Signature","message":"{timestamp}.{body}","separator":",","rotation":"all",
-		  "schemes":[{"algorithm":"hmac-sha256","encoding":"hex","prefix":"v1=","key":{"decoding":"verbatim"}}],
-		  "timestamp":{"item":"t=","format":"unix","tolerance":"5m"}}`,
 	},
 	"slack": {
 		`[]`,
@@ -109,16 +103,17 @@ func TestProviderVectors(t *testing.T) {
 	if err := json.Unmarshal(b, &vectors); err != nil {
 		t.Fatal(err)
 	}
-	if len(vectors) != len(providers)+2 {
+	if len(vectors) != len(providers)+4 {
 		t.Fatalf("%d vectors for %d providers", len(vectors), len(providers))
 	}
 	for _, v := range vectors {
 		t.Run(v.Provider, func(t *testing.T) {
 			t.Parallel()
 			d := Standard()
-			if !strings.HasPrefix(v.Provider, "standard") {
-				p := providers[v.Provider]
+			if p, other := providers[v.Provider]; other {
 				d = provider(t, v.Provider, p.headers, p.signature)
+			} else if !strings.HasPrefix(v.Provider, "standard") {
+				d = builtinNamed(t, v.Provider)
 			}
 			h := http.Header{}
 			for name, value := range v.Headers {
@@ -183,8 +178,7 @@ func TestToken(t *testing.T) {
 // A list with its timestamp inside is written as it is read.
 func TestTimestampItem(t *testing.T) {
 	t.Parallel()
-	p := providers["stripe"]
-	d := provider(t, "stripe", p.headers, p.signature)
+	d := builtinNamed(t, "stripe")
 	now := time.Unix(1_800_000_000, 0)
 	h, body := signed(t, d, now, "new-secret", "old-secret")
 	got := h.Get("Stripe-Signature")
@@ -199,5 +193,62 @@ func TestTimestampItem(t *testing.T) {
 	h.Set("Stripe-Signature", got+",t=1800000001")
 	if v := d.Verify(h, body, []string{"new-secret"}, now); v.OK || v.Cause != CauseMalformed {
 		t.Errorf("two timestamps: %+v", v)
+	}
+}
+
+// What the documentation of GitHub and Stripe says of a delivery beside its
+// signature: where type, id and time stand, and when it is tried again.
+func TestProvidersAsDocumented(t *testing.T) {
+	t.Parallel()
+	at := time.Unix(1_800_000_000, 0)
+	m := &Message{ID: ID{1}, Endpoint: ID{2}, Type: "pull_request", Time: at, Data: []byte(`{"action": "opened"}`)}
+
+	github := builtinNamed(t, "github")
+	h, body, err := github.Sign(m, Try{Number: 1, At: at}, "It's a Secret to Everybody")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(body) != `{"action": "opened"}` || h.Get("X-GitHub-Event") != "pull_request" || h.Get("Content-Type") != "application/json" ||
+		h.Get("X-GitHub-Delivery") != "01000000-0000-0000-0000-000000000000" || !strings.HasPrefix(h.Get("User-Agent"), "GitHub-Hookshot/") {
+		t.Errorf("github sends %v %s", h, body)
+	}
+	if e, err := github.ParseEvent(h, body); err != nil || e.ID != h.Get("X-GitHub-Delivery") || e.Type != m.Type || string(e.Data) != string(body) {
+		t.Errorf("github: %+v, %v", e, err)
+	}
+	if github.Attempts() != 1 || time.Duration(github.Delivery.Total) != 10*time.Second {
+		t.Errorf("github: %d attempts of %v", github.Attempts(), time.Duration(github.Delivery.Total))
+	}
+
+	stripe := builtinNamed(t, "stripe")
+	m.Type = "customer.created"
+	h, body, err = stripe.Sign(m, Try{Number: 1, At: at}, "whsec_new", "whsec_old")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var event struct {
+		ID, Object, Type string
+		Created          int64
+		Data             struct{ Object struct{ Action string } }
+		Livemode         bool
+	}
+	if err := json.Unmarshal(body, &event); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.HasPrefix(event.ID, "evt_") || event.Object != "event" || event.Type != m.Type || event.Created != at.Unix() ||
+		event.Data.Object.Action != "opened" || !event.Livemode {
+		t.Errorf("stripe sends %s", body)
+	}
+	if e, err := stripe.ParseEvent(h, body); err != nil || e.ID != event.ID || e.Type != m.Type || !e.Time.Equal(at) || string(e.Data) != string(m.Data) {
+		t.Errorf("stripe: %+v, %v", e, err)
+	}
+	var all time.Duration
+	for i, w := range stripe.Delivery.Schedule {
+		all += time.Duration(w)
+		if i > 0 && w != 2*stripe.Delivery.Schedule[i-1] {
+			t.Errorf("stripe waits %v after %v", time.Duration(w), time.Duration(stripe.Delivery.Schedule[i-1]))
+		}
+	}
+	if longest := time.Duration(float64(all) * (1 + stripe.Delivery.Jitter)); longest > 72*time.Hour || all < 66*time.Hour {
+		t.Errorf("stripe is tried over %v to %v, not up to three days", all, longest)
 	}
 }
