@@ -53,7 +53,7 @@ func TestAcceptedDuringARead(t *testing.T) {
 		after(10 * time.Second) // no sweep yet
 		once(t, r.got(ep), 1400)
 		r.quiet()
-	}, func(r *rig) { r.sweep = time.Hour })
+	})
 }
 
 // TestAcceptedDuringTheLastRead: more than memory holds comes in while a read
@@ -64,7 +64,7 @@ func TestAcceptedDuringTheLastRead(t *testing.T) {
 		after(10 * time.Second)
 		once(t, r.got(ep), 700)
 		r.quiet()
-	}, func(r *rig) { r.sweep = time.Hour })
+	})
 }
 
 func TestPausedDuringARead(t *testing.T) {

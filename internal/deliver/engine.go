@@ -106,8 +106,9 @@ type Engine struct {
 	fed               bool     // every endpoint with pending work was seen since the start
 	unwritten         bool     // said in the log that finishes fail
 
-	inFlight      int   // attempts
-	settling      int   // finishes that wait for their commit
+	inFlight      int // attempts
+	settling      int // finishes that wait for their commit
+	maxSettling   int
 	settlingBytes int64 // of what they keep
 	memory        int64 // bytes of deliveries held
 	shut, behind  int   // lanes
@@ -123,7 +124,7 @@ func New(o Options) *Engine {
 	e := &Engine{
 		store: o.Store, sender: o.Sender, dialects: o.Dialects, limits: o.Limits, log: o.Logger,
 		lanes: map[store.ID]*lane{}, hosts: map[string]*host{}, drained: make(chan struct{}, 1),
-		pace: sweepEvery,
+		pace: sweepEvery, maxSettling: maxSettling,
 	}
 	e.scratch.New = func() any { return &scratch{} }
 	e.metrics = newMetrics(e, o.Metrics)

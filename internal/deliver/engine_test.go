@@ -113,7 +113,7 @@ func TestStandardThreeDays(t *testing.T) {
 		if d := r.delivery(ep); d.State != store.Failed || d.Reason != "exhausted" {
 			t.Errorf("%+v", d)
 		}
-	}, func(r *rig) { r.sweep = time.Hour })
+	})
 }
 
 // TestExactRate: with 500 due, no minute has 101 requests, and each full
@@ -404,7 +404,7 @@ func TestRetryNow(t *testing.T) {
 		}
 		_ = start
 		r.quiet()
-	}, func(r *rig) { r.sweep = time.Minute })
+	})
 }
 
 func TestGoneDisables(t *testing.T) {
@@ -464,7 +464,7 @@ func TestPausesAfterTen(t *testing.T) {
 		if s := r.states(ep); s[store.Failed] != 10 || s[store.Pending] != 2 {
 			t.Errorf("%v", s)
 		}
-	}, func(r *rig) { r.sweep = 24 * time.Hour })
+	})
 }
 
 // TestStopWithinGrace: what is in flight ends, nothing new starts.
@@ -761,7 +761,7 @@ func TestAFaultOfOneIsItsOwn(t *testing.T) {
 			t.Errorf("%+v", d)
 		}
 		once(t, r.got(well), 120)
-	}, func(r *rig) { r.sweep = time.Hour })
+	})
 }
 
 // TestPanicIsOneAttempts: the others go on, nothing of the payload is logged.
@@ -807,7 +807,7 @@ func TestStandstill(t *testing.T) {
 		if now := r.reread(ep); now.FailureCount != 0 {
 			t.Errorf("the endpoint is blamed")
 		}
-	}, func(r *rig) { r.sweep = time.Hour })
+	})
 }
 
 // TestChangedURL: after the change is answered, no attempt goes to the old
@@ -847,7 +847,7 @@ func TestDeletedEndpoint(t *testing.T) {
 			t.Errorf("%d arrivals after the deletion", now-before)
 		}
 		r.quiet()
-	}, func(r *rig) { r.sweep = time.Minute })
+	})
 }
 
 // TestIdleLanesAreDropped: memory does not remember every endpoint for ever.
@@ -869,7 +869,7 @@ func TestIdleLanesAreDropped(t *testing.T) {
 		}
 		r.e.mu.Unlock()
 		r.quiet()
-	})
+	}, func(r *rig) { r.sweep = sweepEvery })
 }
 
 // TestRunOnce: an engine runs once.
@@ -917,7 +917,7 @@ func TestReceiverCallsBack(t *testing.T) {
 			t.Errorf("%d arrivals, in flight %v", len(r.got(ep)), inFlight)
 		}
 		r.quiet()
-	}, func(r *rig) { r.limits.PerEndpoint = 1; r.sweep = time.Hour })
+	}, func(r *rig) { r.limits.PerEndpoint = 1 })
 }
 
 // TestOneEventTwoEndpoints: each delivery has its own schedule.
@@ -1011,7 +1011,7 @@ func TestRotation(t *testing.T) {
 				t.Errorf("request %d carries %d signatures, want %d", i+1, n, want)
 			}
 		}
-	}, func(r *rig) { r.sweep = time.Hour })
+	})
 }
 
 // TestManySlowEndpoints: more slow endpoints than there are slots for leave
@@ -1049,5 +1049,5 @@ func TestManySlowEndpoints(t *testing.T) {
 			t.Errorf("%d arrivals", n)
 		}
 		r.quiet()
-	}, func(r *rig) { r.sweep = time.Minute })
+	})
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"math"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -24,10 +25,16 @@ import (
 // that arrived has exactly one row.
 func TestEngineAndStoreKeepTheirPromises(t *testing.T) {
 	t.Parallel()
-	cases, few := 0, flag.Lookup("rapid.checks").Value.String() == "100"
+	cases, most := 0, 10 // each costs a fifth of a second, ten times that under -race: more with -rapid.checks
+	if raceEnabled {
+		most = 3
+	}
+	if flag.Lookup("rapid.checks").Value.String() != "100" {
+		most = math.MaxInt
+	}
 	rapid.Check(t, func(rt *rapid.T) {
-		if cases++; few && cases > 10 {
-			return // a case costs a fifth of a second: more of them with -rapid.checks
+		if cases++; cases > most {
+			return
 		}
 		var failure any
 		synctest.Test(t, func(t *testing.T) {
@@ -83,7 +90,7 @@ func newMachine(t *testing.T, rt *rapid.T) *machine {
 			PerHost: rapid.SampledFrom([]int{1, 2, 64}).Draw(rt, "perHost"), Global: rapid.SampledFrom([]int{1, 2, 512}).Draw(rt, "global"),
 		}
 		r.catalog = catalogWithBrisk(t)
-		r.sweep = time.Minute
+		r.sweep = rapid.SampledFrom([]time.Duration{sweepEvery, 24 * time.Hour}).Draw(rt, "sweep")
 	})
 	m.r.start()
 	for i, dialect := range []string{"tarefa", "brisk", "brisk"} {

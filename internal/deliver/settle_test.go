@@ -41,14 +41,15 @@ func TestStuckStoreStopsSending(t *testing.T) {
 	inBubble(t, func(t *testing.T, r *rig) {
 		ep := r.endpoint("standard", "a")
 		r.own.set(nil, true)
-		r.accept(ep, maxSettling+500)
+		r.e.maxSettling = 300
+		r.accept(ep, 800)
 		after(5 * time.Second)
-		if n := len(r.got(ep)); n < maxSettling || n > maxSettling+16 {
+		if n := len(r.got(ep)); n < 300 || n > 300+16 {
 			t.Errorf("%d attempts without a commit", n)
 		}
 		r.own.set(nil, false)
 		after(time.Minute)
-		if s := r.states(ep); s[store.Delivered] != maxSettling+500 {
+		if s := r.states(ep); s[store.Delivered] != 800 {
 			t.Errorf("%v", s)
 		}
 		r.quiet()

@@ -103,7 +103,7 @@ const greedSlots = 64
 // open reports whether this process may start attempts at all.
 func (e *Engine) open(now time.Time) bool {
 	return e.running && !e.stopping && e.inFlight < e.limits.Global &&
-		e.settling < maxSettling && e.settlingBytes < maxSettlingBytes &&
+		e.settling < e.maxSettling && e.settlingBytes < maxSettlingBytes &&
 		!now.Before(e.faults.until)
 }
 
