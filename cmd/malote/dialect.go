@@ -104,13 +104,17 @@ func describeDialect(c *console, d *webhook.Dialect) error {
 		}
 		line("header", "%s: %s%s", h.Name, h.Value, when)
 	}
+	before := ""
+	if t := d.Signature.Timestamp; t != nil && t.Item != "" {
+		before = fmt.Sprintf("%s<%s>%s", t.Item, t.Format, d.Signature.Separator)
+	}
 	for _, s := range d.Signature.Schemes {
-		line("signature", "%s: %s<%s in %s> over %s", d.Signature.Header, s.Prefix, s.Algorithm, s.Encoding, d.Signature.Message)
+		line("signature", "%s: %s%s<%s in %s> over %s", d.Signature.Header, before, s.Prefix, s.Algorithm, s.Encoding, d.Signature.Message)
 	}
 	line("secret", "like %s…, shown %s", d.Secret.Generate.Prefix, d.Secret.Visible)
 	line("acknowledged by", "%s", acknowledged(d))
 	line("timeouts", "connect %v, answer %v", time.Duration(d.Delivery.Connect), time.Duration(d.Delivery.Response))
-	line("attempts", "%d: at once, then after %s", d.Attempts(), waits(d))
+	line("attempts", "%d: at once, then %s", d.Attempts(), waits(d))
 	line("limits", "%s", limits(d))
 	if err := w.Flush(); err != nil {
 		return err
@@ -134,6 +138,9 @@ func acknowledged(d *webhook.Dialect) string {
 }
 
 func waits(d *webhook.Dialect) string {
+	if len(d.Delivery.Schedule) == 0 {
+		return "never again by itself"
+	}
 	parts := make([]string, len(d.Delivery.Schedule))
 	for i, s := range d.Delivery.Schedule {
 		parts[i] = shortDuration(time.Duration(s))
@@ -142,7 +149,7 @@ func waits(d *webhook.Dialect) string {
 	if d.Delivery.Jitter > 0 {
 		how = fmt.Sprintf(" (up to %.0f %% later)", d.Delivery.Jitter*100)
 	}
-	return strings.Join(parts, ", ") + how
+	return "after " + strings.Join(parts, ", ") + how
 }
 
 func limits(d *webhook.Dialect) string {

@@ -281,7 +281,7 @@ func TestCompletion(t *testing.T) {
 func TestDialects(t *testing.T) {
 	t.Parallel()
 	list := mustOutput(t, "dialect", "list")
-	for _, name := range []string{"standard/1", "gabinete360/1", "connectvets/1", "habilitar/1", "placaflow/1", "tarefa/1"} {
+	for _, name := range []string{"standard/1", "gabinete360/1", "connectvets/1", "habilitar/1", "placaflow/1", "tarefa/1", "github/1", "stripe/1"} {
 		if !strings.Contains(list, name) {
 			t.Errorf("%s is not listed:\n%s", name, list)
 		}
@@ -291,6 +291,12 @@ func TestDialects(t *testing.T) {
 		if !strings.Contains(show, want) {
 			t.Errorf("%q is not shown:\n%s", want, show)
 		}
+	}
+	if show := mustOutput(t, "dialect", "show", "github"); !strings.Contains(show, "1: at once, then never again by itself") {
+		t.Errorf("the one attempt is not shown:\n%s", show)
+	}
+	if show := mustOutput(t, "dialect", "show", "stripe"); !strings.Contains(show, "Stripe-Signature: t=<unix>,v1=<hmac-sha256") {
+		t.Errorf("the timestamp in the signature is not shown:\n%s", show)
 	}
 	own := strings.Replace(mustOutput(t, "dialect", "show", "tarefa", "--json"), `"tarefa"`, `"nossa"`, 1)
 	if !json.Valid([]byte(own)) {
