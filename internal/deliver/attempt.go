@@ -26,7 +26,7 @@ const (
 // attempt is one request as it ended.
 type attempt struct {
 	at, ended time.Time
-	dialect   *webhook.Dialect
+	dialect   *webhook.Dialect // nil: unknown; the delivery waits until it is known again
 	resp      *egress.Response // nil: nothing was sent
 	result    result
 	ours      bool // the fault is probably on this side, and nothing was sent

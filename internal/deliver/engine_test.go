@@ -630,12 +630,12 @@ func TestOverflowIsReadBack(t *testing.T) {
 			return reply{after: time.Millisecond}
 		})
 		for range 3 {
-			r.accept(a, 700)
-			r.accept(b, 700)
+			r.accept(a, 400)
+			r.accept(b, 400)
 		}
 		after(5 * time.Minute)
-		once(t, r.got(a), 2100)
-		once(t, r.got(b), 2100)
+		once(t, r.got(a), 1200)
+		once(t, r.got(b), 1200)
 		if limit := r.limits.Memory; most > limit {
 			t.Errorf("%d bytes in memory, limit %d", most, limit)
 		}

@@ -36,6 +36,10 @@ const (
 // while the same thing works for others is to blame itself.
 func (e *Engine) ours(l *lane, a *attempt, now time.Time, rnd float64) bool {
 	f, class := &e.faults, a.result.Class
+	if a.dialect == nil {
+		e.withoutDialect(l, a, now)
+		return true
+	}
 	if a.resp != nil {
 		f.learn(class, a.resp, now)
 	}
@@ -69,6 +73,22 @@ func (e *Engine) ours(l *lane, a *attempt, now time.Time, rnd float64) bool {
 		})
 	}
 	return true
+}
+
+// unknownDialect is how long an endpoint waits whose next delivery speaks a
+// dialect that this server does not know. Only a restart can mend that.
+const unknownDialect = time.Minute
+
+// withoutDialect holds a lane; nobody else has to wait for it.
+func (e *Engine) withoutDialect(l *lane, a *attempt, now time.Time) {
+	l.gate.holdUntil(now.Add(unknownDialect))
+	if l.ours++; l.ours > 1 {
+		return
+	}
+	endpoint, detail := l.id.String(), a.result.Detail
+	e.say(func() {
+		e.log.Error("an endpoint's deliveries wait for their dialect; none loses a try", "endpoint", endpoint, "detail", detail)
+	})
 }
 
 func (f *faults) learn(class store.Class, resp *egress.Response, now time.Time) {

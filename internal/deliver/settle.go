@@ -22,10 +22,8 @@ func (e *Engine) settle(it *item, a *attempt) (next *item) {
 	w, now := it.work, a.ended
 	rnd := rand.Float64()
 	var v verdict
-	if a.dialect != nil {
+	if a.dialect != nil { // else it was not tried
 		v = judge(a.dialect, w.Attempts+1, a.result, now, rnd)
-	} else {
-		v = verdict{State: store.Failed, Reason: reasonRender, Class: a.result.Class, Detail: a.result.Detail}
 	}
 	e.mu.Lock()
 	ours := !a.cancelled && e.ours(it.lane, a, now, rnd)

@@ -41,7 +41,9 @@ func TestStuckStoreStopsSending(t *testing.T) {
 	inBubble(t, func(t *testing.T, r *rig) {
 		ep := r.endpoint("standard", "a")
 		r.own.set(nil, true)
+		r.e.mu.Lock()
 		r.e.maxSettling = 300
+		r.e.mu.Unlock()
 		r.accept(ep, 800)
 		after(5 * time.Second)
 		if n := len(r.got(ep)); n < 300 || n > 300+16 {
