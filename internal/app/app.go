@@ -64,6 +64,9 @@ func New(ctx context.Context, o Options, log *slog.Logger) (_ *App, err error) {
 		return nil, err
 	}
 	a.down.add("store", func(context.Context) error { return a.db.Close() })
+	if dialects, err = pinDialects(ctx, a.db, dialects, o.Dialects, log); err != nil {
+		return nil, err
+	}
 
 	metrics := prometheus.NewRegistry()
 	policy := o.policy(a.listener)

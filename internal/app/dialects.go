@@ -1,8 +1,13 @@
 package app
 
 import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
 	"os"
 
+	"github.com/malote-dev/malote/internal/store"
 	"github.com/malote-dev/malote/webhook"
 )
 
@@ -21,4 +26,99 @@ func LoadDialects(dir string) (*webhook.Catalog, error) {
 		}
 	}
 	return c, nil
+}
+
+// pins holds dialect revisions to what they were when events were accepted
+// under them: a delivery that is tried again days later must be what was
+// signed before, whatever became of the operator's files.
+type pins struct {
+	db   *store.DB
+	log  *slog.Logger
+	own  string                      // directory of the operator's files
+	kept map[string]*webhook.Dialect // as the store has them, by ref
+
+	news []store.KeptDialect
+	old  []*webhook.Dialect // kept ones to speak beside the catalog
+}
+
+// pinDialects keeps every revision of a catalog in the store, and gives the
+// catalog together with the revisions that are in the store alone. A file
+// that says something else than what was accepted under its name and revision
+// is refused. Errors: [*Problem], errors of the store.
+func pinDialects(ctx context.Context, db *store.DB, c *webhook.Catalog, dir string, log *slog.Logger) (*webhook.Catalog, error) {
+	p := &pins{db: db, log: log, own: dir, kept: map[string]*webhook.Dialect{}}
+	if err := p.read(ctx); err != nil {
+		return nil, fmt.Errorf("read the kept dialects: %w", err)
+	}
+	builtin := map[string]bool{}
+	for _, d := range webhook.Builtin() {
+		builtin[d.Ref()] = true
+	}
+	names := map[string]bool{}
+	for _, d := range c.All() {
+		names[d.Name] = true
+		if err := p.pin(ctx, d, builtin[d.Ref()]); err != nil {
+			return nil, err
+		}
+		delete(p.kept, d.Ref())
+	}
+	for ref, d := range p.kept {
+		p.old = append(p.old, d)
+		if names[d.Name] {
+			log.Info("a dialect's file is gone; what was accepted under it goes on with the kept copy", "dialect", ref)
+		} else {
+			log.Warn("a dialect's file is gone; its projects go on with the kept copy", "dialect", ref, "dialects", dir)
+		}
+	}
+	switch err := db.KeepDialects(ctx, p.news...); {
+	case errors.Is(err, store.ErrFull), errors.Is(err, store.ErrBusy): // what waits must be sent all the same
+		log.Error("dialects cannot be kept now; keep their files unchanged until a start without this line", "error", err)
+	case err != nil:
+		return nil, fmt.Errorf("keep the dialects: %w", err)
+	}
+	return c.With(p.old...), nil
+}
+
+func (p *pins) read(ctx context.Context) error {
+	rows, err := p.db.Dialects(ctx)
+	if err != nil {
+		return err
+	}
+	for _, row := range rows {
+		d, err := webhook.ParseDialect(row.Ref, row.Source)
+		if err != nil || d.Ref() != row.Ref {
+			p.log.Error("a kept dialect cannot be read by this version; what was accepted under it waits, unless its file is given", "dialect", row.Ref, "error", err)
+			continue
+		}
+		p.kept[row.Ref] = d
+	}
+	return nil
+}
+
+// pin compares a revision with what was kept of it.
+func (p *pins) pin(ctx context.Context, d *webhook.Dialect, builtin bool) error {
+	kept := p.kept[d.Ref()]
+	if kept != nil && string(kept.Source()) == string(d.Source()) {
+		return nil
+	}
+	if kept != nil && !kept.SameContract(d) {
+		used, err := p.db.DialectUsed(ctx, d.Ref())
+		if err != nil {
+			return fmt.Errorf("ask for the use of dialect %s: %w", d.Ref(), err)
+		}
+		switch {
+		case used && builtin: // nothing that the operator could mend
+			p.log.Error("this version brings another dialect of this name and revision; the kept one goes on", "dialect", d.Ref())
+			p.old = append(p.old, kept)
+			return nil
+		case used:
+			return &Problem{
+				What: fmt.Sprintf("--dialects %s: %s is not the %s any more that events were accepted under", p.own, d.File(), d.Ref()),
+				Fix:  fmt.Sprintf("put the file back as it was, and give the change a revision of its own (a second file with \"revision\": %d)", d.Revision+1),
+			}
+		}
+		p.log.Info("a dialect that nothing was accepted under has changed", "dialect", d.Ref())
+	}
+	p.news = append(p.news, store.KeptDialect{Ref: d.Ref(), Source: d.Source()})
+	return nil
 }
