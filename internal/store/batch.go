@@ -25,6 +25,8 @@ type effects struct {
 	index    []indexEntry
 	finals   []finalEntry
 	sends    []byte
+	sendsRow key  // where they were written
+	tallied  bool // the tallies' debt was written
 	works    []*Work
 	after    []func()
 	flushed  int // entries of the writer's debt that this batch writes
@@ -127,7 +129,13 @@ func (b *batch) runOp(o *op) error {
 // it, the lists of what failed, and the state row.
 func (b *batch) finishRows() error {
 	if len(b.sends) > 0 {
-		if err := b.exec("INSERT INTO sends VALUES (?,?)", b.key(), b.sends); err != nil {
+		b.sendsRow = b.key()
+		if err := b.exec("INSERT INTO sends VALUES (?,?)", b.sendsRow, b.sends); err != nil {
+			return err
+		}
+	}
+	if b.db.tallies.due(b.now) {
+		if err := b.writeTallies(); err != nil {
 			return err
 		}
 	}
@@ -151,6 +159,7 @@ func (b *batch) settle(in *inbox) {
 	w.finished.Add(uint64(b.finished))
 	b.db.pending.Add(b.pending)
 	b.db.sends.add(b.sends, b.us)
+	b.db.tallies.settle(b)
 	w.indexed = b.indexed
 	w.chores = b.chores
 	if b.flushed > 0 {
@@ -183,10 +192,10 @@ func (b *batch) settle(in *inbox) {
 	b.works = nil
 }
 
-// sent notes the time of an attempt.
-func (b *batch) sent(endpoint key, at time.Time) {
+// sent notes an attempt.
+func (b *batch) sent(endpoint key, at time.Time, status int) {
 	b.sends = binary.BigEndian.AppendUint64(b.sends, uint64(endpoint))
-	b.sends = binary.BigEndian.AppendUint64(b.sends, uint64(micros(at)))
+	b.sends = binary.BigEndian.AppendUint64(b.sends, packSend(at, status))
 }
 
 // noTransaction says that SQLite had rolled back by itself.

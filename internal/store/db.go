@@ -19,6 +19,7 @@ import (
 var (
 	ErrNotFound = errors.New("not found")
 	ErrConflict = errors.New("conflict")
+	ErrHost     = errors.New("the host name is another project's")
 	ErrLimit    = errors.New("limit reached")
 	ErrStale    = errors.New("configuration changed meanwhile")
 	ErrFull     = errors.New("no space left for new events")
@@ -63,6 +64,7 @@ type DB struct {
 	cache   *caches
 	space   *space
 	sends   *recentSends
+	tallies *tallies
 	unclean bool
 
 	pending  atomic.Int64 // rows in the queue
@@ -72,6 +74,7 @@ type DB struct {
 
 	mu       sync.RWMutex
 	projects map[ID]*projectState
+	hosts    map[string]ID  // those that are bound to projects
 	deleting map[key]string // endpoints whose pending deliveries are being cancelled, and why
 
 	closing sync.Once
@@ -94,7 +97,7 @@ func Open(ctx context.Context, o Options) (_ *DB, err error) {
 	}
 	db := &DB{
 		o: o, log: o.Logger, cache: newCaches(),
-		projects: map[ID]*projectState{}, deleting: map[key]string{},
+		projects: map[ID]*projectState{}, hosts: map[string]ID{}, deleting: map[key]string{},
 	}
 	if o.Fatal == nil {
 		db.o.Fatal = db.exit

@@ -8,7 +8,7 @@ import (
 )
 
 const selectEndpoint = `SELECT k, project, consumer, url, description, event_types, headers, secrets, rate_limit,
-	state, state_reason, state_since, failure_count, failed_at, updated_at, revision FROM endpoints`
+	state, state_reason, state_since, failure_count, failed_at, updated_at, revision, name, path FROM endpoints`
 
 // endpointRow is an endpoint with what only the store knows of it.
 type endpointRow struct {
@@ -23,17 +23,18 @@ func (db *DB) scanEndpoint(scan func(...any) error) (*endpointRow, error) {
 		r                        = &endpointRow{Endpoint: &Endpoint{}}
 		e                        = r.Endpoint
 		types, headers, secrets  []byte
+		path                     []byte
 		since, failedAt, updated int64
 	)
 	err := scan(&r.k, &r.project, &e.Consumer, &e.URL, &e.Description, &types, &headers, &secrets, &e.RateLimit,
-		&e.State, &e.StateReason, &since, &e.FailureCount, &failedAt, &updated, &r.revision)
+		&e.State, &e.StateReason, &since, &e.FailureCount, &failedAt, &updated, &r.revision, &e.Name, &path)
 	if err != nil {
 		return nil, err
 	}
 	e.ID, e.ProjectID, e.CreatedAt = db.keys.id(r.k), db.keys.id(r.project), keyTime(r.k)
 	e.StateSince, e.FailedAt, e.UpdatedAt = fromMicros(since), fromMicros(failedAt), fromMicros(updated)
 	e.EventTypes = patterns(types)
-	r.sealErr = errors.Join(db.openHeaders(e, headers), db.openSecrets(e, secrets))
+	r.sealErr = errors.Join(db.openHeaders(e, headers), db.openSecrets(e, secrets), db.openPath(e, path))
 	return r, nil
 }
 
@@ -111,9 +112,10 @@ func (b *batch) insertEndpoint(project, k key, e *Endpoint) error {
 	if err != nil {
 		return err
 	}
-	return b.exec("INSERT INTO endpoints VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,1,0)",
+	return b.exec("INSERT INTO endpoints VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,1,0,?,?,?)",
 		k, project, e.Consumer, e.URL, e.Description, types, b.db.sealHeaders(e), b.db.sealSecrets(e), e.RateLimit,
-		string(e.State), e.StateReason, micros(e.StateSince), e.FailureCount, micros(e.FailedAt), micros(e.UpdatedAt))
+		string(e.State), e.StateReason, micros(e.StateSince), e.FailureCount, micros(e.FailedAt), micros(e.UpdatedAt),
+		e.Name, b.db.sealPath(e), pathHash(e.PathSecret))
 }
 
 // Endpoint reads one of a project. Errors: [ErrNotFound], also for a foreign
@@ -254,9 +256,9 @@ func (b *batch) updateEndpoint(was *endpointRow, e *Endpoint, inFlight *int) err
 		return err
 	}
 	n, err := b.change(`UPDATE endpoints SET url=?, description=?, event_types=?, headers=?, secrets=?, rate_limit=?, state=?, state_reason=?,
-		state_since=?, failure_count=?, failed_at=?, updated_at=?, revision=revision+1 WHERE k=? AND revision=? AND deleted_at=0`,
+		state_since=?, failure_count=?, failed_at=?, updated_at=?, name=?, path=?, path_hash=?, revision=revision+1 WHERE k=? AND revision=? AND deleted_at=0`,
 		e.URL, e.Description, types, b.db.sealHeaders(e), b.db.sealSecrets(e), e.RateLimit, string(e.State), e.StateReason,
-		micros(e.StateSince), e.FailureCount, micros(e.FailedAt), micros(e.UpdatedAt), was.k, was.revision)
+		micros(e.StateSince), e.FailureCount, micros(e.FailedAt), micros(e.UpdatedAt), e.Name, b.db.sealPath(e), pathHash(e.PathSecret), was.k, was.revision)
 	if err != nil {
 		return err
 	}

@@ -159,7 +159,7 @@ func TestFailedMigrationCanBeRunAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	files := func(second string) fs.FS {
-		return fstest.MapFS{"00001_initial.sql": {Data: first}, "00002_more.sql": {Data: []byte("-- +goose Up\n" + second)}}
+		return fstest.MapFS{"00001_initial.sql": {Data: first}, "99999_more.sql": {Data: []byte("-- +goose Up\n" + second)}}
 	}
 	if err := migrateTo(t.Context(), path, files("CREATE TABLE more (x);\nCREATE TABLE more (x);")); err == nil {
 		t.Fatal("a broken migration passed")

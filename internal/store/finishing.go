@@ -55,7 +55,7 @@ func (b *batch) finish(o *Outcome) error {
 		return nil // never was ours
 	}
 	if !o.Attempt.At.IsZero() {
-		b.sent(endpoint, o.Attempt.At)
+		b.sent(endpoint, o.Attempt.At, o.Attempt.Status)
 	}
 	if b.db.isDeleting(endpoint) {
 		return b.finishLate(k, o, true)

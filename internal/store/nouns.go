@@ -31,6 +31,7 @@ type Project struct {
 	Environment Environment
 	Dialect     string // a dialect's name; deliveries pin the revision
 	BodyID      bool   // adds a top-level id to bodies whose envelope has none
+	Host        string // host name, lower case, that its own management API is called under; empty: none
 	CreatedAt   time.Time
 }
 
@@ -86,12 +87,14 @@ type Endpoint struct {
 	ID          ID
 	ProjectID   ID
 	Consumer    string // uid
+	Name        string // where the company's own API names endpoints
 	URL         string // canonical, as egress.Policy.CheckURL returned it
 	Description string
 	EventTypes  []string // exact names, "task.*", or "*"
 	Headers     []Header
 	Secrets     []SigningSecret // newest first; never empty
 	RateLimit   int             // deliveries a minute; 0: the dialect's
+	PathSecret  secret.Text     // of the address that takes events in, where the company's own API has one
 
 	State       EndpointState
 	StateReason string // in words; empty when active

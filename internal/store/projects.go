@@ -23,18 +23,24 @@ func (db *DB) project(id ID) *projectState {
 func (db *DB) setProject(p *projectState) {
 	db.mu.Lock()
 	defer db.mu.Unlock()
+	if was := db.projects[p.ID]; was != nil && db.hosts[was.Host] == p.ID {
+		delete(db.hosts, was.Host)
+	}
 	db.projects[p.ID] = p
+	if p.Host != "" {
+		db.hosts[p.Host] = p.ID
+	}
 }
 
-// CreateProject keeps a project; ID and CreatedAt are set. Errors: [ErrConflict] (same name and environment).
+// CreateProject keeps a project; ID and CreatedAt are set. Errors: [ErrConflict] (same name and environment), [ErrHost].
 func (db *DB) CreateProject(ctx context.Context, p *Project) error {
 	kept := *p
 	err := db.write(ctx, func(b *batch) error {
 		k := b.key()
 		kept.ID, kept.CreatedAt = db.keys.id(k), keyTime(k)
-		err := b.exec("INSERT INTO projects VALUES (?,?,?,?,?,1)", k, kept.Name, string(kept.Environment), kept.Dialect, kept.BodyID)
+		err := b.exec("INSERT INTO projects VALUES (?,?,?,?,?,1,?)", k, kept.Name, string(kept.Environment), kept.Dialect, kept.BodyID, kept.Host)
 		if faultOf(err) == faultUnique {
-			return fmt.Errorf("a %s project named %q exists: %w", kept.Environment, kept.Name, ErrConflict)
+			return b.taken(&kept)
 		}
 		b.after = append(b.after, func() {
 			own := kept
@@ -48,8 +54,23 @@ func (db *DB) CreateProject(ctx context.Context, p *Project) error {
 	return err
 }
 
+// taken says which of a project's unique values another has.
+func (b *batch) taken(p *Project) error {
+	if owner, ok := b.db.hostOf(p.Host); ok && owner != p.ID {
+		return fmt.Errorf("%s is bound to another project: %w", p.Host, ErrHost)
+	}
+	return fmt.Errorf("a %s project named %q exists: %w", p.Environment, p.Name, ErrConflict)
+}
+
+func (db *DB) hostOf(host string) (ID, bool) {
+	db.mu.RLock()
+	defer db.mu.RUnlock()
+	id, ok := db.hosts[host]
+	return id, ok
+}
+
 // UpdateProject reads, lets change alter, and keeps. ID and CreatedAt stay.
-// Errors: [ErrNotFound], [ErrConflict] (same name and environment), and
+// Errors: [ErrNotFound], [ErrConflict] (same name and environment), [ErrHost], and
 // whatever change returns.
 func (db *DB) UpdateProject(ctx context.Context, id ID, change func(*Project) error) (*Project, error) {
 	for {
@@ -66,10 +87,10 @@ func (db *DB) UpdateProject(ctx context.Context, id ID, change func(*Project) er
 			if db.project(id) != was {
 				return ErrStale
 			}
-			err := b.exec("UPDATE projects SET name=?, environment=?, dialect=?, body_id=? WHERE k=?",
-				p.Name, string(p.Environment), p.Dialect, p.BodyID, was.k)
+			err := b.exec("UPDATE projects SET name=?, environment=?, dialect=?, body_id=?, host=? WHERE k=?",
+				p.Name, string(p.Environment), p.Dialect, p.BodyID, p.Host, was.k)
 			if faultOf(err) == faultUnique {
-				return fmt.Errorf("a %s project named %q exists: %w", p.Environment, p.Name, ErrConflict)
+				return b.taken(&p)
 			}
 			if err != nil {
 				return err
@@ -107,11 +128,11 @@ func (db *DB) Projects(ctx context.Context, after ID, limit int) ([]*Project, er
 	return out, err
 }
 
-const selectProject = "SELECT k, name, environment, dialect, body_id, version FROM projects"
+const selectProject = "SELECT k, name, environment, dialect, body_id, version, host FROM projects"
 
 func (db *DB) scanProject(scan func(...any) error) (*projectState, error) {
 	p := &projectState{Project: &Project{}}
-	err := scan(&p.k, &p.Name, &p.Environment, &p.Dialect, &p.BodyID, &p.version)
+	err := scan(&p.k, &p.Name, &p.Environment, &p.Dialect, &p.BodyID, &p.version, &p.Host)
 	p.ID, p.CreatedAt = db.keys.id(p.k), keyTime(p.k)
 	return p, err
 }

@@ -99,6 +99,9 @@ func (db *DB) pruneSlice(ctx context.Context, cut key, limit int) (n int, more b
 
 // pruneDeliveries deletes final deliveries with their attempts.
 func (b *batch) pruneDeliveries(_ *pruneRound, cut key, limit int) (int, error) {
+	if err := b.untally(cut, limit); err != nil {
+		return 0, err
+	}
 	err := b.exec(`DELETE FROM attempts WHERE delivery IN (SELECT k FROM deliveries WHERE k<? ORDER BY k LIMIT ?)`, cut, limit)
 	if err != nil {
 		return 0, err

@@ -262,7 +262,8 @@ func (r *recentSends) add(data []byte, now int64) {
 		for len(times) > 0 && times[0] < oldest {
 			times = times[1:]
 		}
-		r.at[k] = append(times, int64(binary.BigEndian.Uint64(data[8:])))
+		at, _ := unpackSend(binary.BigEndian.Uint64(data[8:]))
+		r.at[k] = append(times, at)
 	}
 }
 
@@ -324,5 +325,5 @@ func (db *DB) recover(ctx context.Context) error {
 	}
 	db.pending.Store(pending)
 	db.w.indexed = indexed
-	return errors.Join(db.recoverProjects(ctx, c), db.recoverChores(ctx, c), db.recoverDebt(ctx, c), db.recoverSends(ctx, c))
+	return errors.Join(db.recoverProjects(ctx, c), db.recoverChores(ctx, c), db.recoverDebt(ctx, c), db.recoverSends(ctx, c), db.recoverTallies(ctx, c))
 }

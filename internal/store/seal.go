@@ -84,6 +84,26 @@ func (db *DB) openSecrets(e *Endpoint, sealed []byte) error {
 	return err
 }
 
+func (db *DB) sealPath(e *Endpoint) []byte {
+	if e.PathSecret == "" {
+		return nil
+	}
+	return db.o.Keyring.Seal([]byte(e.PathSecret.Reveal()), placeOf(e.ID, "path"))
+}
+
+func (db *DB) openPath(e *Endpoint, sealed []byte) error {
+	if len(sealed) == 0 {
+		return nil
+	}
+	place := placeOf(e.ID, "path")
+	plain, err := db.o.Keyring.Open(sealed, place)
+	if err != nil {
+		return fmt.Errorf("%s: %w", place, err)
+	}
+	e.PathSecret = secret.Text(plain)
+	return nil
+}
+
 const canaryPlace = "meta/canary/value"
 
 // checkCanary refuses a keyring that is not this database's. The first open
@@ -173,13 +193,14 @@ func (db *DB) resealSlice(ctx context.Context, after key) (resealed int, last ke
 
 // resealOne rewrites one endpoint where it is of an older key.
 func (b *batch) resealOne(r *endpointRow) (int, error) {
-	var headers, secrets []byte
-	if _, err := b.row("SELECT headers, secrets FROM endpoints WHERE k=?", []any{r.k}, &headers, &secrets); err != nil {
+	var headers, secrets, path []byte
+	if _, err := b.row("SELECT headers, secrets, path FROM endpoints WHERE k=?", []any{r.k}, &headers, &secrets, &path); err != nil {
 		return 0, err
 	}
-	ring := b.db.o.Keyring
-	if (len(headers) == 0 || ring.Current(headers)) && (len(secrets) == 0 || ring.Current(secrets)) {
+	current := func(sealed []byte) bool { return len(sealed) == 0 || b.db.o.Keyring.Current(sealed) }
+	if current(headers) && current(secrets) && current(path) {
 		return 0, nil
 	}
-	return 1, b.exec("UPDATE endpoints SET headers=?, secrets=? WHERE k=?", b.db.sealHeaders(r.Endpoint), b.db.sealSecrets(r.Endpoint), r.k)
+	return 1, b.exec("UPDATE endpoints SET headers=?, secrets=?, path=? WHERE k=?",
+		b.db.sealHeaders(r.Endpoint), b.db.sealSecrets(r.Endpoint), b.db.sealPath(r.Endpoint), r.k)
 }

@@ -25,7 +25,7 @@ func Run(t *testing.T, open Opener) {
 		"Accept": acceptCases, "Idempotency": idempotencyCases, "Broadcast": broadcastCases,
 		"Queue": queueCases, "Finish": finishCases, "Effects": effectCases, "Ending": endingCases,
 		"Config": configCases, "Dialects": dialectCases, "Keys": keyCases, "Lists": listCases, "Retention": retentionCases,
-		"Restart": restartCases, "Concurrency": concurrencyCases, "Secrets": secretCases,
+		"Restart": restartCases, "Concurrency": concurrencyCases, "Secrets": secretCases, "Documented": documentedCases,
 	} {
 		t.Run(group, func(t *testing.T) {
 			t.Parallel()
