@@ -142,19 +142,6 @@ func orElse(d, otherwise time.Duration) time.Duration {
 	return otherwise
 }
 
-// inForce appends the secrets that sign at now, newest first.
-func (c *config) inForce(dst []string, now time.Time) []string {
-	for i, s := range c.endpoint.Secrets {
-		if s.ExpiresAt.IsZero() || now.Before(s.ExpiresAt) {
-			dst = append(dst, c.secrets[i])
-		}
-	}
-	if len(dst) == 0 && len(c.secrets) > 0 {
-		dst = append(dst, c.secrets[0]) // the newest never runs out
-	}
-	return dst
-}
-
 // classify reads what Send returned.
 func (a *attempt) classify(ctx context.Context, err error, limit time.Duration) {
 	if err == nil {

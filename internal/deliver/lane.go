@@ -1,11 +1,9 @@
 package deliver
 
 import (
-	"net/url"
 	"time"
 
 	"github.com/malote-dev/malote/internal/store"
-	"github.com/malote-dev/malote/webhook"
 )
 
 // How far a lane looks ahead in memory.
@@ -59,19 +57,6 @@ type lane struct {
 	park  link // among those whose waiting items may be given back to the store
 	wake  time.Time
 	index int // in the timers; -1: none
-}
-
-// config is what an attempt needs to know of its endpoint. It is never
-// changed: a change of the endpoint makes a new one.
-type config struct {
-	endpoint *store.Endpoint
-	project  *store.Project
-	url      *url.URL
-	host     *host
-	rate     int
-	breaks   bool
-	secrets  []string
-	headers  []webhook.Field
 }
 
 func newLane(id store.ID, slots int) *lane {

@@ -1,0 +1,137 @@
+package deliver
+
+import (
+	"net"
+	"net/url"
+	"time"
+
+	"github.com/malote-dev/malote/internal/store"
+	"github.com/malote-dev/malote/webhook"
+)
+
+// config is what an attempt needs to know of its endpoint. It is never
+// changed: a change of the endpoint makes a new one.
+type config struct {
+	endpoint *store.Endpoint
+	project  *store.Project
+	url      *url.URL
+	host     *host
+	rate     int
+	breaks   bool
+	secrets  []string
+	headers  []webhook.Field
+}
+
+// adopt makes a configuration that was read the lane's own.
+func (e *Engine) adopt(l *lane, a *answer, now time.Time) {
+	c := a.config
+	before, known := l.last, l.last != nil
+	l.last, l.config = c, c
+	c.host = e.host(c.url)
+	g := &l.gate
+	g.breaks, g.rate.limit = c.breaks, c.rate
+	active := c.endpoint.State == store.Active
+	if known && (active && !g.active || before.url.String() != c.url.String()) {
+		g.reset()
+	} else if !known && l.slow {
+		g.window = 1 // what waited through a restart does not come all at once
+	}
+	g.active = active
+	l.clears = c.endpoint.FailureCount > 0 || !c.endpoint.FailedAt.IsZero()
+	if c.rate > 0 && !l.rated {
+		e.seed(l, a.sent, now)
+	}
+}
+
+// seed starts an exact rate from what was sent before this process, or
+// before the endpoint had a rate. The times are of the attempts' starts; the
+// requests may have left later by as long as connecting may take.
+func (e *Engine) seed(l *lane, sent []time.Time, now time.Time) {
+	l.rated = true
+	for _, t := range sent {
+		if t = t.Add(maxConnect); t.After(now) {
+			t = now
+		}
+		l.gate.rate.insert(t)
+	}
+	lost := len(l.held) - l.queue.len() // on their way, and not yet in the store
+	if l.inherited || !e.fed {
+		// A process that was killed may have sent this much without a trace.
+		lost += l.gate.slots
+	}
+	for range min(lost, l.gate.rate.limit) {
+		l.gate.rate.insert(now)
+	}
+}
+
+// configure works out once what each attempt needs.
+func (e *Engine) configure(known *store.Lane) *config {
+	ep := known.Endpoint
+	c := &config{endpoint: ep, project: known.Project, rate: ep.RateLimit}
+	if d, ok := e.dialects(known.Project.Dialect); ok {
+		c.breaks = d.Delivery.Breaker
+		if c.rate == 0 {
+			c.rate = d.Limits.RatePerMinute
+		}
+	}
+	var err error
+	if c.url, err = url.Parse(ep.URL); err != nil {
+		c.url = &url.URL{} // the request fails and says why
+	}
+	for _, s := range ep.Secrets {
+		c.secrets = append(c.secrets, s.Value.Reveal())
+	}
+	for _, h := range ep.Headers {
+		c.headers = append(c.headers, webhook.Field{Name: h.Name, Value: h.Value.Reveal()})
+	}
+	return c
+}
+
+// host finds what the endpoints behind one address share.
+func (e *Engine) host(u *url.URL) *host {
+	port := u.Port()
+	if port == "" {
+		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
+	}
+	name := net.JoinHostPort(u.Hostname(), port)
+	h := e.hosts[name]
+	if h == nil {
+		h = &host{name: name}
+		e.hosts[name] = h
+	}
+	h.configs++
+	return h
+}
+
+// letGo drops a lane's configuration: it is read again before the next
+// attempt.
+func (e *Engine) letGo(l *lane, now time.Time) {
+	c := l.config
+	if c == nil {
+		return
+	}
+	l.config = nil
+	c.host.configs--
+	e.callUp(c.host, now)
+	e.tidy(c.host)
+}
+
+// tidy forgets a host that nobody names any more.
+func (e *Engine) tidy(h *host) {
+	if h.configs == 0 && h.inFlight == 0 {
+		delete(e.hosts, h.name)
+	}
+}
+
+// inForce appends the secrets that sign at now, newest first.
+func (c *config) inForce(dst []string, now time.Time) []string {
+	for i, s := range c.endpoint.Secrets {
+		if s.ExpiresAt.IsZero() || now.Before(s.ExpiresAt) {
+			dst = append(dst, c.secrets[i])
+		}
+	}
+	if len(dst) == 0 && len(c.secrets) > 0 {
+		dst = append(dst, c.secrets[0]) // the newest never runs out
+	}
+	return dst
+}
