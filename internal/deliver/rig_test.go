@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -554,5 +555,5 @@ func (x *receiver) busyAt(endpoint string) int {
 func (x *receiver) all() []arrival {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	return x.arrivals[:len(x.arrivals):len(x.arrivals)]
+	return slices.Clip(x.arrivals)
 }
