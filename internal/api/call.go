@@ -30,7 +30,8 @@ type call struct {
 	start   time.Time
 	key     *store.Key
 	keyHash [32]byte
-	status  int // of the answer; 0: none yet
+	status  int   // of the answer; 0: none yet
+	bytes   int64 // of the common budget for bodies, held until the end
 }
 
 // Values of headers that every answer shares; nobody changes them.
@@ -43,7 +44,8 @@ var (
 
 // Memory for bodies. A body within firstRead is read at once; a larger one
 // takes its limit out of the common budget, so that callers that announce
-// much and send it slowly cannot fill the memory together.
+// much and send it slowly cannot fill the memory together, and, once it is
+// read, its size, until the request has its answer.
 const (
 	firstRead  = 64 << 10
 	bodyBudget = 256 << 20
@@ -62,6 +64,7 @@ func (s *server) begin(rt *route, w http.ResponseWriter, r *http.Request) *call 
 
 // end measures, and answers a panic.
 func (c *call) end() {
+	c.release()
 	if v := recover(); v != nil {
 		if v == http.ErrAbortHandler {
 			panic(v)
@@ -118,6 +121,7 @@ func (c *call) answer(out any) error {
 }
 
 func (c *call) write(contentType []string, body []byte) {
+	c.release()
 	h := c.w.Header()
 	h["Content-Type"] = contentType
 	h["Content-Length"] = []string{strconv.Itoa(len(body))}
@@ -156,13 +160,11 @@ func (c *call) body() ([]byte, error) {
 	// gets to read the refusal, but only where the body is still its own.
 	c.r.Body = http.MaxBytesReader(c.w, c.r.Body, c.route.body)
 	if size < 0 || size > firstRead {
-		reserved := size
-		if size < 0 {
-			reserved = c.route.body
+		if c.bytes = size; size < 0 {
+			c.bytes = c.route.body
 		}
-		defer c.s.bodies.Add(-reserved)
-		if c.s.bodies.Add(reserved) > bodyBudget {
-			return nil, kindUnavailable.problem("too many large bodies are being read at once").with("Retry-After", "1")
+		if c.s.bodies.Add(c.bytes) > bodyBudget {
+			return nil, kindUnavailable.problem("too many large bodies are being taken in at once").with("Retry-After", "1")
 		}
 	}
 	b := make([]byte, 0, min(max(size, 512), firstRead))
@@ -171,16 +173,31 @@ func (c *call) body() ([]byte, error) {
 		b = b[:len(b)+n]
 		switch {
 		case errors.Is(err, io.EOF):
-			return b, nil
+			return c.whole(b), nil
 		case err != nil:
 			return nil, unreadable(err)
 		case len(b) == cap(b):
 			if int64(len(b)) == size {
-				return b, nil
+				return c.whole(b), nil
 			}
 			b = append(b, 0)[:len(b)]
 		}
 	}
+}
+
+// release gives the budget for bodies back.
+func (c *call) release() {
+	c.s.bodies.Add(-c.bytes)
+	c.bytes = 0
+}
+
+// whole is a body that was read; what it did not need goes back to the budget.
+func (c *call) whole(b []byte) []byte {
+	if size := int64(len(b)); size < c.bytes {
+		c.s.bodies.Add(size - c.bytes)
+		c.bytes = size
+	}
+	return b
 }
 
 func unreadable(err error) error {

@@ -254,6 +254,32 @@ func TestBodyLimits(t *testing.T) {
 	st.do(key, "POST", "/v1/events", event(firstRead)).want(202)
 }
 
+// TestBodiesCountUntilTheAnswer: what was read and waits to be kept is memory
+// too; a chunked body counts with its size from then on.
+func TestBodiesCountUntilTheAnswer(t *testing.T) {
+	t.Parallel()
+	st := setup(t)
+	for _, k := range []struct{ announced, sent, held int64 }{
+		{firstRead + 1, firstRead + 1, firstRead + 1}, {-1, firstRead + 7, firstRead + 7}, {-1, 10, 10}, {firstRead, firstRead, 0},
+	} {
+		rt := &route{body: batchBody}
+		st.server.metrics.prepare(rt)
+		r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(strings.Repeat(" ", int(k.sent))))
+		r.ContentLength = k.announced
+		c := st.server.begin(rt, httptest.NewRecorder(), r)
+		if b, err := c.body(); err != nil || int64(len(b)) != k.sent {
+			t.Fatalf("%d bytes, %v", len(b), err)
+		}
+		if n := st.server.bodies.Load(); n != k.held {
+			t.Errorf("%+v: %d bytes held", k, n)
+		}
+		c.end()
+		if n := st.server.bodies.Load(); n != 0 {
+			t.Errorf("%+v: %d bytes are not given back", k, n)
+		}
+	}
+}
+
 // TestLargeBodyIsNotRead: a body over the limit is answered before it is sent.
 func TestLargeBodyIsNotRead(t *testing.T) {
 	t.Parallel()
