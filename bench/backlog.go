@@ -25,7 +25,7 @@ func backlog(ctx context.Context, s *stage) error {
 	if err := b.endpoint(ctx, "dead", url); err != nil {
 		return err
 	}
-	before, err := b.quiet(ctx, 2*s.o.duration)
+	before, err := b.quiet(ctx, 4*s.o.duration)
 	if err != nil {
 		return err
 	}
@@ -34,7 +34,7 @@ func backlog(ctx context.Context, s *stage) error {
 	if err != nil {
 		return err
 	}
-	beside, err := b.quiet(ctx, 2*s.o.duration)
+	beside, err := b.quiet(ctx, 4*s.o.duration)
 	if err != nil {
 		return err
 	}
@@ -52,7 +52,7 @@ func backlog(ctx context.Context, s *stage) error {
 	if err != nil {
 		return err
 	}
-	after, err := b.quiet(ctx, 2*s.o.duration)
+	after, err := b.quiet(ctx, 4*s.o.duration)
 	if err != nil {
 		return err
 	}

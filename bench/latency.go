@@ -22,7 +22,7 @@ func latency(ctx context.Context, s *stage) error {
 	if err := b.share(ctx); err != nil {
 		return err
 	}
-	l := load{clients: 16, consumers: s.o.endpoints, duration: 2 * s.o.duration, rate: quietRate}
+	l := load{clients: 16, consumers: s.o.endpoints, duration: 4 * s.o.duration, rate: quietRate}
 	first := l
 	first.duration = time.Second
 	if _, err := b.onMalote(ctx, first, ""); err != nil {
@@ -79,7 +79,7 @@ func slowNeighbour(ctx context.Context, s *stage) error {
 	if err := b.endpoint(ctx, "slow", fmt.Sprintf("%s/slow/%s", s.rx.URL, s.o.slowDelay)); err != nil {
 		return err
 	}
-	before, err := b.quiet(ctx, 2*s.o.duration)
+	before, err := b.quiet(ctx, 4*s.o.duration)
 	if err != nil {
 		return err
 	}
@@ -87,7 +87,7 @@ func slowNeighbour(ctx context.Context, s *stage) error {
 	if _, err := b.fill(ctx, s.o.slow, func(int) string { return "slow" }); err != nil {
 		return err
 	}
-	with, err := b.quiet(ctx, 2*s.o.duration)
+	with, err := b.quiet(ctx, 4*s.o.duration)
 	if err != nil {
 		return err
 	}

@@ -63,8 +63,8 @@ func parse(args []string) (*options, error) {
 	f := flag.NewFlagSet("bench", flag.ContinueOnError)
 	scenario := f.String("scenario", "", "what to measure, a comma between: "+strings.Join(allScenarios, ", ")+", all (default throughput; with -short all)")
 	f.BoolVar(&o.short, "short", false, "small sizes for CI: all of it in a minute")
-	f.IntVar(&o.rounds, "rounds", 5, "throughput: rounds, the yardstick and Malote by turns in each")
-	f.DurationVar(&o.duration, "duration", 6*time.Second, "how long one measurement takes load")
+	f.IntVar(&o.rounds, "rounds", 10, "throughput: rounds, the yardstick and Malote by turns in each")
+	f.DurationVar(&o.duration, "duration", 3*time.Second, "how long one measurement takes load")
 	f.IntVar(&o.clients, "clients", 64, "keep-alive connections that post one event after the other")
 	f.IntVar(&o.endpoints, "endpoints", 100, "endpoints that share the load, each with a consumer of its own")
 	f.BoolVar(&o.idempotency, "idempotency", true, "throughput: one more measurement in each round with an Idempotency-Key on every event")
@@ -97,7 +97,7 @@ func parse(args []string) (*options, error) {
 		return nil, fmt.Errorf("-clients, -endpoints, -rounds must be at least 1 and -duration 100ms")
 	}
 	if o.short {
-		o.rounds, o.duration, o.backlog, o.slow, o.growth = 2, 1500*time.Millisecond, 20_000, 64, []int{0, 20_000}
+		o.rounds, o.duration, o.backlog, o.slow, o.growth = 2, 1200*time.Millisecond, 20_000, 64, []int{0, 20_000}
 	}
 	switch {
 	case *scenario == "" && o.short:
