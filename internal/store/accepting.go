@@ -12,6 +12,7 @@ import (
 const (
 	flagTest = 1 << iota
 	flagBroadcast
+	flagBodyID
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -82,7 +83,7 @@ func (b *batch) accept(a *Acceptance) (Accepted, error) {
 	case e.Unreached == "":
 		e.Unreached = "no endpoint subscribes to " + e.Type
 	}
-	out.Unreached = e.Unreached
+	out.Unreached, e.BodyID = e.Unreached, p.BodyID
 	k := b.keep(p.k, e, a.Broadcast, targets)
 	out.EventID = e.ID
 	if err := b.insertEvent(p.k, k, e, a.Broadcast, targets); err != nil {
@@ -122,6 +123,9 @@ func (b *batch) insertEvent(project, k key, e *Event, broadcast bool, targets []
 	}
 	if broadcast {
 		flags |= flagBroadcast
+	}
+	if e.BodyID {
+		flags |= flagBodyID
 	}
 	var list []byte
 	for _, t := range targets {

@@ -100,7 +100,7 @@ func (s *shelf) send() *Work {
 
 func (s *shelf) due() []*Work {
 	s.Helper()
-	works, err := s.db.LoadDue(s.Context(), s.e.ID, Place{}, 1000, 1<<30)
+	works, err := s.db.LoadDue(s.Context(), s.e.ID, Place{}, 1_000_000, 1<<30)
 	s.no(err)
 	return works
 }
@@ -501,6 +501,28 @@ func TestIdempotencyKeysEnd(t *testing.T) {
 	s.sql("DELETE FROM idempotency WHERE day=?", dayOf(time.Now()))
 	if n, err := s.db.Prune(t.Context(), time.Unix(0, 0), 100); n != 1 || err != nil {
 		t.Errorf("%d rows went: %v", n, err)
+	}
+}
+
+func TestRetentionLeavesBroadcastsThatGoOn(t *testing.T) {
+	t.Parallel()
+	s := newShelf(t)
+	_, err := s.db.DeleteEndpoint(t.Context(), s.p.ID, s.e.ID)
+	s.no(err)
+	out, err := s.accept(`{}`)
+	s.no(err)
+	k, _ := s.db.keys.key(out.EventID)
+	s.sql("INSERT INTO fanouts VALUES (?,0,0)", k) // nobody reached so far, and it goes on
+	_, err = s.db.Prune(t.Context(), time.Now().Add(time.Hour), 1000)
+	s.no(err)
+	if _, err := s.db.Event(t.Context(), s.p.ID, out.EventID); err != nil {
+		t.Error(err)
+	}
+	s.sql("DELETE FROM fanouts")
+	_, err = s.db.Prune(t.Context(), time.Now().Add(time.Hour), 1000)
+	s.no(err)
+	if _, err := s.db.Event(t.Context(), s.p.ID, out.EventID); !errors.Is(err, ErrNotFound) {
+		t.Errorf("%v", err)
 	}
 }
 

@@ -136,7 +136,7 @@ func (db *DB) event(ctx context.Context, c *conn, k key, withData bool) (*Event,
 		}
 	}
 	e.ID, e.ProjectID, e.Time, e.CreatedAt = db.keys.id(k), db.keys.id(project), fromMicros(at), keyTime(k)
-	e.Test, e.Deliveries = flags&flagTest != 0, len(targets)/8+int(later)
+	e.Test, e.BodyID, e.Deliveries = flags&flagTest != 0, flags&flagBodyID != 0, len(targets)/8+int(later)
 	return &e, nil
 }
 

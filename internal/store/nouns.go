@@ -116,6 +116,7 @@ type Event struct {
 	Data           []byte // the JSON bytes as they came in
 	IdempotencyKey string
 	Dialect        string // name/revision that its bodies are rendered with, as in "tarefa/1"
+	BodyID         bool   // its bodies have a top-level id: the project's setting when it was accepted; set by the store
 	Test           bool   // made by a test send
 	Deliveries     int    // made so far; a broadcast may go on after it was accepted
 	Unreached      string // why it reached nobody, in words; empty if it reached somebody

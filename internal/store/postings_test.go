@@ -51,16 +51,20 @@ func TestWalker(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		n++
 		var all []key
+		var batches []postings
+		for range rapid.IntRange(0, 6).Draw(rt, "batches") {
+			p := postings{}
+			at := rapid.Int64Range(1, 1<<40).Draw(rt, "at")
+			for range rapid.IntRange(1, 300).Draw(rt, "keys") {
+				// Clusters, wide gaps, and keys that are there twice.
+				at += rapid.SampledFrom([]key{0, 1, 1 << 10, 1 << 31, 1 << 33}).Draw(rt, "gap")
+				p.add(at, 't', n, "")
+				all = append(all, at)
+			}
+			batches = append(batches, p)
+		}
 		err := s.db.write(s.Context(), func(b *batch) error {
-			for range rapid.IntRange(0, 6).Draw(rt, "batches") {
-				p := postings{}
-				at := rapid.Int64Range(1, 1<<40).Draw(rt, "at")
-				for range rapid.IntRange(1, 300).Draw(rt, "keys") {
-					// Clusters, wide gaps, and keys that are there twice.
-					at += rapid.SampledFrom([]key{0, 1, 1 << 10, 1 << 31, 1 << 33}).Draw(rt, "gap")
-					p.add(at, 't', n, "")
-					all = append(all, at)
-				}
+			for _, p := range batches {
 				if err := b.indexNow(p); err != nil {
 					return err
 				}

@@ -65,14 +65,14 @@ func (db *DB) shrink(ctx context.Context) error {
 
 const pruneRows = 500 // rows that one transaction deletes
 
-// pruneRound is where retention goes on: it looks at some events and lists,
+// pruneRound is where retention goes on: it looks at some rows and lists,
 // remembers how far it came, and so looks at what has to stay once a round.
 type pruneRound struct {
-	event key
-	term  []byte
+	delivery, event key
+	term            []byte
 }
 
-func (r pruneRound) over() bool { return r.event == 0 && r.term == nil }
+func (r pruneRound) over() bool { return r.delivery == 0 && r.event == 0 && r.term == nil }
 
 func (db *DB) pruneSlice(ctx context.Context, cut key, limit int) (n int, more bool, err error) {
 	var gone int
@@ -97,16 +97,29 @@ func (db *DB) pruneSlice(ctx context.Context, cut key, limit int) (n int, more b
 	return gone, gone > 0 || !next.over(), nil
 }
 
-// pruneDeliveries deletes final deliveries with their attempts.
-func (b *batch) pruneDeliveries(_ *pruneRound, cut key, limit int) (int, error) {
-	if err := b.untally(cut, limit); err != nil {
+// pruneDeliveries deletes final deliveries with their attempts, by the time
+// they became final: one that was held for weeks and then expired is news.
+func (b *batch) pruneDeliveries(round *pruneRound, cut key, limit int) (int, error) {
+	var last *key
+	looked := 0
+	_, err := b.row("SELECT max(k), count(*) FROM (SELECT k FROM deliveries WHERE k>? AND k<? ORDER BY k LIMIT ?)",
+		[]any{round.delivery, cut, limit}, &last, &looked)
+	if err != nil || last == nil {
+		round.delivery = 0
 		return 0, err
 	}
-	err := b.exec(`DELETE FROM attempts WHERE delivery IN (SELECT k FROM deliveries WHERE k<? ORDER BY k LIMIT ?)`, cut, limit)
-	if err != nil {
+	slice := []any{round.delivery, *last, micros(keyTime(cut))}
+	if err := b.untally(slice); err != nil {
 		return 0, err
 	}
-	return b.change(`DELETE FROM deliveries WHERE k IN (SELECT k FROM deliveries WHERE k<? ORDER BY k LIMIT ?)`, cut, limit)
+	if err := b.exec("DELETE FROM attempts WHERE delivery IN (SELECT k FROM deliveries WHERE k>? AND k<=? AND finished<?)", slice...); err != nil {
+		return 0, err
+	}
+	gone, err := b.change("DELETE FROM deliveries WHERE k>? AND k<=? AND finished<?", slice...)
+	if round.delivery = *last; looked < limit {
+		round.delivery = 0 // the end: from the start next time
+	}
+	return gone, err
 }
 
 // pruneEvents deletes events that no delivery is left of. It goes on where

@@ -189,7 +189,7 @@ func (r *eventRow) event(db *DB) *Event {
 	}
 	return &Event{
 		ID: db.keys.id(*r.k), ProjectID: db.keys.id(*r.project), Consumer: *r.consumer, Type: *r.eventType,
-		Time: fromMicros(*r.time), Data: notNil(r.data), Dialect: *r.dialect, Test: *r.flags&flagTest != 0, CreatedAt: keyTime(*r.k),
+		Time: fromMicros(*r.time), Data: notNil(r.data), Dialect: *r.dialect, Test: *r.flags&flagTest != 0, BodyID: *r.flags&flagBodyID != 0, CreatedAt: keyTime(*r.k),
 	}
 }
 

@@ -111,10 +111,11 @@ func (ts *tallies) settle(b *batch) {
 }
 
 // untally takes off the attempts of final deliveries that retention is about
-// to delete.
-func (b *batch) untally(cut key, limit int) error {
+// to delete: those with keys over the first to the second of slice that were
+// final before the third.
+func (b *batch) untally(slice []any) error {
 	gone := map[key]int64{}
-	err := b.rows("SELECT endpoint, attempts FROM deliveries WHERE k<? ORDER BY k LIMIT ?", []any{cut, limit}, func(scan func(...any) error) (bool, error) {
+	err := b.rows("SELECT endpoint, attempts FROM deliveries WHERE k>? AND k<=? AND finished<?", slice, func(scan func(...any) error) (bool, error) {
 		var k key
 		var n int64
 		err := scan(&k, &n)

@@ -88,7 +88,7 @@ CREATE TABLE events (
     type        TEXT NOT NULL,
     time        INTEGER NOT NULL,
     dialect     TEXT NOT NULL,
-    flags       INTEGER NOT NULL, -- 1: test, 2: broadcast
+    flags       INTEGER NOT NULL, -- 1: test, 2: broadcast, 4: bodies have an id
     idempotency TEXT NOT NULL,
     unreached   TEXT NOT NULL,
     targets     BLOB,

@@ -166,6 +166,20 @@ var acceptCases = map[string]func(*shelf){
 			s.Errorf("%d events kept", n)
 		}
 	},
+	"BodyIDIsPinnedAtAccept": func(s *shelf) {
+		e := s.endpoint("c")
+		s.accept("c", "x")
+		_, err := s.db.UpdateProject(s.ctx, s.project.ID, func(p *store.Project) error { p.BodyID = true; return nil })
+		s.no(err)
+		s.accept("c", "x")
+		for i, w := range s.due(e) {
+			kept, err := s.db.Event(s.ctx, s.project.ID, w.Event.ID)
+			s.no(err)
+			if want := i == 1; w.Event.BodyID != want || kept.BodyID != want {
+				s.Errorf("event %d: body id %v to send, %v to show", i, w.Event.BodyID, kept.BodyID)
+			}
+		}
+	},
 	"AnotherProjectsChangeIsNotStale": func(s *shelf) {
 		s.endpoint("c")
 		a := s.acceptance("c", "x", `{}`)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"slices"
 	"time"
 
@@ -284,6 +285,29 @@ var retentionCases = map[string]func(*shelf){
 			s.Error("young history went")
 		}
 	},
+	"AgeCountsFromTheEndOfADelivery": func(s *shelf) {
+		e := s.endpoint("c")
+		s.setState(e, store.Paused)
+		for range 3 {
+			s.accept("c", "x")
+		}
+		cut := later(time.Now())
+		later(cut)
+		if n, err := s.db.ExpireHeld(s.ctx, time.Now().Add(time.Hour), 100); n != 3 || err != nil {
+			s.Fatal(n, err)
+		}
+		for range 3 {
+			if n, err := s.db.Prune(s.ctx, cut, 2); n != 0 || err != nil {
+				s.Fatalf("what had just expired was deleted: %d, %v", n, err)
+			}
+		}
+		if got := s.all(store.Filter{State: store.Failed}); len(got) != 3 {
+			s.Errorf("%v", got)
+		}
+		if n, err := s.db.Prune(s.ctx, time.Now().Add(time.Hour), 100); n < 6 || err != nil {
+			s.Errorf("in the end %d rows went: %v", n, err)
+		}
+	},
 	"EventStaysForItsLastPendingDelivery": func(s *shelf) {
 		s.endpoint("c")
 		s.endpoint("c")
@@ -323,4 +347,12 @@ var retentionCases = map[string]func(*shelf){
 			s.Errorf("%d rows went, %d deliveries left", n, len(s.all(store.Filter{})))
 		}
 	},
+}
+
+// later waits until a clock of milliseconds has moved on, and says the time then.
+func later(t time.Time) time.Time {
+	for time.Since(t) < 2*time.Millisecond {
+		runtime.Gosched()
+	}
+	return time.Now()
 }
