@@ -16,9 +16,10 @@ type NewEndpoint struct {
 	EventTypes  []string          `json:"event_types"` // exact names, "task.*", or "*"
 	Description string            `json:"description,omitempty"`
 	Headers     map[string]string `json:"headers,omitempty"`
-	Secret      string            `json:"secret,omitempty"`     // empty: the server makes one
-	RateLimit   int               `json:"rate_limit,omitempty"` // deliveries a minute; 0: the dialect's
-	Enabled     *bool             `json:"enabled,omitempty"`    // nil: true
+	Secret      string            `json:"secret,omitempty"`      // empty: the server makes one
+	SecretType  string            `json:"secret_type,omitempty"` // of one that it makes: "symmetric" (default) or "ed25519"
+	RateLimit   int               `json:"rate_limit,omitempty"`  // deliveries a minute; 0: the dialect's
+	Enabled     *bool             `json:"enabled,omitempty"`     // nil: true
 }
 
 // Endpoint is a URL of a consumer.
@@ -28,9 +29,10 @@ type Endpoint struct {
 	URL          string            `json:"url"`
 	Description  string            `json:"description"`
 	EventTypes   []string          `json:"event_types"`
-	Headers      map[string]string `json:"headers"` // values are "[redacted]"
-	Secret       string            `json:"secret"`  // where the dialect shows it: after a create, or always
-	Secrets      []Secret          `json:"secrets"` // in force, newest first
+	Headers      map[string]string `json:"headers"`    // values are "[redacted]"
+	Secret       string            `json:"secret"`     // where the dialect shows it: after a create, or always
+	PublicKey    string            `json:"public_key"` // what the receiver verifies with, where the secret is an Ed25519 key
+	Secrets      []Secret          `json:"secrets"`    // in force, newest first
 	RateLimit    *int              `json:"rate_limit"`
 	Enabled      bool              `json:"enabled"`
 	State        string            `json:"state"` // "active", "paused" or "disabled"
@@ -47,6 +49,7 @@ type Endpoint struct {
 type Secret struct {
 	CreatedAt time.Time  `json:"created_at"`
 	ExpiresAt *time.Time `json:"expires_at"`
+	PublicKey string     `json:"public_key"` // of an Ed25519 key
 }
 
 // Field is one member of a change: the zero value leaves things as they are.
@@ -79,6 +82,7 @@ type EndpointChange struct {
 	Description   Field[string]             `json:"description,omitzero"`
 	Headers       Field[map[string]*string] `json:"headers,omitzero"`        // merged; a nil value removes one
 	Secret        Field[string]             `json:"secret,omitzero"`         // null: the server makes one
+	SecretType    Field[string]             `json:"secret_type,omitzero"`    // the server makes one: "symmetric" or "ed25519"
 	SecretOverlap Field[int]                `json:"secret_overlap,omitzero"` // seconds that the old secret stays in force
 	RateLimit     Field[int]                `json:"rate_limit,omitzero"`
 	Enabled       Field[bool]               `json:"enabled,omitzero"`
@@ -90,7 +94,8 @@ func (c *Client) endpoint(ctx context.Context, method, path string, body any) (*
 	return do[Endpoint](ctx, c, request{method: method, path: path, body: body})
 }
 
-// CreateEndpoint creates an endpoint; the answer shows its secret.
+// CreateEndpoint creates an endpoint; the answer shows its secret, or its
+// public key.
 func (c *Client) CreateEndpoint(ctx context.Context, e NewEndpoint) (*Endpoint, error) {
 	return c.endpoint(ctx, http.MethodPost, "/v1/endpoints", e)
 }

@@ -29,7 +29,8 @@ type endpointCreateCmd struct {
 	Header      []string `sep:"none" placeholder:"NAME:VALUE" help:"A header of your own on every request; repeat it for more."`
 	Secret      string   `placeholder:"TEXT" help:"Signing secret: itself, @FILE, or - for standard input; without it one is made."`
 	RateLimit   int      `placeholder:"N" help:"Deliveries a minute; without it the dialect's."`
-	Disabled    bool     `help:"Create it paused."`
+	Ed25519     bool     `name:"ed25519" help:"Make a key pair: deliveries are signed with the private key, which stays here, and the public one is shown for the receiver."`
+	Paused      bool     `help:"Create it paused."`
 }
 
 // Run creates the endpoint.
@@ -46,8 +47,14 @@ func (e *endpointCreateCmd) Run(c *console) error {
 		Consumer: e.Consumer, URL: e.URL, EventTypes: e.EventTypes, Description: e.Description,
 		Headers: headers, Secret: secret, RateLimit: e.RateLimit,
 	}
-	if e.Disabled {
+	if e.Paused {
 		in.Enabled = new(bool)
+	}
+	if e.Ed25519 {
+		if e.Secret != "" {
+			return usage("--ed25519 and --secret exclude each other", "pass one of them; `malote key pair` makes a pair to pass")
+		}
+		in.SecretType = "ed25519"
 	}
 	return ask(&e.remote, c, func(ctx context.Context, api *client.Client) (*client.Endpoint, error) {
 		return api.CreateEndpoint(ctx, in)
@@ -93,7 +100,7 @@ func (c *console) endpoint(e *client.Endpoint) {
 	}
 	c.facts("endpoint", e.ID, "consumer", e.Consumer, "url", e.URL, "event types", strings.Join(e.EventTypes, ", "),
 		"state", state, "failures", number(e.FailureCount), "failed", stampOf(e.FailedAt), "rate limit", rate,
-		"own headers", strings.Join(headers, ", "), "description", e.Description, "created", stamp(e.CreatedAt), "secret", e.Secret)
+		"own headers", strings.Join(headers, ", "), "description", e.Description, "created", stamp(e.CreatedAt), "secret", e.Secret, "public key", e.PublicKey)
 	c.inFlight(e.InFlight)
 }
 
@@ -173,7 +180,8 @@ type endpointUpdateCmd struct {
 	Description   *string  `placeholder:"TEXT" help:"For people."`
 	Header        []string `sep:"none" placeholder:"NAME:VALUE" help:"Set a header of your own; an empty value removes it."`
 	Secret        *string  `placeholder:"TEXT" help:"New signing secret: itself, @FILE, or - for standard input."`
-	RotateSecret  bool     `help:"Have a new signing secret made, and show it."`
+	RotateSecret  bool     `help:"Have a new signing secret made, of the same kind, and show it, or its public key."`
+	Ed25519       bool     `name:"ed25519" help:"Have an Ed25519 key pair made in place of the secret, and show the public key."`
 	SecretOverlap *span    `placeholder:"TIME" help:"How long the old secret stays in force, as in 24h."`
 	RateLimit     *int     `placeholder:"N" help:"Deliveries a minute; 0: the dialect's."`
 }
@@ -213,8 +221,10 @@ func (u *endpointUpdateCmd) change(c *console) (ch client.EndpointChange, err er
 		ch.Headers = client.Set(merged)
 	}
 	switch {
-	case u.RotateSecret && u.Secret != nil:
-		return ch, usage("--rotate-secret and --secret exclude each other", "pass one of them")
+	case u.Secret != nil && (u.RotateSecret || u.Ed25519):
+		return ch, usage("--secret excludes --rotate-secret and --ed25519", "pass one of them")
+	case u.Ed25519:
+		ch.SecretType = client.Set("ed25519")
 	case u.RotateSecret:
 		ch.Secret = client.Null[string]()
 	case u.Secret != nil:

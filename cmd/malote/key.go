@@ -12,6 +12,7 @@ import (
 type keyCmd struct {
 	Create keyCreateCmd `cmd:"" help:"Make a project key (needs the root key). It is shown once."`
 	Master keyMasterCmd `cmd:"" help:"Make a master key for the secrets at rest; works without a server."`
+	Pair   keyPairCmd   `cmd:"" help:"Make an Ed25519 key pair to sign with; works without a server."`
 	Root   keyRootCmd   `cmd:"" help:"Make a root key in a data directory; no server may use it meanwhile. It is shown once."`
 }
 
@@ -40,6 +41,34 @@ type keyMasterCmd struct{}
 // Run prints a new master key; nothing keeps it.
 func (keyMasterCmd) Run(c *console) error {
 	fmt.Fprintln(c.out, app.NewMasterKey())
+	return nil
+}
+
+type keyPairCmd struct {
+	Dialect  string `default:"standard" placeholder:"NAME" help:"The dialect that it is for (default ${default})."`
+	Dialects string `env:"MALOTE_DIALECTS" placeholder:"DIR" help:"Directory with your own dialect files."`
+	JSON     bool   `name:"json" help:"Print JSON."`
+}
+
+// Run prints a new pair; nothing keeps it.
+func (k *keyPairCmd) Run(c *console) error {
+	catalog, err := app.LoadDialects(k.Dialects)
+	if err != nil {
+		return err
+	}
+	d, ok := catalog.Lookup(k.Dialect)
+	if !ok {
+		return usage(fmt.Sprintf("--dialect %s: there is no such dialect", k.Dialect), "`malote dialect list` shows them; --dialects DIR adds your own")
+	}
+	secret, public, ok := d.NewKeyPair()
+	if !ok {
+		return usage(fmt.Sprintf("--dialect %s: it has no Ed25519 signatures", d.Ref()), "take one that has, as standard has with v1a")
+	}
+	if k.JSON {
+		return c.json(map[string]string{"secret": secret, "public_key": public})
+	}
+	c.facts("secret", secret, "public key", public)
+	fmt.Fprintln(c.err, "The secret signs: give it to `malote endpoint create --secret` alone. The public key verifies: give it to the receiver.")
 	return nil
 }
 

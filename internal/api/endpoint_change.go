@@ -59,19 +59,42 @@ func (s *server) checkEndpoint(in *endpointInput, p *store.Project, d *webhook.D
 	} else if create && in.SecretOverlap.given() {
 		addError(errs, "/secret_overlap", "has no meaning for a new endpoint; it says how long the old secret stays in force when secret changes")
 	}
-	switch {
+	ch.checkSecret(d, create, errs)
+	return ch
+}
+
+// Types of secrets that the server makes.
+const (
+	typeSymmetric = "symmetric" // sender and receiver have the same
+	typeEd25519   = "ed25519"   // the receiver has a public key
+)
+
+// checkSecret judges a secret that was sent, or makes one.
+func (ch *endpointChange) checkSecret(d *webhook.Dialect, create bool, errs *ingest.FieldErrors) {
+	in := ch.in
+	var bad *webhook.SecretError
+	switch kind := in.SecretType.or(typeSymmetric); {
+	case in.Secret.given() && in.SecretType.given():
+		addError(errs, "/secret_type", "is for a secret that the server makes; leave it out, or secret")
 	case in.Secret.given():
 		ch.secret = in.Secret.Value
-		var bad *webhook.SecretError
 		if err := d.CheckSecret(ch.secret); errors.As(err, &bad) {
 			addError(errs, "/secret", bad.Reason)
 		} else if err != nil {
 			addError(errs, "/secret", "cannot sign in this dialect")
 		}
-	case create || in.Secret.Null:
+	case !create && !in.Secret.Null && !in.SecretType.given(): // it stays
+	case kind == typeSymmetric:
 		ch.secret, ch.generated = d.NewSecret(), true
+	case kind == typeEd25519:
+		var ok bool
+		if ch.secret, _, ok = d.NewKeyPair(); !ok {
+			addError(errs, "/secret_type", "the dialect "+d.Name+" has no Ed25519 signatures")
+		}
+		ch.generated = true
+	default:
+		addError(errs, "/secret_type", `must be "symmetric" or "ed25519"`)
 	}
-	return ch
 }
 
 // checkURL judges a URL and returns its canonical form. Plain http passes

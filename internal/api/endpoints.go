@@ -18,6 +18,7 @@ type endpointInput struct {
 	Description   optional[string]        `json:"description"`
 	Headers       optional[[]headerValue] `json:"headers"`
 	Secret        optional[string]        `json:"secret"`
+	SecretType    optional[string]        `json:"secret_type"`
 	SecretOverlap optional[int]           `json:"secret_overlap"`
 	RateLimit     optional[int]           `json:"rate_limit"`
 	Enabled       optional[bool]          `json:"enabled"`
@@ -29,8 +30,9 @@ type endpointView struct {
 	URL          string            `json:"url"`
 	Description  string            `json:"description"`
 	EventTypes   []string          `json:"event_types"`
-	Headers      map[string]string `json:"headers"`          // values are "[redacted]"
-	Secret       *string           `json:"secret,omitempty"` // where the contract shows it
+	Headers      map[string]string `json:"headers"`              // values are "[redacted]"
+	Secret       *string           `json:"secret,omitempty"`     // where the contract shows it; never a private key
+	PublicKey    *string           `json:"public_key,omitempty"` // of the newest secret, where it is a private key
 	Secrets      []secretView      `json:"secrets"`
 	RateLimit    *int              `json:"rate_limit"` // null: the dialect's
 	Enabled      bool              `json:"enabled"`
@@ -46,12 +48,14 @@ type endpointView struct {
 
 // secretView is a secret in force, without its value.
 type secretView struct {
-	CreatedAt stamp `json:"created_at"`
-	ExpiresAt stamp `json:"expires_at"`
+	CreatedAt stamp   `json:"created_at"`
+	ExpiresAt stamp   `json:"expires_at"`
+	PublicKey *string `json:"public_key,omitempty"` // where it is a private key
 }
 
 // viewEndpoint shows an endpoint; the secret only where the dialect always
-// shows it, or where reveal says that this answer is the one that does.
+// shows it, or where reveal says that this answer is the one that does. Of a
+// private key only the public one is shown: nobody else needs the other.
 func viewEndpoint(e *store.Endpoint, d *webhook.Dialect, reveal bool) endpointView {
 	d = dialectFor(e.Consumer, d)
 	v := endpointView{
@@ -66,17 +70,32 @@ func viewEndpoint(e *store.Endpoint, d *webhook.Dialect, reveal bool) endpointVi
 	now := time.Now()
 	for _, s := range e.Secrets {
 		if s.ExpiresAt.IsZero() || s.ExpiresAt.After(now) {
-			v.Secrets = append(v.Secrets, secretView{stamp(s.CreatedAt), stamp(s.ExpiresAt)})
+			v.Secrets = append(v.Secrets, secretView{stamp(s.CreatedAt), stamp(s.ExpiresAt), publicKey(d, s)})
 		}
 	}
 	if e.RateLimit > 0 {
 		v.RateLimit = &e.RateLimit
 	}
-	if len(e.Secrets) > 0 && (reveal || d != nil && d.Secret.Visible == webhook.VisibleAlways) {
+	if len(e.Secrets) == 0 {
+		return v
+	}
+	v.PublicKey = publicKey(d, e.Secrets[0])
+	if v.PublicKey == nil && (reveal || d != nil && d.Secret.Visible == webhook.VisibleAlways) {
 		text := e.Secrets[0].Value.Reveal()
 		v.Secret = &text
 	}
 	return v
+}
+
+// publicKey of a secret that is a private key, else nil.
+func publicKey(d *webhook.Dialect, s store.SigningSecret) *string {
+	if d == nil {
+		return nil
+	}
+	if public, ok := d.PublicKey(s.Value.Reveal()); ok {
+		return &public
+	}
+	return nil
 }
 
 // project of the key, with its dialect. Errors: [ingest.ErrDialect].
@@ -231,6 +250,9 @@ func (s *server) patchEndpoint(c *call, in *endpointInput) (endpointView, error)
 	var errs ingest.FieldErrors
 	if in.Consumer.Set {
 		addError(&errs, "/consumer", "cannot be changed; make an endpoint for the other consumer")
+	}
+	if in.Secret.Null && !in.SecretType.given() && len(e.Secrets) > 0 && publicKey(d, e.Secrets[0]) != nil {
+		in.SecretType = optional[string]{Set: true, Value: typeEd25519} // a new one is of the kind that its receiver verifies
 	}
 	ch := s.checkEndpoint(in, project, d, false, &errs)
 	if len(errs) > 0 {

@@ -25,13 +25,19 @@ const verify = {
   placaflow: (req, raw, secret) => req.headers['x-signature-256'] === hex(raw, secret),
   tarefa: (req, raw, secret) => constantTime(strip(req.get('X-Webhook-Signature')), hex(raw, secret)),
   standard(req, raw, secret) {
-    const key = Buffer.from(secret.replace(/^whsec_/, ''), 'base64');
     const id = req.get('webhook-id');
     const stamp = req.get('webhook-timestamp');
     if (Math.abs(Date.now() / 1000 - Number(stamp)) > 300) return false;
     const signed = Buffer.concat([Buffer.from(`${id}.${stamp}.`), raw]);
+    const items = (req.get('webhook-signature') || '').split(' ');
+    if (secret.startsWith('whpk_')) {
+      const der = Buffer.concat([Buffer.from('302a300506032b6570032100', 'hex'), Buffer.from(secret.slice(5), 'base64')]);
+      const key = crypto.createPublicKey({ key: der, format: 'der', type: 'spki' });
+      return items.some((s) => s.startsWith('v1a,') && crypto.verify(null, signed, key, Buffer.from(s.slice(4), 'base64')));
+    }
+    const key = Buffer.from(secret.replace(/^whsec_/, ''), 'base64');
     const want = 'v1,' + crypto.createHmac('sha256', key).update(signed).digest('base64');
-    return (req.get('webhook-signature') || '').split(' ').some((s) => constantTime(s, want));
+    return items.some((s) => constantTime(s, want));
   },
 };
 
