@@ -121,17 +121,13 @@ func (s *server) deliveryBody(ctx context.Context, d *store.Delivery) ([]byte, e
 	if err != nil {
 		return nil, err
 	}
-	p, err := s.store.Project(ctx, d.ProjectID)
-	if err != nil {
-		return nil, err
-	}
 	dialect, ok := s.dialects(e.Dialect)
 	if !ok {
 		return nil, nil
 	}
 	body, err := dialect.AppendBody(nil, &webhook.Message{
 		ID: e.ID, Type: e.Type, Time: e.Time, Data: e.Data, Endpoint: d.EndpointID, Delivery: d.ID,
-		Consumer: d.Consumer, BodyID: p.BodyID, Test: e.Test,
+		Consumer: d.Consumer, BodyID: e.BodyID, Test: e.Test,
 	})
 	if err != nil {
 		return nil, nil //nolint:nilerr // the attempt itself says that it could not be rendered

@@ -114,7 +114,7 @@ func (e *Engine) render(it *item, s *scratch, a *attempt) (err error) {
 	s.message = webhook.Message{
 		ID: w.Event.ID, Type: w.Event.Type, Time: w.Event.Time, Data: w.Event.Data,
 		Endpoint: w.EndpointID, Delivery: w.ID, Consumer: c.endpoint.Consumer,
-		BodyID: c.project.BodyID, Test: w.Event.Test,
+		BodyID: w.Event.BodyID, Test: w.Event.Test,
 	}
 	if s.body, err = a.dialect.AppendBody(s.body[:0], &s.message); err != nil {
 		return fmt.Errorf("the body cannot be made: %w", err)
