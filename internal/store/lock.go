@@ -89,4 +89,7 @@ func (l *dirLock) mark(says []byte) error {
 	return l.f.Sync()
 }
 
-func (l *dirLock) release() { _ = l.f.Close() }
+func (l *dirLock) release() {
+	unlock(l.f) // a child that was just forked may still hold a copy of the file
+	_ = l.f.Close()
+}

@@ -17,6 +17,8 @@ func tryLock(f *os.File) error {
 	return err
 }
 
+func unlock(f *os.File) { _ = unix.Flock(int(f.Fd()), unix.LOCK_UN) }
+
 // freeSpace is what is left for this user on a directory's file system, in bytes.
 func freeSpace(dir string) (int64, error) {
 	var st unix.Statfs_t

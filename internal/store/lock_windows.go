@@ -19,6 +19,10 @@ func tryLock(f *os.File) error {
 	return err
 }
 
+func unlock(f *os.File) {
+	_ = windows.UnlockFileEx(windows.Handle(f.Fd()), 0, 1, 0, &windows.Overlapped{Offset: lockOffset})
+}
+
 // freeSpace is what is left for this user on a directory's file system, in bytes.
 func freeSpace(dir string) (int64, error) {
 	p, err := windows.UTF16PtrFromString(dir)
