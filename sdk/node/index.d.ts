@@ -1,0 +1,266 @@
+/** How a request's headers may be given. Where the framework joins doubled headers (Node's req.headers), prefer req.rawHeaders. */
+export type HeadersLike =
+  | Iterable<readonly [string, string]>
+  | readonly string[]
+  | { entries(): IterableIterator<[string, string]> }
+  | { [name: string]: string | readonly string[] | undefined };
+
+export type Cause =
+  | 'no_secret'
+  | 'missing_header'
+  | 'malformed'
+  | 'clock'
+  | 'wrong_secret'
+  | 'body_changed'
+  | 'wrong_secret_or_body';
+
+export type Verdict =
+  | { ok: true; proof: 'verified' | 'authenticated'; cause?: undefined; detail?: undefined }
+  | { ok: false; proof?: undefined; cause: Cause; /** for logs, not for the sender */ detail: string };
+
+/** A dialect file, as docs/dialects.md describes it. */
+export interface Dialect {
+  name: string;
+  revision: number;
+  envelope: { shape: unknown };
+  headers: { name: string; value: string; when?: string }[];
+  signature: {
+    header: string;
+    message?: string;
+    separator?: string;
+    schemes: {
+      algorithm: string;
+      encoding?: string;
+      prefix?: string;
+      key: { decoding: string; prefix?: string; public_prefix?: string; min_bytes?: number; max_bytes?: number };
+    }[];
+    timestamp?: { header?: string; item?: string; format: string; tolerance: string } | null;
+    rotation: string;
+  };
+  [field: string]: unknown;
+}
+
+export interface Request {
+  /** Name of a built-in dialect, or a dialect file of your own, parsed. Default: standard. */
+  dialect?: string | Dialect;
+  headers: HeadersLike;
+  /** The raw body, exactly as it came in, before any JSON parser. */
+  body: Uint8Array | string;
+  secret?: string;
+  /** Those in force while a secret rotates; any one may match. */
+  secrets?: readonly string[];
+  /** Milliseconds since 1970. Default: now. */
+  now?: number | Date;
+}
+
+/** A delivery as its receiver reads it; what the dialect does not send is absent. */
+export interface Event<T = unknown> {
+  /** The same for every delivery of the event: take each once. */
+  id?: string;
+  type?: string;
+  time?: Date;
+  data: T;
+  endpoint?: string;
+  consumer?: string;
+  attempt?: number;
+}
+
+/** Judges a delivery. It throws only where it is called wrongly. */
+export function verify(request: Request): Verdict;
+/** Verifies a delivery and reads its event; throws VerificationError otherwise. */
+export function unwrap<T = any>(request: Request): Event<T>;
+/** The built-in dialects. */
+export function dialects(): Dialect[];
+
+export class VerificationError extends Error {
+  readonly cause: Cause;
+  readonly detail: string;
+}
+
+export interface Options {
+  /** Of the server, as in http://127.0.0.1:8400. */
+  url: string;
+  key: string;
+  /** Repeats after a failure of calls that are safe to repeat. Default 3. */
+  retries?: number;
+  /** Of one try, in milliseconds. Default 60,000. */
+  timeout?: number;
+  fetch?: typeof globalThis.fetch;
+}
+
+export class MaloteError extends Error {
+  /** 0: there was no answer. */
+  readonly status: number;
+  /** As in conflict, invalid-value, not-found. */
+  readonly type: string;
+  readonly title: string;
+  readonly detail: string;
+  readonly errors: { pointer?: string; parameter?: string; header?: string; detail: string }[];
+  readonly fix: string;
+  readonly requestId: string;
+  /** Seconds. */
+  readonly retryAfter?: number;
+}
+
+export interface NewEvent {
+  type: string;
+  /** "*": every consumer. */
+  consumer: string;
+  data: unknown;
+  timestamp?: string | Date;
+}
+
+export interface SendOptions {
+  idempotencyKey?: string;
+  signal?: AbortSignal;
+}
+
+export interface Sent {
+  id: string;
+  deliveries: number;
+  unreached?: string;
+  duplicate?: boolean;
+  more?: boolean;
+}
+
+export interface Batch {
+  accepted: number;
+  refused: number;
+  results: (Sent | { error: { type: string; status: number; detail: string } })[];
+}
+
+export interface StoredEvent {
+  id: string;
+  type: string;
+  consumer: string;
+  timestamp: string;
+  idempotency_key?: string | null;
+  dialect: string;
+  test: boolean;
+  deliveries: number;
+  created_at: string;
+  data?: unknown;
+}
+
+export interface NewEndpoint {
+  consumer?: string;
+  url: string;
+  event_types: string[];
+  description?: string;
+  headers?: Record<string, string>;
+  secret?: string;
+  rate_limit?: number | null;
+  enabled?: boolean;
+}
+
+export interface EndpointChange {
+  url?: string;
+  event_types?: string[];
+  description?: string;
+  headers?: Record<string, string | null> | null;
+  /** null has the server make one. */
+  secret?: string | null;
+  /** Seconds that the old secret stays in force. */
+  secret_overlap?: number;
+  rate_limit?: number | null;
+  enabled?: boolean;
+}
+
+export interface Endpoint {
+  id: string;
+  consumer: string;
+  url: string;
+  description: string;
+  event_types: string[];
+  headers: Record<string, string>;
+  /** Shown where the dialect's contract says so. */
+  secret?: string;
+  secrets: { created_at: string; expires_at: string | null }[];
+  rate_limit: number | null;
+  enabled: boolean;
+  state: 'active' | 'paused' | 'disabled';
+  state_reason: string;
+  state_since: string;
+  failure_count: number;
+  failed_at: string | null;
+  created_at: string;
+  updated_at: string;
+  in_flight?: number;
+}
+
+export interface Delivery {
+  id: string;
+  event_id: string;
+  type: string;
+  endpoint_id: string;
+  consumer: string;
+  state: 'pending' | 'delivered' | 'failed' | 'cancelled';
+  reason?: string;
+  attempts: number;
+  last_status: number | null;
+  next_due_at: string | null;
+  created_at: string;
+  finished_at: string | null;
+  in_flight?: number;
+}
+
+export interface Attempt {
+  number: number;
+  at: string;
+  request: { line: string; headers: { name: string; value: string }[]; body: string | null; body_encoding: string };
+  response: null | { status: number; line: string; headers: { name: string; value: string }[]; body: string; body_encoding: string; truncated: boolean };
+  error: null | { class: string; detail: string };
+  timings: Record<string, number | boolean | null>;
+  next_due_at: string | null;
+}
+
+export interface Page {
+  limit?: number;
+  cursor?: string;
+}
+
+export interface Deleted {
+  deleted: true;
+  in_flight: number;
+}
+
+/** Speaks to one server with one key. Lists are walked to their end, page by page, as they are asked for. */
+export class Malote {
+  constructor(options: Options);
+  /** Short for events.send. */
+  send(event: NewEvent, options?: SendOptions): Promise<Sent>;
+  readonly events: {
+    send(event: NewEvent, options?: SendOptions): Promise<Sent>;
+    sendBatch(events: (NewEvent & { idempotency_key?: string })[], options?: SendOptions): Promise<Batch>;
+    get(id: string): Promise<StoredEvent>;
+    list(query?: Page & { consumer?: string; type?: string; from?: string | Date; until?: string | Date }): AsyncGenerator<StoredEvent>;
+  };
+  readonly endpoints: {
+    create(endpoint: NewEndpoint): Promise<Endpoint>;
+    get(id: string): Promise<Endpoint>;
+    list(query?: Page & { consumer?: string }): AsyncGenerator<Endpoint>;
+    /** Changes what is given; null clears. */
+    update(id: string, change: EndpointChange): Promise<Endpoint>;
+    delete(id: string): Promise<Deleted>;
+    pause(id: string): Promise<Endpoint>;
+    resume(id: string): Promise<Endpoint>;
+    /** Sends the dialect's test event to this endpoint alone. */
+    test(id: string): Promise<{ event_id: string; delivery_id: string; deliveries: number; in_flight: number }>;
+  };
+  readonly deliveries: {
+    get(id: string): Promise<Delivery>;
+    list(
+      query?: Page & { event_id?: string; endpoint_id?: string; consumer?: string; type?: string; state?: Delivery['state']; from?: string | Date; until?: string | Date },
+    ): AsyncGenerator<Delivery>;
+    /** Oldest first: the request as it was sent and the answer as it came. */
+    attempts(id: string, query?: Page): AsyncGenerator<Attempt>;
+    /** Makes it due now; one that is over is tried once more. */
+    retry(id: string): Promise<Delivery>;
+    cancel(id: string): Promise<Delivery>;
+  };
+  readonly consumers: {
+    put(uid: string, consumer?: { name?: string }): Promise<{ id: string; uid: string; name: string; created_at: string }>;
+    get(uid: string): Promise<{ id: string; uid: string; name: string; created_at: string }>;
+    delete(uid: string): Promise<Deleted>;
+  };
+}
