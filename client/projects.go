@@ -55,12 +55,27 @@ type Key struct {
 	Consumer  string     `json:"consumer"`
 	CreatedAt time.Time  `json:"created_at"`
 	ExpiresAt *time.Time `json:"expires_at"`
+	// As [Client.Keys] lists them.
+	RevokedAt  *time.Time `json:"revoked_at"`
+	LastUsedAt *time.Time `json:"last_used_at"` // about
 }
 
 // CreateKey creates a key for a project. It takes a root key.
 func (c *Client) CreateKey(ctx context.Context, project string, k NewKey) (*Key, error) {
 	path := "/v1/projects/" + url.PathEscape(project) + "/keys"
 	return do[Key](ctx, c, request{method: http.MethodPost, path: path, body: k})
+}
+
+// Keys lists a project's keys, oldest first, also those that have ended. It
+// takes a root key.
+func (c *Client) Keys(ctx context.Context, project string) iter.Seq2[*Key, error] {
+	return pages[Key](ctx, c, "/v1/projects/"+url.PathEscape(project)+"/keys", nil)
+}
+
+// RevokeKey ends a key at once. It takes a root key.
+func (c *Client) RevokeKey(ctx context.Context, project, key string) (*Deleted, error) {
+	path := "/v1/projects/" + url.PathEscape(project) + "/keys/" + url.PathEscape(key)
+	return do[Deleted](ctx, c, request{method: http.MethodDelete, path: path})
 }
 
 // Health is what a server says of itself.

@@ -3,7 +3,9 @@ package main
 import (
 	"context"
 	"fmt"
+	"iter"
 	"strings"
+	"time"
 
 	"github.com/malote-dev/malote/client"
 	"github.com/malote-dev/malote/internal/app"
@@ -11,6 +13,8 @@ import (
 
 type keyCmd struct {
 	Create keyCreateCmd `cmd:"" help:"Make a project key (needs the root key). It is shown once."`
+	List   keyListCmd   `cmd:"" help:"List a project's keys (needs the root key)."`
+	Revoke keyRevokeCmd `cmd:"" help:"End a project's key at once (needs the root key)."`
 	Master keyMasterCmd `cmd:"" help:"Make a master key for the secrets at rest; works without a server."`
 	Pair   keyPairCmd   `cmd:"" help:"Make an Ed25519 key pair to sign with; works without a server."`
 	Root   keyRootCmd   `cmd:"" help:"Make a root key in a data directory; no server may use it meanwhile. It is shown once."`
@@ -30,10 +34,48 @@ func (k *keyCreateCmd) Run(c *console) error {
 	return ask(&k.remote, c, func(ctx context.Context, api *client.Client) (*client.Key, error) {
 		return api.CreateKey(ctx, k.Project, client.NewKey{Name: k.Name, Scopes: k.Scopes, Consumer: k.Consumer, ExpiresAt: k.Expires.Time})
 	}, func(made *client.Key) {
-		c.facts("key", made.Key, "project", made.ProjectID, "name", made.Name, "consumer", made.Consumer,
+		c.facts("key", made.Key, "id", made.ID, "project", made.ProjectID, "name", made.Name, "consumer", made.Consumer,
 			"scopes", strings.Join(made.Scopes, ", "), "expires", stampOf(made.ExpiresAt))
 		fmt.Fprintln(c.err, "The key is not shown again: keep it where you keep passwords.")
 	})
+}
+
+type keyListCmd struct {
+	remote
+	Project string `required:"" placeholder:"ID" help:"The project whose keys they are."`
+	Limit   int    `default:"50" placeholder:"N" help:"How many to show, oldest first; 0: all (default ${default})."`
+}
+
+// Run lists keys by what they begin with.
+func (k *keyListCmd) Run(c *console) error {
+	return enumerate(&k.remote, c, k.Limit, func(ctx context.Context, api *client.Client) iter.Seq2[*client.Key, error] {
+		return api.Keys(ctx, k.Project)
+	}, []string{"KEY", "BEGINS", "NAME", "CONSUMER", "SCOPES", "STATE", "LAST USED"}, func(t *table, key *client.Key) {
+		t.row(key.ID, key.Prefix, key.Name, key.Consumer, strings.Join(key.Scopes, ","), keyState(key, time.Now()), stampOf(key.LastUsedAt))
+	})
+}
+
+func keyState(k *client.Key, now time.Time) string {
+	switch {
+	case k.RevokedAt != nil:
+		return "revoked"
+	case k.ExpiresAt != nil && !now.Before(*k.ExpiresAt):
+		return "expired"
+	}
+	return "in force"
+}
+
+type keyRevokeCmd struct {
+	remote
+	Project string `required:"" placeholder:"ID" help:"The project that the key is of."`
+	ID      string `arg:"" name:"id" help:"The key's id, as malote key list shows it."`
+}
+
+// Run ends a key.
+func (k *keyRevokeCmd) Run(c *console) error {
+	return ask(&k.remote, c, func(ctx context.Context, api *client.Client) (*client.Deleted, error) {
+		return api.RevokeKey(ctx, k.Project, k.ID)
+	}, func(*client.Deleted) { fmt.Fprintln(c.out, "Revoked.") })
 }
 
 type keyMasterCmd struct{}

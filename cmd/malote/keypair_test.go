@@ -48,3 +48,23 @@ func TestEd25519FromTheShell(t *testing.T) {
 	s.malote(key, exitUsage, "endpoint", "create", "--consumer", "acme", "--to", "https://example.com/", "--event-types", "*", "--ed25519", "--secret", "whsk_x")
 	s.malote(key, exitUsage, "endpoint", "update", id, "--ed25519", "--secret", "whsk_x")
 }
+
+// TestKeysFromTheShell: a key is found by its beginning, and ends at once.
+func TestKeysFromTheShell(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	project := text(t, s.object(s.root, "project", "create", "shop", "--environment", "development"), "id")
+	made := s.object(s.root, "key", "create", "--project", project, "--name", "ci")
+	key, id := text(t, made, "key"), text(t, made, "id")
+	s.malote(key, exitOK, "event", "list")
+	out, _ := s.malote(s.root, exitOK, "key", "list", "--project", project)
+	if !strings.Contains(out, id) || !strings.Contains(out, text(t, made, "prefix")) || !strings.Contains(out, "in force") || strings.Contains(out, key) {
+		t.Errorf("listed:\n%s", out)
+	}
+	s.malote(s.root, exitOK, "key", "revoke", id, "--project", project)
+	s.malote(key, exitNotAllowed, "event", "list")
+	if out, _ := s.malote(s.root, exitOK, "key", "list", "--project", project); !strings.Contains(out, "revoked") {
+		t.Errorf("after it:\n%s", out)
+	}
+	s.malote(s.root, exitNotFound, "key", "revoke", "key_00000000000000000000000001", "--project", project)
+}

@@ -54,6 +54,8 @@ func (s *server) routes() []*route {
 		{method: "POST", pattern: "/v1/projects", summary: "Create a project", scope: root, body: smallBody, status: 201, action: takes(s.createProject)},
 		{method: "GET", pattern: "/v1/projects", summary: "List projects", scope: root, status: 200, action: asks(s.listProjects)},
 		{method: "POST", pattern: "/v1/projects/{id}/keys", summary: "Create a key", scope: root, body: smallBody, status: 201, action: takes(s.createKey)},
+		{method: "GET", pattern: "/v1/projects/{id}/keys", summary: "List a project's keys", scope: root, status: 200, action: asks(s.listKeys)},
+		{method: "DELETE", pattern: "/v1/projects/{id}/keys/{key}", summary: "Revoke a key", scope: root, body: noBody, status: 200, action: takes(s.revokeKey)},
 
 		{method: "PUT", pattern: "/v1/consumers/{uid}", summary: "Create or rename a consumer", scope: consumersWrite, body: smallBody, status: 200, action: takes(s.putConsumer)},
 		{method: "GET", pattern: "/v1/consumers/{uid}", summary: "Read a consumer", scope: consumersRead, status: 200, action: gives(s.getConsumer)},

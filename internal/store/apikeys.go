@@ -105,8 +105,9 @@ func (db *DB) Keys(ctx context.Context, project, after ID, limit int) ([]*Key, e
 	return out, err
 }
 
-// RevokeKey ends a key at once. Errors: [ErrNotFound].
-func (db *DB) RevokeKey(ctx context.Context, id ID) error {
+// RevokeKey ends a key of a project (zero: a root key) at once, however often
+// it is called. Errors: [ErrNotFound], also for a foreign one.
+func (db *DB) RevokeKey(ctx context.Context, of, id ID) error {
 	k, ok := db.keys.key(id)
 	if !ok {
 		return ErrNotFound
@@ -118,7 +119,7 @@ func (db *DB) RevokeKey(ctx context.Context, id ID) error {
 		if err != nil {
 			return err
 		}
-		if !found {
+		if !found || db.keys.id(project) != of {
 			return ErrNotFound
 		}
 		if err := b.exec("UPDATE keys SET revoked=? WHERE k=? AND revoked=0", b.us, k); err != nil {

@@ -146,7 +146,7 @@ var acceptCases = map[string]func(*shelf){
 			"key revoked": func(*store.Endpoint) {
 				k := &store.Key{ProjectID: s.project.ID}
 				s.no(s.db.CreateKey(s.ctx, k, sha256.Sum256([]byte("k"))))
-				s.no(s.db.RevokeKey(s.ctx, k.ID))
+				s.no(s.db.RevokeKey(s.ctx, s.project.ID, k.ID))
 			},
 			"project changed": func(*store.Endpoint) {
 				_, err := s.db.UpdateProject(s.ctx, s.project.ID, func(p *store.Project) error { p.BodyID = true; return nil })

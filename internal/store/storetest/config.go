@@ -247,24 +247,34 @@ var keyCases = map[string]func(*shelf){
 		if !got.ProjectID.IsZero() {
 			s.Errorf("%+v", got)
 		}
-		s.no(s.db.RevokeKey(s.ctx, got.ID))
+		s.no(s.db.RevokeKey(s.ctx, store.ID{}, got.ID))
 		if _, err := s.db.KeyByHash(s.ctx, hash, time.Now()); !isNotFound(err) {
 			s.Error(err)
 		}
 	},
 	"RevokedAtOnce": func(s *shelf) {
+		other := s.newProject("other")
 		for i := range 20 {
 			hash := sha256.Sum256([]byte{byte(i)})
 			k := &store.Key{ProjectID: s.project.ID}
 			s.no(s.db.CreateKey(s.ctx, k, hash))
 			_, err := s.db.KeyByHash(s.ctx, hash, time.Now())
 			s.no(err)
-			s.no(s.db.RevokeKey(s.ctx, k.ID))
+			if err := s.db.RevokeKey(s.ctx, other.ID, k.ID); !isNotFound(err) {
+				s.Fatalf("revoked through another project: %v", err)
+			}
+			if err := s.db.RevokeKey(s.ctx, store.ID{}, k.ID); !isNotFound(err) {
+				s.Fatalf("revoked as a root key: %v", err)
+			}
+			_, err = s.db.KeyByHash(s.ctx, hash, time.Now())
+			s.no(err)
+			s.no(s.db.RevokeKey(s.ctx, s.project.ID, k.ID))
+			s.no(s.db.RevokeKey(s.ctx, s.project.ID, k.ID))
 			if _, err := s.db.KeyByHash(s.ctx, hash, time.Now()); !isNotFound(err) {
 				s.Fatalf("in force after its revocation: %v", err)
 			}
 		}
-		if err := s.db.RevokeKey(s.ctx, store.ID{1}); !isNotFound(err) {
+		if err := s.db.RevokeKey(s.ctx, s.project.ID, store.ID{1}); !isNotFound(err) {
 			s.Error(err)
 		}
 	},
