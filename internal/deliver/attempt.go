@@ -39,12 +39,10 @@ type scratch struct {
 	request egress.Request
 	body    []byte
 	fields  []webhook.Field
-	secrets []string
 }
 
 func (s *scratch) clean() {
 	clear(s.fields)
-	clear(s.secrets)
 	s.message, s.request = webhook.Message{}, egress.Request{}
 	if cap(s.body) > keptScratch {
 		s.body = nil
@@ -119,9 +117,12 @@ func (e *Engine) render(it *item, s *scratch, a *attempt) (err error) {
 	if s.body, err = a.dialect.AppendBody(s.body[:0], &s.message); err != nil {
 		return fmt.Errorf("the body cannot be made: %w", err)
 	}
-	s.secrets = c.inForce(s.secrets[:0], a.at)
+	signer, err := c.signer(a.dialect, a.at)
+	if err != nil {
+		return fmt.Errorf("the signature cannot be made: %w", err)
+	}
 	try := webhook.Try{Number: w.Attempts + 1, At: a.at, Previous: w.LastAt}
-	if s.fields, err = a.dialect.AppendFields(s.fields[:0], &s.message, try, s.body, s.secrets); err != nil {
+	if s.fields, err = signer.AppendFields(s.fields[:0], &s.message, try, s.body); err != nil {
 		return fmt.Errorf("the headers cannot be made: %w", err)
 	}
 	s.fields = append(s.fields, c.headers...)

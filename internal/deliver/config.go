@@ -3,6 +3,7 @@ package deliver
 import (
 	"net"
 	"net/url"
+	"sync/atomic"
 	"time"
 
 	"github.com/malote-dev/malote/internal/store"
@@ -10,7 +11,8 @@ import (
 )
 
 // config is what an attempt needs to know of its endpoint. It is never
-// changed: a change of the endpoint makes a new one.
+// changed, but for the signer that it keeps: a change of the endpoint makes a
+// new one.
 type config struct {
 	endpoint *store.Endpoint
 	project  *store.Project
@@ -20,6 +22,7 @@ type config struct {
 	breaks   bool
 	secrets  []string
 	headers  []webhook.Field
+	signing  atomic.Pointer[signing]
 }
 
 // adopt makes a configuration that was read the lane's own.
@@ -121,17 +124,4 @@ func (e *Engine) tidy(h *host) {
 	if h.configs == 0 && h.inFlight == 0 {
 		delete(e.hosts, h.name)
 	}
-}
-
-// inForce appends the secrets that sign at now, newest first.
-func (c *config) inForce(dst []string, now time.Time) []string {
-	for i, s := range c.endpoint.Secrets {
-		if s.ExpiresAt.IsZero() || now.Before(s.ExpiresAt) {
-			dst = append(dst, c.secrets[i])
-		}
-	}
-	if len(dst) == 0 && len(c.secrets) > 0 {
-		dst = append(dst, c.secrets[0]) // the newest never runs out
-	}
-	return dst
 }

@@ -18,7 +18,6 @@ type item struct {
 	stage   stage
 	stale   bool    // its row was changed meanwhile: read it again instead of trusting memory
 	config  *config // in flight: what it was started with
-	clears  bool    // in flight: a success resets the endpoint's failure mark
 	probe   bool    // in flight: an open breaker let it through
 	answer  int     // in flight: bytes of a failure's body that may be kept
 	outcome *store.Outcome

@@ -117,7 +117,7 @@ func newOutcome(it *item, a *attempt, v *verdict) *store.Outcome {
 		Work: it.work, State: v.State, DueAt: v.Due, Reason: v.Reason, Effect: v.Effect,
 		Attempt: store.Attempt{Number: it.work.Attempts + 1, At: a.at, Class: v.Class, Detail: v.Detail},
 	}
-	o.Effect.Clear = v.State == store.Delivered && it.clears
+	o.Effect.Clear = v.State == store.Delivered && it.lane.clears
 	if r := a.resp; r != nil {
 		o.Attempt.RequestHead, o.Attempt.Status = r.RequestHead, r.Status
 		o.Attempt.ResponseHead, o.Attempt.ResponseBody = r.Head, r.Body

@@ -93,17 +93,52 @@ func TestExpiredSecretsDoNotSign(t *testing.T) {
 	for _, c := range []struct {
 		config *config
 		want   string
+		until  time.Time
 	}{
-		{of(time.Time{}), "a"},
-		{of(time.Time{}, later), "ab"},
-		{of(time.Time{}, noon), "a"},
-		{of(time.Time{}, before, later), "ac"},
-		{of(before), "a"}, // the newest never runs out
+		{of(time.Time{}), "a", time.Time{}},
+		{of(time.Time{}, later), "ab", later},
+		{of(time.Time{}, noon), "a", time.Time{}},
+		{of(time.Time{}, before, later), "ac", later},
+		{of(before), "a", time.Time{}}, // the newest never runs out
 	} {
-		if got := strings.Join(c.config.inForce(nil, noon), ""); got != c.want {
-			t.Errorf("%+v: %q, want %q", c.config.endpoint.Secrets, got, c.want)
+		secrets, until := c.config.inForce(noon)
+		if got := strings.Join(secrets, ""); got != c.want || !until.Equal(c.until) {
+			t.Errorf("%+v: %q until %s, want %q until %s", c.config.endpoint.Secrets, got, until, c.want, c.until)
 		}
 	}
+}
+
+// TestMarkIsClearedByASuccessThatWasUnderWay when the mark was set.
+func TestMarkIsClearedByASuccessThatWasUnderWay(t *testing.T) {
+	inBubble(t, func(t *testing.T, r *rig) {
+		ep := r.endpoint("tarefa", "a")
+		var failing string
+		r.answers(func(a arrival) reply {
+			if failing == "" {
+				failing = a.event
+			}
+			if a.event == failing {
+				return reply{status: 500}
+			}
+			return reply{after: 20 * time.Second}
+		})
+		r.accept(ep, 1)
+		after(81*time.Minute - 10*time.Second) // its last attempt is ten seconds off
+		r.accept(ep, 1)
+		after(15 * time.Second)
+		state := func() *store.Endpoint {
+			got, err := r.db.Endpoint(t.Context(), r.project("tarefa").ID, ep.ID)
+			must(t, err)
+			return got
+		}
+		if state().FailedAt.IsZero() {
+			t.Fatal("not marked: the case does not occur")
+		}
+		after(time.Minute)
+		if got := state(); !got.FailedAt.IsZero() || got.FailureCount != 0 {
+			t.Errorf("still marked failed at %s, %d failures", got.FailedAt, got.FailureCount)
+		}
+	})
 }
 
 // TestMetrics: what is counted, and that the page about it names all.

@@ -148,7 +148,7 @@ func (e *Engine) callOne(line *list, most int, now time.Time) {
 // goes. From here on a change of the endpoint reports it as in flight.
 func (e *Engine) take(l *lane, now time.Time) *item {
 	it := l.queue.popFirst()
-	it.stage, it.config, it.clears = stageInFlight, l.config, l.clears
+	it.stage, it.config = stageInFlight, l.config
 	it.answer = l.answers.allow(now)
 	it.probe = l.gate.start()
 	it.config.host.inFlight++
