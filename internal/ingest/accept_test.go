@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -312,5 +313,63 @@ func BenchmarkDecodeCheckMatch(b *testing.B) {
 		if a, err := f.in.match(b.Context(), &r, now); err != nil || len(a.Endpoints) != 3 {
 			b.Fatal(err)
 		}
+	}
+}
+
+// TestWideBatchesAreSeveralCommits: a batch that makes many deliveries does
+// not hold up everybody else for as long as that takes.
+func TestWideBatchesAreSeveralCommits(t *testing.T) {
+	t.Parallel()
+	f := setup(t, "standard")
+	var wg sync.WaitGroup
+	for range 300 {
+		wg.Go(func() { f.endpoint("wide", "*") })
+	}
+	wg.Wait()
+	batch := func(consumer string, n int) []Request {
+		rs := make([]Request, n)
+		for i := range rs {
+			rs[i] = Request{Type: "a", Consumer: consumer, Data: []byte(`1`), Broadcast: true}
+		}
+		return rs
+	}
+	for _, k := range []struct {
+		consumer         string
+		n, each, commits int
+	}{{"nobody", 1000, 0, 1}, {"wide", 16, 300, 1}, {"wide", 40, 300, 3}, {"*", 12, 300, 3}} {
+		before := f.db.Counters().Commits
+		for _, r := range f.accept(batch(k.consumer, k.n)...) {
+			if r.Err != nil || r.Deliveries != k.each {
+				t.Fatalf("%s: %+v", k.consumer, r)
+			}
+		}
+		// The store's own chores may commit as well.
+		if n := int(f.db.Counters().Commits - before); n < k.commits || n > k.commits+2 {
+			t.Errorf("%d events to %s: %d commits, want %d", k.n, k.consumer, n, k.commits)
+		}
+	}
+}
+
+// TestWhatWasKeptStaysKept: where the store fails between two commits of a
+// batch, each event's result says what became of it.
+func TestWhatWasKeptStaysKept(t *testing.T) {
+	t.Parallel()
+	f := setup(t, "standard")
+	r := Request{Project: f.project, Type: "a", Consumer: "c", Data: []byte(`1`)}
+	first := f.accept(r)[0]
+	if _, err := f.db.Subscriptions(t.Context(), f.project, "c"); err != nil { // known from here on without a read
+		t.Fatal(err)
+	}
+	if err := f.db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	results := []Result{first, {}}
+	todo, err := f.in.acceptOnce(t.Context(), []Request{r, r}, results, []int{1}, time.Now(), false)
+	if err != nil || len(todo) != 0 || results[0] != first || !errors.Is(results[1].Err, store.ErrClosed) {
+		t.Errorf("%v %v %+v", todo, err, results)
+	}
+	results = make([]Result, 2)
+	if _, err := f.in.acceptOnce(t.Context(), []Request{r, r}, results, []int{0, 1}, time.Now(), false); !errors.Is(err, store.ErrClosed) {
+		t.Errorf("%v %+v", err, results)
 	}
 }

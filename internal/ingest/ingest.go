@@ -10,6 +10,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -85,9 +86,9 @@ func New(o Options) *Ingester {
 // MaxData is the limit of an event's data in bytes.
 func (i *Ingester) MaxData() int { return i.maxData }
 
-// Accept keeps events in one durable commit: one result each, in order. The
-// error is for all of them: then nothing was kept, or, where ctx ended first,
-// the outcome is unknown.
+// Accept keeps events in one durable commit, or in several where they make
+// thousands of deliveries: one result each, in order. The error is for all of
+// them: then nothing was kept, or, where ctx ended first, the outcome is unknown.
 func (i *Ingester) Accept(ctx context.Context, rs []Request) ([]Result, error) {
 	now := time.Now()
 	results := make([]Result, len(rs))
@@ -134,25 +135,55 @@ func (i *Ingester) acceptOnce(ctx context.Context, rs []Request, results []Resul
 		items = append(items, item)
 		kept = append(kept, n)
 	}
-	if len(items) == 0 {
-		return nil, nil
-	}
-	accepted, err := i.store.Accept(ctx, items)
-	if err != nil {
-		return nil, fmt.Errorf("keep events: %w", err)
-	}
 	stale := todo[:0]
-	for k, a := range accepted {
-		if errors.Is(a.Err, store.ErrStale) {
-			stale = append(stale, kept[k])
-			continue
+	for len(items) > 0 {
+		slice := items[:oneCommit(items)]
+		accepted, err := i.store.Accept(ctx, slice)
+		if err != nil {
+			err = fmt.Errorf("keep events: %w", err)
+			if !slices.ContainsFunc(results, func(r Result) bool { return !r.EventID.IsZero() }) {
+				return nil, err
+			}
+			for _, n := range kept { // some are kept already: it is the rest that is not
+				results[n].Err = err
+			}
+			break
 		}
-		results[kept[k]] = Result{
-			EventID: a.EventID, Deliveries: a.Deliveries, Unreached: a.Unreached,
-			Duplicate: a.Duplicate, More: a.More, Err: a.Err,
+		for k, a := range accepted {
+			if errors.Is(a.Err, store.ErrStale) {
+				stale = append(stale, kept[k])
+				continue
+			}
+			results[kept[k]] = Result{
+				EventID: a.EventID, Deliveries: a.Deliveries, Unreached: a.Unreached,
+				Duplicate: a.Duplicate, More: a.More, Err: a.Err,
+			}
 		}
+		items, kept = items[len(slice):], kept[len(slice):]
 	}
 	return stale, nil
+}
+
+// How many deliveries the events of one commit may make, if they are more
+// than one: everybody else's events wait for it, about 25 ms for a thousand.
+const (
+	commitDeliveries    = 5000
+	broadcastDeliveries = 1000 // that the store makes with the event; the rest follows by itself
+)
+
+// oneCommit is how many of the items, from the first on, one commit takes.
+func oneCommit(items []*store.Acceptance) int {
+	total := 0
+	for n, a := range items {
+		made := len(a.Endpoints)
+		if a.Broadcast {
+			made = broadcastDeliveries
+		}
+		if total += made; total > commitDeliveries && n > 0 {
+			return n
+		}
+	}
+	return len(items)
 }
 
 // match finds who gets an event and makes what the store keeps.
