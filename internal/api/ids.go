@@ -5,21 +5,16 @@ import (
 	"github.com/malote-dev/malote/webhook"
 )
 
-// Ids in the API: a readable prefix and the UUID in base32, as TypeID writes
-// it, so that a log line says what an id is of, and a double click takes it whole.
+// Ids in the API.
 var (
-	projectID  = idFormat("prj_")
-	keyID      = idFormat("key_")
-	endpointID = idFormat("ep_")
-	eventID    = idFormat("evt_")
-	deliveryID = idFormat("dlv_")
-	requestID  = idFormat("req_")
-	consumerID = idFormat("con_")
+	projectID  = store.ProjectName
+	keyID      = store.KeyName
+	endpointID = store.EndpointName
+	eventID    = store.EventName
+	deliveryID = store.DeliveryName
+	requestID  = store.RequestName
+	consumerID = store.ConsumerName
 )
-
-func idFormat(prefix string) webhook.IDFormat {
-	return webhook.IDFormat{Form: webhook.FormBase32, Prefix: prefix}
-}
 
 // pathID reads the id in the path. What is no id is answered as an id that
 // does not exist.

@@ -142,7 +142,7 @@ func (b *batch) finishRows() error {
 	if err := b.writeFinals(); err != nil {
 		return err
 	}
-	if !b.dirty {
+	if !b.dirty && !b.w.ailing() {
 		return nil
 	}
 	return b.exec("UPDATE state SET pending=?, indexed=?, last=? WHERE id=1",

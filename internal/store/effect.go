@@ -134,8 +134,8 @@ func hostOf(rawURL string) string {
 
 func (b *batch) announceFailed(e *Endpoint, o *Outcome) error {
 	return b.announce(e, EventDeliveryFailed, deliveryNews{
-		DeliveryID: o.Work.ID.String(), EventID: o.Work.Event.ID.String(), EventType: o.Work.Event.Type,
-		EndpointID: e.ID.String(), Consumer: e.Consumer, Host: hostOf(e.URL),
+		DeliveryID: DeliveryName.Format(o.Work.ID), EventID: EventName.Format(o.Work.Event.ID), EventType: o.Work.Event.Type,
+		EndpointID: EndpointName.Format(e.ID), Consumer: e.Consumer, Host: hostOf(e.URL),
 		Reason: o.Reason, Attempts: max(o.Work.Attempts, o.Attempt.Number),
 		LastStatus: o.Attempt.Status, LastError: string(o.Attempt.Class),
 	})
@@ -143,7 +143,7 @@ func (b *batch) announceFailed(e *Endpoint, o *Outcome) error {
 
 func (b *batch) announceEndpoint(eventType string, e *Endpoint) error {
 	news := endpointNews{
-		EndpointID: e.ID.String(), Consumer: e.Consumer, Host: hostOf(e.URL),
+		EndpointID: EndpointName.Format(e.ID), Consumer: e.Consumer, Host: hostOf(e.URL),
 		State: string(e.State), Reason: e.StateReason, FailureCount: e.FailureCount,
 	}
 	if !e.FailedAt.IsZero() {

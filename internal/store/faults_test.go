@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -474,6 +475,32 @@ func TestAnotherProcessHoldsTheDatabase(t *testing.T) {
 	s.no(<-done)
 	if _, err := s.accept(`{}`); err != nil {
 		t.Errorf("%v", err)
+	}
+}
+
+// TestReadyAgainByItself: who asks whether the store is ready sends nothing
+// until it is.
+func TestReadyAgainByItself(t *testing.T) {
+	t.Parallel()
+	s := newShelf(t)
+	p, err := openPool(t.Context(), filepath.Join(s.o.Dir, dbFile), 1)
+	s.no(err)
+	defer p.close()
+	c, err := p.take(t.Context())
+	s.no(err)
+	stop := pauseWriter(s)
+	s.no(s.db.w.c.exec(context.Background(), "PRAGMA busy_timeout=50"))
+	s.no(c.exec(t.Context(), "BEGIN IMMEDIATE"))
+	stop()
+	if _, err := s.accept(`{}`); !errors.Is(err, ErrBusy) || s.db.Health(t.Context()).Err == nil {
+		t.Errorf("%v", err)
+	}
+	s.no(c.exec(t.Context(), "ROLLBACK"))
+	p.give(c)
+	for start := time.Now(); s.db.Health(t.Context()).Err != nil; runtime.Gosched() {
+		if time.Since(start) > 10*time.Second {
+			t.Fatal("not ready, though the lock is gone")
+		}
 	}
 }
 

@@ -281,6 +281,9 @@ func (w *writer) pause(now time.Time) (time.Duration, sleepMode) {
 	if len(w.debt) > 0 {
 		alarm(w.debtFrom.Add(flushAfter))
 	}
+	if w.ailing() {
+		alarm(now)
+	}
 	return wait, idle
 }
 
@@ -289,8 +292,12 @@ func (w *writer) due(now time.Time) bool {
 	if now.Before(w.retryAt) {
 		return false
 	}
-	return w.chores.any() || w.flushDue(now)
+	return w.chores.any() || w.flushDue(now) || w.ailing()
 }
+
+// ailing reports that the last write failed and that another may work: it is
+// tried without being asked, since nobody asks a store that is not ready.
+func (w *writer) ailing() bool { return w.failed == nil && w.db.trouble.Load() != nil }
 
 func (w *writer) flushDue(now time.Time) bool {
 	return len(w.debt) >= flushAt || len(w.debt) > 0 && now.Sub(w.debtFrom) >= flushAfter

@@ -309,7 +309,7 @@ var effectCases = map[string]func(*shelf){
 			types = append([]string{ev.Type}, types...)
 			var data map[string]any
 			s.no(json.Unmarshal(ev.Data, &data))
-			if data["endpoint_id"] != e.ID.String() || data["consumer"] != "c" || data["host"] != "example.com" {
+			if data["endpoint_id"] != store.EndpointName.Format(e.ID) || data["consumer"] != "c" || data["host"] != "example.com" {
 				s.Errorf("%s", ev.Data)
 			}
 			if ev.Dialect != "standard/1" || ev.Deliveries != 1 {

@@ -1,0 +1,22 @@
+package store
+
+import "github.com/malote-dev/malote/webhook"
+
+// How ids are written wherever people and programs meet them, in the API and
+// in operational events: a readable prefix and the UUID in base32, as TypeID
+// does, so that a log line says what an id is of, and a double click takes it
+// whole.
+var (
+	ProjectName  = IDName("prj_")
+	KeyName      = IDName("key_")
+	EndpointName = IDName("ep_")
+	EventName    = IDName("evt_")
+	DeliveryName = IDName("dlv_")
+	RequestName  = IDName("req_")
+	ConsumerName = IDName("con_")
+)
+
+// IDName is the form of ids with a prefix.
+func IDName(prefix string) webhook.IDFormat {
+	return webhook.IDFormat{Form: webhook.FormBase32, Prefix: prefix}
+}
