@@ -12,6 +12,7 @@ import (
 // NewEndpoint is what an endpoint is created from.
 type NewEndpoint struct {
 	Consumer    string            `json:"consumer"`
+	Name        string            `json:"name,omitempty"`
 	URL         string            `json:"url"`
 	EventTypes  []string          `json:"event_types"` // exact names, "task.*", or "*"
 	Description string            `json:"description,omitempty"`
@@ -26,13 +27,15 @@ type NewEndpoint struct {
 type Endpoint struct {
 	ID           string            `json:"id"`
 	Consumer     string            `json:"consumer"`
+	Name         string            `json:"name"`
 	URL          string            `json:"url"`
 	Description  string            `json:"description"`
 	EventTypes   []string          `json:"event_types"`
-	Headers      map[string]string `json:"headers"`    // values are "[redacted]"
-	Secret       string            `json:"secret"`     // where the dialect shows it: after a create, or always
-	PublicKey    string            `json:"public_key"` // what the receiver verifies with, where the secret is an Ed25519 key
-	Secrets      []Secret          `json:"secrets"`    // in force, newest first
+	Headers      map[string]string `json:"headers"`      // values are "[redacted]"
+	Secret       string            `json:"secret"`       // where the dialect shows it: after a create, or always
+	PublicKey    string            `json:"public_key"`   // what the receiver verifies with, where the secret is an Ed25519 key
+	Secrets      []Secret          `json:"secrets"`      // in force, newest first
+	InboundPath  string            `json:"inbound_path"` // of the address that takes events in, where there is one; a secret
 	RateLimit    *int              `json:"rate_limit"`
 	Enabled      bool              `json:"enabled"`
 	State        string            `json:"state"` // "active", "paused" or "disabled"
@@ -77,6 +80,7 @@ func (f Field[T]) MarshalJSON() ([]byte, error) {
 
 // EndpointChange changes an endpoint; what is not set stays as it is.
 type EndpointChange struct {
+	Name          Field[string]             `json:"name,omitzero"`
 	URL           Field[string]             `json:"url,omitzero"`
 	EventTypes    Field[[]string]           `json:"event_types,omitzero"`
 	Description   Field[string]             `json:"description,omitzero"`

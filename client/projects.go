@@ -14,6 +14,7 @@ type NewProject struct {
 	Environment string `json:"environment"`       // "production" or "development"
 	Dialect     string `json:"dialect,omitempty"` // default "standard"
 	BodyID      bool   `json:"body_id,omitempty"` // adds a top-level id to bodies whose envelope has none
+	Host        string `json:"host,omitempty"`    // host name that the company's own API is called under
 }
 
 // Project is one product in one environment.
@@ -23,12 +24,24 @@ type Project struct {
 	Environment string    `json:"environment"`
 	Dialect     string    `json:"dialect"`
 	BodyID      bool      `json:"body_id"`
+	Host        string    `json:"host"`
 	CreatedAt   time.Time `json:"created_at"`
 }
 
 // CreateProject creates a project. It takes a root key.
 func (c *Client) CreateProject(ctx context.Context, p NewProject) (*Project, error) {
 	return do[Project](ctx, c, request{method: http.MethodPost, path: "/v1/projects", body: p})
+}
+
+// ProjectChange changes a project; what is not set stays as it is.
+type ProjectChange struct {
+	Name Field[string] `json:"name,omitzero"`
+	Host Field[string] `json:"host,omitzero"` // null: none
+}
+
+// UpdateProject changes a project. It takes a root key.
+func (c *Client) UpdateProject(ctx context.Context, id string, ch ProjectChange) (*Project, error) {
+	return do[Project](ctx, c, request{method: http.MethodPatch, path: "/v1/projects/" + url.PathEscape(id), body: ch})
 }
 
 // Projects lists all projects. It takes a root key.
@@ -41,6 +54,7 @@ type NewKey struct {
 	Name      string    `json:"name,omitempty"`
 	Scopes    []string  `json:"scopes"`             // "*": all
 	Consumer  string    `json:"consumer,omitempty"` // uid of the one consumer it acts for
+	Prefix    string    `json:"prefix,omitempty"`   // what it begins with; empty: mlt_prod_ or mlt_dev_
 	ExpiresAt time.Time `json:"expires_at,omitzero"`
 }
 

@@ -30,6 +30,9 @@ type Options struct {
 	Metrics  prometheus.Gatherer
 	Logger   *slog.Logger
 	Version  string
+
+	// Documented answers what comes in under /api/; nil: nothing does.
+	Documented Documented
 }
 
 // server is the API with what it needs.
@@ -47,13 +50,15 @@ type server struct {
 	mux     *http.ServeMux
 	tests   testPacer
 	bodies  atomic.Int64 // bytes of large bodies being read
+
+	documented Documented
 }
 
 // New makes the handler of all routes.
 func New(o Options) http.Handler {
 	s := &server{
 		store: o.Store, ingest: o.Ingest, dialects: o.Dialects, ready: o.Ready,
-		log: o.Logger, version: o.Version, metrics: newMetrics(),
+		log: o.Logger, version: o.Version, metrics: newMetrics(), documented: o.Documented,
 	}
 	if o.Policy != nil {
 		s.policy = *o.Policy

@@ -34,11 +34,22 @@ const (
 	eventsBroadcast scope = "events:broadcast"
 	deliveriesRead  scope = "deliveries:read"
 	deliveriesWrite scope = "deliveries:write"
+
+	// Of the companies' own APIs.
+	webhooksRead  scope = WebhooksRead
+	webhooksWrite scope = WebhooksWrite
+)
+
+// The scopes of the companies' own APIs.
+const (
+	WebhooksRead  = "webhooks:read"
+	WebhooksWrite = "webhooks:write"
 )
 
 // Scopes lists what a project's key can be allowed to do; "*" is all of it.
 func Scopes() []string {
-	all := []scope{consumersRead, consumersWrite, endpointsRead, endpointsWrite, eventsRead, eventsWrite, eventsBroadcast, deliveriesRead, deliveriesWrite}
+	all := []scope{consumersRead, consumersWrite, endpointsRead, endpointsWrite, eventsRead, eventsWrite, eventsBroadcast, deliveriesRead, deliveriesWrite,
+		webhooksRead, webhooksWrite}
 	out := make([]string, len(all))
 	for i, s := range all {
 		out[i] = string(s)
@@ -67,9 +78,14 @@ var keyEncoding = base32.NewEncoding("0123456789abcdefghjkmnpqrstvwxyz").WithPad
 // NewKey makes a bearer key of a kind: its text, the prefix that it can be
 // recognised by, and the hash that the store keeps.
 func NewKey(kind string) (text secret.Text, prefix string, hash [32]byte) {
+	return newKey(keyPrefix + kind + "_")
+}
+
+// newKey makes a key that begins with a prefix.
+func newKey(begin string) (text secret.Text, prefix string, hash [32]byte) {
 	random := make([]byte, 20)
 	rand.Read(random) // never fails
-	body := keyPrefix + kind + "_" + keyEncoding.EncodeToString(random)
+	body := begin + keyEncoding.EncodeToString(random)
 	full := body + checksum(body)
 	return secret.Text(full), body[:len(body)-keyRandom+keyShown], HashKey(full)
 }

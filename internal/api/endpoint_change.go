@@ -47,6 +47,9 @@ func (s *server) checkEndpoint(in *endpointInput, p *store.Project, d *webhook.D
 	if create || in.EventTypes.Set {
 		checkEventTypes(in.EventTypes.Value, errs)
 	}
+	if detail := checkText(in.Name.Value, maxName, false); detail != "" {
+		addError(errs, "/name", detail)
+	}
 	if detail := checkText(in.Description.Value, maxDescription, false); detail != "" {
 		addError(errs, "/description", detail)
 	}
@@ -150,6 +153,9 @@ func (ch *endpointChange) apply(e *store.Endpoint) error {
 		e.EventTypes = slices.Clone(in.EventTypes.Value)
 		slices.Sort(e.EventTypes)
 		e.EventTypes = slices.Compact(e.EventTypes)
+	}
+	if in.Name.Set {
+		e.Name = in.Name.Value
 	}
 	if in.Description.Set {
 		e.Description = in.Description.Value

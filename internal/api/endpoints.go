@@ -13,6 +13,7 @@ import (
 // endpointInput is a create, or (absent members stay as they are) an update.
 type endpointInput struct {
 	Consumer      optional[string]        `json:"consumer"`
+	Name          optional[string]        `json:"name"`
 	URL           optional[string]        `json:"url"`
 	EventTypes    optional[[]string]      `json:"event_types"`
 	Description   optional[string]        `json:"description"`
@@ -27,6 +28,7 @@ type endpointInput struct {
 type endpointView struct {
 	ID           string            `json:"id"`
 	Consumer     string            `json:"consumer"`
+	Name         string            `json:"name"`
 	URL          string            `json:"url"`
 	Description  string            `json:"description"`
 	EventTypes   []string          `json:"event_types"`
@@ -34,7 +36,8 @@ type endpointView struct {
 	Secret       *string           `json:"secret,omitempty"`     // where the contract shows it; never a private key
 	PublicKey    *string           `json:"public_key,omitempty"` // of the newest secret, where it is a private key
 	Secrets      []secretView      `json:"secrets"`
-	RateLimit    *int              `json:"rate_limit"` // null: the dialect's
+	InboundPath  *string           `json:"inbound_path,omitempty"` // of the address that takes events in: its last part is a secret
+	RateLimit    *int              `json:"rate_limit"`             // null: the dialect's
 	Enabled      bool              `json:"enabled"`
 	State        string            `json:"state"`
 	StateReason  string            `json:"state_reason"`
@@ -59,7 +62,7 @@ type secretView struct {
 func viewEndpoint(e *store.Endpoint, d *webhook.Dialect, reveal bool) endpointView {
 	d = dialectFor(e.Consumer, d)
 	v := endpointView{
-		ID: endpointID.Format(e.ID), Consumer: e.Consumer, URL: e.URL, Description: e.Description,
+		ID: endpointID.Format(e.ID), Consumer: e.Consumer, Name: e.Name, URL: e.URL, Description: e.Description,
 		EventTypes: e.EventTypes, Headers: map[string]string{}, Secrets: []secretView{},
 		Enabled: e.State == store.Active, State: string(e.State), StateReason: e.StateReason, StateSince: stamp(e.StateSince),
 		FailureCount: e.FailureCount, FailedAt: stamp(e.FailedAt), CreatedAt: stamp(e.CreatedAt), UpdatedAt: stamp(e.UpdatedAt),
@@ -72,6 +75,10 @@ func viewEndpoint(e *store.Endpoint, d *webhook.Dialect, reveal bool) endpointVi
 		if s.ExpiresAt.IsZero() || s.ExpiresAt.After(now) {
 			v.Secrets = append(v.Secrets, secretView{stamp(s.CreatedAt), stamp(s.ExpiresAt), publicKey(d, s)})
 		}
+	}
+	if e.PathSecret != "" {
+		path := "/api/webhooks/" + e.Consumer + "/" + e.PathSecret.Reveal()
+		v.InboundPath = &path
 	}
 	if e.RateLimit > 0 {
 		v.RateLimit = &e.RateLimit
@@ -144,6 +151,9 @@ func (s *server) createEndpoint(c *call, in *endpointInput) (endpointView, error
 	e := &store.Endpoint{ProjectID: project.ID, Consumer: in.Consumer.Value}
 	if err := ch.apply(e); err != nil {
 		return endpointView{}, err
+	}
+	if s.documented != nil && s.documented.TakesEvents(d.Name) {
+		e.PathSecret = NewPathSecret()
 	}
 	limit := endpointCap(d)
 	err = s.store.CreateEndpoint(c.r.Context(), e, limit)

@@ -14,6 +14,7 @@ type keyInput struct {
 	Name      optional[string]    `json:"name"`
 	Scopes    []string            `json:"scopes"`
 	Consumer  optional[string]    `json:"consumer"`
+	Prefix    optional[string]    `json:"prefix"`
 	ExpiresAt optional[time.Time] `json:"expires_at"`
 }
 
@@ -47,7 +48,7 @@ func (s *server) createKey(c *call, in *keyInput) (keyView, error) {
 	if project.Environment == store.Production {
 		kind = KeyProduction
 	}
-	text, prefix, hash := NewKey(kind)
+	text, prefix, hash := newKey(in.Prefix.or(keyPrefix + kind + "_"))
 	slices.Sort(in.Scopes)
 	key := &store.Key{
 		ProjectID: project.ID, Consumer: in.Consumer.Value, Name: in.Name.Value, Prefix: prefix,
@@ -89,6 +90,11 @@ func (s *server) checkKey(in *keyInput, project *store.Project, now time.Time) e
 			addError(&errs, "/consumer", d)
 		}
 	}
+	if in.Prefix.given() {
+		if d := checkKeyPrefix(in.Prefix.Value); d != "" {
+			addError(&errs, "/prefix", d)
+		}
+	}
 	if in.ExpiresAt.given() && !in.ExpiresAt.Value.After(now) {
 		addError(&errs, "/expires_at", "lies in the past; choose a time to come, or leave it out for a key without an end")
 	}
@@ -96,4 +102,20 @@ func (s *server) checkKey(in *keyInput, project *store.Project, now time.Time) e
 		return errs
 	}
 	return nil
+}
+
+const maxKeyPrefix = 32 // characters
+
+// checkKeyPrefix returns what is wrong with the beginning that a company
+// wants for its keys, or "".
+func checkKeyPrefix(s string) string {
+	switch {
+	case strings.HasPrefix(s, keyPrefix):
+		return "begins with " + keyPrefix + ", which is for the server's own; leave it out for one of those"
+	case len(s) < 2 || len(s) > maxKeyPrefix || s[len(s)-1] != '_':
+		return fmt.Sprintf("is 2 to %d characters that end with _, as in pk_", maxKeyPrefix)
+	case strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") != "":
+		return "may hold only the characters a-z, A-Z, 0-9 and _"
+	}
+	return ""
 }

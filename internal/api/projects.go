@@ -25,6 +25,7 @@ type projectInput struct {
 	Environment string           `json:"environment"`
 	Dialect     optional[string] `json:"dialect"`
 	BodyID      optional[bool]   `json:"body_id"`
+	Host        optional[string] `json:"host"`
 }
 
 type projectView struct {
@@ -33,20 +34,21 @@ type projectView struct {
 	Environment string `json:"environment"`
 	Dialect     string `json:"dialect"`
 	BodyID      bool   `json:"body_id"`
+	Host        string `json:"host"`
 	CreatedAt   stamp  `json:"created_at"`
 }
 
 func viewProject(p *store.Project) projectView {
 	return projectView{
 		ID: projectID.Format(p.ID), Name: p.Name, Environment: string(p.Environment),
-		Dialect: p.Dialect, BodyID: p.BodyID, CreatedAt: stamp(p.CreatedAt),
+		Dialect: p.Dialect, BodyID: p.BodyID, Host: p.Host, CreatedAt: stamp(p.CreatedAt),
 	}
 }
 
 func (s *server) createProject(c *call, in *projectInput) (projectView, error) {
 	p := &store.Project{
 		Name: in.Name, Environment: store.Environment(in.Environment),
-		Dialect: in.Dialect.or(defaultDialect), BodyID: in.BodyID.or(false),
+		Dialect: in.Dialect.or(defaultDialect), BodyID: in.BodyID.or(false), Host: canonicalHost(in.Host.Value),
 	}
 	var errs ingest.FieldErrors
 	if d := checkText(p.Name, maxName, true); d != "" {
@@ -58,15 +60,81 @@ func (s *server) createProject(c *call, in *projectInput) (projectView, error) {
 	if d, ok := s.dialects(p.Dialect); !ok || d.Name != p.Dialect {
 		addError(&errs, "/dialect", fmt.Sprintf("%q is not a dialect of this server; `malote dialect list` names them", shorten(p.Dialect)))
 	}
+	checkHost(p.Host, &errs)
 	if len(errs) > 0 {
 		return projectView{}, errs
 	}
 	err := s.store.CreateProject(c.r.Context(), p)
-	if errors.Is(err, store.ErrConflict) {
-		return projectView{}, kindConflict.problemf("a project with this name exists in %s already", p.Environment).
+	return viewProject(p), projectProblem(err, p)
+}
+
+func projectProblem(err error, p *store.Project) error {
+	switch {
+	case errors.Is(err, store.ErrHost):
+		return kindConflict.problemf("the host name %s is bound to another project", p.Host).
+			fixed("Choose another host name, or take it off the other project first: GET /v1/projects shows which has it.")
+	case errors.Is(err, store.ErrConflict):
+		return kindConflict.problemf("a project with this name exists in %s already", p.Environment).
 			fixed("Choose another name, or use the project that exists: GET /v1/projects.")
 	}
-	return viewProject(p), err
+	return err
+}
+
+// projectChange is what may be changed of a project.
+type projectChange struct {
+	Name optional[string] `json:"name"`
+	Host optional[string] `json:"host"`
+}
+
+func (s *server) patchProject(c *call, in *projectChange) (projectView, error) {
+	id, err := pathID(c, projectID)
+	if err != nil {
+		return projectView{}, err
+	}
+	var errs ingest.FieldErrors
+	if in.Name.Set {
+		if d := checkText(in.Name.Value, maxName, true); d != "" {
+			addError(&errs, "/name", d)
+		}
+	}
+	host := canonicalHost(in.Host.Value)
+	checkHost(host, &errs)
+	if len(errs) > 0 {
+		return projectView{}, errs
+	}
+	var changed store.Project
+	p, err := s.store.UpdateProject(c.r.Context(), id, func(p *store.Project) error {
+		if in.Name.Set {
+			p.Name = in.Name.Value
+		}
+		if in.Host.Set {
+			p.Host = host
+		}
+		changed = *p
+		return nil
+	})
+	if err != nil {
+		return projectView{}, projectProblem(err, &changed)
+	}
+	return viewProject(p), nil
+}
+
+// canonicalHost is a host name as it is compared.
+func canonicalHost(s string) string { return strings.ToLower(strings.TrimSuffix(s, ".")) }
+
+// checkHost judges a canonical host name; empty binds none.
+func checkHost(s string, errs *ingest.FieldErrors) {
+	if s == "" {
+		return
+	}
+	ok := len(s) <= 253
+	for label := range strings.SplitSeq(s, ".") {
+		ok = ok && label != "" && len(label) <= 63 && strings.Trim(label, "abcdefghijklmnopqrstuvwxyz0123456789-") == "" &&
+			label[0] != '-' && label[len(label)-1] != '-'
+	}
+	if !ok {
+		addError(errs, "/host", "is not a host name; write it without scheme, port and path, as in api.example.com")
+	}
 }
 
 type projectsQuery struct {

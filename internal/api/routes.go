@@ -53,6 +53,7 @@ func (s *server) routes() []*route {
 	return []*route{
 		{method: "POST", pattern: "/v1/projects", summary: "Create a project", scope: root, body: smallBody, status: 201, action: takes(s.createProject)},
 		{method: "GET", pattern: "/v1/projects", summary: "List projects", scope: root, status: 200, action: asks(s.listProjects)},
+		{method: "PATCH", pattern: "/v1/projects/{id}", summary: "Rename a project, or bind a host name to it", scope: root, body: smallBody, status: 200, action: takes(s.patchProject)},
 		{method: "POST", pattern: "/v1/projects/{id}/keys", summary: "Create a key", scope: root, body: smallBody, status: 201, action: takes(s.createKey)},
 		{method: "GET", pattern: "/v1/projects/{id}/keys", summary: "List a project's keys", scope: root, status: 200, action: asks(s.listKeys)},
 		{method: "DELETE", pattern: "/v1/projects/{id}/keys/{key}", summary: "Revoke a key", scope: root, body: noBody, status: 200, action: takes(s.revokeKey)},
@@ -189,6 +190,9 @@ func (s *server) serveMux(routes []*route) *http.ServeMux {
 		}
 		slices.Sort(names)
 		res.allow = strings.Join(names, ", ")
+	}
+	if s.documented != nil {
+		mux.Handle("/api/", newOutside(s))
 	}
 	mux.Handle("/", &resource{s: s}) // everything else
 	return mux

@@ -93,6 +93,7 @@ func (g *stage) path(pattern string) string {
 // inputs that a route takes, so that only the key decides.
 var inputs = map[string]string{
 	"POST /v1/projects":           `{"name":"matrix","environment":"production"}`,
+	"PATCH /v1/projects/{id}":     `{"host":"api.example.com"}`,
 	"POST /v1/projects/{id}/keys": `{"scopes":["events:write"]}`,
 	"PUT /v1/consumers/{uid}":     `{"name":"n"}`,
 	"POST /v1/endpoints":          `{"consumer":"acme","url":"https://example.com/","event_types":["*"]}`,

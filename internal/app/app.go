@@ -15,6 +15,7 @@ import (
 	"golang.org/x/net/netutil"
 
 	"github.com/malote-dev/malote/internal/api"
+	"github.com/malote-dev/malote/internal/api/documented"
 	"github.com/malote-dev/malote/internal/deliver"
 	"github.com/malote-dev/malote/internal/deliver/egress"
 	"github.com/malote-dev/malote/internal/ingest"
@@ -78,11 +79,12 @@ func New(ctx context.Context, o Options, log *slog.Logger) (_ *App, err error) {
 	a.db.SetOwner(a.engine)
 	observe(metrics, a.db, o.Version)
 
+	accept := ingest.New(ingest.Options{Store: a.db, Dialects: dialects.Lookup, MaxData: o.MaxData})
 	handler := api.New(api.Options{
-		Store:  a.db,
-		Ingest: ingest.New(ingest.Options{Store: a.db, Dialects: dialects.Lookup, MaxData: o.MaxData}),
+		Store: a.db, Ingest: accept,
 		Policy: policy, Dialects: dialects.Lookup, Ready: a.ready,
 		Metrics: metrics, Logger: log, Version: o.Version,
+		Documented: documented.New(documented.Options{Store: a.db, Ingest: accept, Policy: policy, Dialects: dialects.Lookup, Logger: log}),
 	})
 	if a.server, err = newServer(handler, o, log); err != nil {
 		return nil, err

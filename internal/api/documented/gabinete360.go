@@ -1,0 +1,133 @@
+package documented
+
+import (
+	"github.com/malote-dev/malote/internal/api"
+	"github.com/malote-dev/malote/internal/ingest"
+	"github.com/malote-dev/malote/internal/store"
+)
+
+// gabinete360: channels of the type webhook, which get every event.
+func gabinete360(d *Door) *contract {
+	return newContract(d, "gabinete360", plain, []route{
+		{method: "POST", pattern: "/api/v1/channels", access: write, status: 201, run: createChannel},
+		{method: "GET", pattern: "/api/v1/channels", access: read, status: 200, own: true, run: listChannels},
+		{method: "GET", pattern: "/api/v1/channels/{id}", access: read, status: 200, own: true, run: getChannel},
+		{method: "PUT", pattern: "/api/v1/channels/{id}", access: write, status: 200, own: true, run: updateChannel},
+		{method: "DELETE", pattern: "/api/v1/channels/{id}", access: write, status: 204, own: true, run: deleteChannel},
+	})
+}
+
+const channelType = "webhook"
+
+type channelInput struct {
+	Type   *string `json:"type"`
+	Name   *string `json:"name"`
+	Config struct {
+		Type   *string `json:"type"`
+		URL    *string `json:"url"`
+		Secret *string `json:"secret"`
+	} `json:"config"`
+	Enabled *bool `json:"enabled"`
+}
+
+func (in *channelInput) fields() *api.EndpointFields {
+	return &api.EndpointFields{Name: in.Name, URL: in.Config.URL, Secret: given(in.Config.Secret), Enabled: in.Enabled}
+}
+
+// check refuses channels that are not webhooks.
+func (in *channelInput) check() error {
+	var errs ingest.FieldErrors
+	for pointer, kind := range map[string]*string{"/type": in.Type, "/config/type": in.Config.Type} {
+		if kind != nil && *kind != channelType {
+			errs = append(errs, &ingest.FieldError{Pointer: pointer, Detail: `must be "webhook"`})
+		}
+	}
+	if len(errs) > 0 {
+		return errs
+	}
+	return nil
+}
+
+type channel struct {
+	ID           string        `json:"id"`
+	Type         string        `json:"type"`
+	Name         string        `json:"name"`
+	Config       channelConfig `json:"config"`
+	Enabled      bool          `json:"enabled"`
+	FailureCount int           `json:"failureCount"`
+	CreatedAt    millis        `json:"createdAt"`
+}
+
+type channelConfig struct {
+	Type   string `json:"type"`
+	URL    string `json:"url"`
+	Secret string `json:"secret,omitempty"` // in the answer to a create, and no other
+}
+
+func viewChannel(c *call, e *store.Endpoint) channel {
+	return channel{
+		ID: c.id(e), Type: channelType, Name: e.Name, Config: channelConfig{Type: channelType, URL: e.URL},
+		Enabled: e.State == store.Active, FailureCount: e.FailureCount, CreatedAt: millis(e.CreatedAt),
+	}
+}
+
+func createChannel(c *call) (any, error) {
+	var in channelInput
+	if err := c.read(&in); err != nil {
+		return nil, err
+	}
+	if err := missing("type", in.Type, "name", in.Name, "config/url", in.Config.URL); err != nil {
+		return nil, err
+	}
+	if err := in.check(); err != nil {
+		return nil, err
+	}
+	f := in.fields()
+	f.EventTypes = &[]string{"*"}
+	e, err := c.createWebhook(f)
+	if err != nil {
+		return nil, err
+	}
+	v := viewChannel(c, e)
+	v.Config.Secret = revealed(e)
+	return v, nil
+}
+
+func listChannels(c *call) (any, error) {
+	es, err := c.listWebhooks()
+	if err != nil {
+		return nil, err
+	}
+	out := struct {
+		Channels []channel `json:"channels"`
+	}{make([]channel, len(es))}
+	for i, e := range es {
+		out.Channels[i] = viewChannel(c, e)
+	}
+	return out, nil
+}
+
+func getChannel(c *call) (any, error) {
+	e, err := c.webhook()
+	if err != nil {
+		return nil, err
+	}
+	return viewChannel(c, e), nil
+}
+
+func updateChannel(c *call) (any, error) {
+	var in channelInput
+	if err := c.read(&in); err != nil {
+		return nil, err
+	}
+	if err := in.check(); err != nil {
+		return nil, err
+	}
+	e, err := c.updateWebhook(in.fields())
+	if err != nil {
+		return nil, err
+	}
+	return viewChannel(c, e), nil
+}
+
+func deleteChannel(c *call) (any, error) { return nil, c.deleteWebhook() }

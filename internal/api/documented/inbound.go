@@ -1,0 +1,118 @@
+package documented
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/malote-dev/malote/internal/ingest"
+	"github.com/malote-dev/malote/internal/store"
+)
+
+// A tarefa webhook has an address, /api/webhooks/{userId}/{secret}: who knows
+// it may ask whether the webhook is there, and who signs with the webhook's
+// own secret may send events in, which go to the user's webhooks like any other.
+
+const (
+	inboundRate   = 100       // events a minute for each address
+	inboundBudget = 64 << 20  // bytes of bodies that are read at once
+	inboundMargin = 16 << 10  // around the data
+	inboundKey    = "inbound" // whose idempotency keys they are
+)
+
+// addressed is the endpoint of the path's secret.
+func (c *call) addressed() (*store.Endpoint, error) {
+	if c.address == nil || c.address.Endpoint == nil {
+		return nil, notActive()
+	}
+	e := c.address.Endpoint
+	if e.State != store.Active || e.Consumer != c.r.PathValue("userId") {
+		return nil, notActive()
+	}
+	return e, nil
+}
+
+func healthTarefa(c *call) (any, error) {
+	e, err := c.addressed()
+	if err != nil {
+		return nil, err
+	}
+	return struct {
+		Message        string   `json:"message"`
+		UserID         string   `json:"userId"`
+		WebhookID      string   `json:"webhookId"`
+		AcceptedEvents []string `json:"acceptedEvents"`
+		IsActive       bool     `json:"isActive"`
+	}{"Webhook endpoint is active", e.Consumer, c.id(e), e.EventTypes, true}, nil
+}
+
+func receiveTarefa(c *call) (any, error) {
+	e, err := c.addressed()
+	if err != nil {
+		return nil, err
+	}
+	now := time.Now()
+	if wait, ok := c.d.in.admit(e.ID, now); !ok {
+		return nil, tooMany(fmt.Sprintf("Maximum %d requests per minute", inboundRate), wait)
+	}
+	body, err := c.eventBody()
+	if err != nil {
+		return nil, err
+	}
+	if !c.dialect.Verify(c.r.Header, body, inForce(e, now), now).OK {
+		return nil, &fault{status: http.StatusUnauthorized, err: "Invalid signature"}
+	}
+	if err := c.takeIn(e, body); err != nil {
+		return nil, err
+	}
+	return struct {
+		Received    bool   `json:"received"`
+		ProcessedAt millis `json:"processedAt"`
+	}{true, millis(time.Now())}, nil
+}
+
+// takeIn keeps the event of a body that was verified. The same body is the
+// same event: a sender may repeat it, and a webhook whose URL is an address of
+// its own user does not go round in circles.
+func (c *call) takeIn(e *store.Endpoint, body []byte) error {
+	ev, err := c.dialect.ParseEvent(c.r.Header, body)
+	if err != nil {
+		return invalid("The body is not an event of this API: " + err.Error())
+	}
+	if ev.Type != c.dialect.Test.Type && !store.MatchType(e.EventTypes, ev.Type) {
+		return invalid(fmt.Sprintf("This webhook does not accept the event %q; it accepts %s", ev.Type, strings.Join(e.EventTypes, ", ")))
+	}
+	sum := sha256.Sum256(body)
+	results, err := c.d.ingest.Accept(c.r.Context(), []ingest.Request{{
+		Project: c.project.ID, Type: ev.Type, Consumer: e.Consumer, Data: ev.Data, Timestamp: ev.Time,
+		KeysOf: inboundKey, IdempotencyKey: c.id(e) + "." + hex.EncodeToString(sum[:]),
+	}})
+	if err != nil {
+		return err
+	}
+	return results[0].Err
+}
+
+// eventBody reads a body that may be as large as an event.
+func (c *call) eventBody() ([]byte, error) {
+	limit := int64(c.d.ingest.MaxData()) + inboundMargin
+	defer c.d.bodies.Add(-limit)
+	if c.d.bodies.Add(limit) > inboundBudget {
+		return nil, unavailable("1", nil)
+	}
+	return c.body(limit)
+}
+
+// inForce are the secrets that a sender may sign with now.
+func inForce(e *store.Endpoint, now time.Time) []string {
+	var out []string
+	for _, s := range e.Secrets {
+		if s.ExpiresAt.IsZero() || s.ExpiresAt.After(now) {
+			out = append(out, s.Value.Reveal())
+		}
+	}
+	return out
+}
