@@ -195,9 +195,9 @@ type DeliveryRule struct {
 	// MarkExhausted marks the endpoint failed, with a time, when a delivery
 	// has used up its schedule; the next success clears the mark.
 	MarkExhausted bool `json:"mark_exhausted"`
-	// PauseAfter disables the endpoint when its failure counter (one per
+	// DisableAfter disables the endpoint when its failure counter (one per
 	// exhausted delivery, cleared by a success) reaches it; 0: never.
-	PauseAfter int `json:"pause_after_exhausted"`
+	DisableAfter int `json:"disable_after_exhausted"`
 }
 
 // Limits are the dialect's defaults and caps.

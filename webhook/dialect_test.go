@@ -177,7 +177,7 @@ func TestContractTable(t *testing.T) {
 	want := []Duration{Duration(time.Minute), Duration(5 * time.Minute), Duration(15 * time.Minute), Duration(time.Hour)}
 	if r := tarefa.Delivery; !reflect.DeepEqual(r.Schedule, want) || r.Jitter != 0 || tarefa.Attempts() != 5 ||
 		r.Connect != Duration(5*time.Second) || r.Response != Duration(30*time.Second) || r.Total != 0 ||
-		r.Gone || r.RetryAfter || r.Breaker || !r.MarkExhausted || r.PauseAfter != 0 {
+		r.Gone || r.RetryAfter || r.Breaker || !r.MarkExhausted || r.DisableAfter != 0 {
 		t.Errorf("tarefa's deliveries: %+v", r)
 	}
 	if l := tarefa.Limits; l != (Limits{100, 10, true, true}) {
@@ -187,7 +187,7 @@ func TestContractTable(t *testing.T) {
 	if standard.Attempts() != 10 || standard.Delivery.Jitter == 0 || !standard.Delivery.Gone || !standard.Delivery.RetryAfter {
 		t.Errorf("standard's deliveries: %+v", standard.Delivery)
 	}
-	if g := builtinNamed(t, "gabinete360"); g.Delivery.Total != Duration(10*time.Second) || g.Delivery.PauseAfter != 10 {
+	if g := builtinNamed(t, "gabinete360"); g.Delivery.Total != Duration(10*time.Second) || g.Delivery.DisableAfter != 10 {
 		t.Errorf("gabinete360's deliveries: %+v", g.Delivery)
 	}
 	visible := map[string]Visibility{

@@ -249,8 +249,8 @@ func compileDelivery(d *Dialect, r *fileReader, p *plan) error {
 			return r.failAt("/delivery/"+t.name, "must be longer than 0 and at most 5m")
 		}
 	}
-	if c.PauseAfter < 0 {
-		return r.failAt("/delivery/pause_after_exhausted", "must not be negative")
+	if c.DisableAfter < 0 {
+		return r.failAt("/delivery/disable_after_exhausted", "must not be negative")
 	}
 	if len(c.Success) == 0 {
 		p.success = []statusRange{{200, 299}}
