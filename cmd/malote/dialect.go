@@ -6,8 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"text/tabwriter"
-	"time"
 
 	"github.com/malote-dev/malote/internal/app"
 	"github.com/malote-dev/malote/webhook"
@@ -88,88 +86,6 @@ func unknownDialect(catalog *webhook.Catalog, name string) error {
 		fix = "did you mean " + near + "? (" + strings.Join(names, ", ") + ")"
 	}
 	return &failure{what: fmt.Sprintf("no dialect %q", name), fix: fix, code: exitNotFound}
-}
-
-// describeDialect prints a contract the way a person asks about it.
-func describeDialect(c *console, d *webhook.Dialect) error {
-	fmt.Fprintf(c.out, "%s: %s\n%s\n\n", d.Ref(), d.Title, wrap(d.Description, 96))
-	w := tabwriter.NewWriter(c.out, 0, 4, 2, ' ', 0)
-	line := func(name, format string, args ...any) { fmt.Fprintf(w, "%s\t%s\n", name, fmt.Sprintf(format, args...)) }
-	line("body", "%s", compactJSON(d.Envelope.Shape))
-	line("content type", "%s", d.ContentType)
-	for _, h := range d.Headers {
-		when := ""
-		if h.When == webhook.WhenRetry {
-			when = "  (retries only)"
-		}
-		line("header", "%s: %s%s", h.Name, h.Value, when)
-	}
-	before := ""
-	if t := d.Signature.Timestamp; t != nil && t.Item != "" {
-		before = fmt.Sprintf("%s<%s>%s", t.Item, t.Format, d.Signature.Separator)
-	}
-	for _, s := range d.Signature.Schemes {
-		line("signature", "%s: %s%s<%s in %s> over %s", d.Signature.Header, before, s.Prefix, s.Algorithm, s.Encoding, d.Signature.Message)
-	}
-	line("secret", "like %s…, shown %s", d.Secret.Generate.Prefix, d.Secret.Visible)
-	line("acknowledged by", "%s", acknowledged(d))
-	line("timeouts", "connect %v, answer %v", time.Duration(d.Delivery.Connect), time.Duration(d.Delivery.Response))
-	line("attempts", "%d: at once, then %s", d.Attempts(), waits(d))
-	line("limits", "%s", limits(d))
-	if err := w.Flush(); err != nil {
-		return err
-	}
-	if len(d.Events) == 0 {
-		return nil
-	}
-	fmt.Fprintln(c.out, "\nevent types")
-	w = tabwriter.NewWriter(c.out, 0, 4, 2, ' ', 0)
-	for _, e := range d.Events {
-		fmt.Fprintf(w, "  %s\t%s\n", e.Type, e.Description.English)
-	}
-	return w.Flush()
-}
-
-func acknowledged(d *webhook.Dialect) string {
-	if len(d.Delivery.Success) == 0 {
-		return "2xx"
-	}
-	return strings.Join(d.Delivery.Success, ", ")
-}
-
-func waits(d *webhook.Dialect) string {
-	if len(d.Delivery.Schedule) == 0 {
-		return "never again by itself"
-	}
-	parts := make([]string, len(d.Delivery.Schedule))
-	for i, s := range d.Delivery.Schedule {
-		parts[i] = shortDuration(time.Duration(s))
-	}
-	how := " (exact)"
-	if d.Delivery.Jitter > 0 {
-		how = fmt.Sprintf(" (up to %.0f %% later)", d.Delivery.Jitter*100)
-	}
-	return "after " + strings.Join(parts, ", ") + how
-}
-
-func limits(d *webhook.Dialect) string {
-	parts := []string{}
-	if n := d.Limits.RatePerMinute; n > 0 {
-		parts = append(parts, fmt.Sprintf("%d deliveries a minute for each endpoint", n))
-	}
-	if n := d.Limits.EndpointsPerConsumer; n > 0 {
-		parts = append(parts, fmt.Sprintf("%d endpoints for each consumer", n))
-	}
-	if d.Limits.HTTPSInProduction {
-		parts = append(parts, "HTTPS only in production")
-	}
-	if d.Limits.NumericConsumer {
-		parts = append(parts, "consumers are numbers")
-	}
-	if len(parts) == 0 {
-		return "none of its own"
-	}
-	return strings.Join(parts, ", ")
 }
 
 type dialectCheckCmd struct {

@@ -287,7 +287,7 @@ func TestDialects(t *testing.T) {
 		}
 	}
 	show := mustOutput(t, "dialect", "show", "tarefa")
-	for _, want := range []string{"X-Webhook-Signature", "sha256=", "1m, 5m, 15m, 1h (exact)", "100 deliveries a minute", "10 endpoints", "tarefa/1"} {
+	for _, want := range []string{"X-Webhook-Signature", "sha256=", "1m, 5m, 15m, 1h (exact)", "100 deliveries a minute", "10 for each consumer", "tarefa/1"} {
 		if !strings.Contains(show, want) {
 			t.Errorf("%q is not shown:\n%s", want, show)
 		}
