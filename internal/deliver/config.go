@@ -41,7 +41,9 @@ func (e *Engine) adopt(l *lane, a *answer, now time.Time) {
 	}
 	g.active = active
 	l.clears = c.endpoint.FailureCount > 0 || !c.endpoint.FailedAt.IsZero()
-	if c.rate > 0 && !l.rated {
+	if c.rate == 0 {
+		l.rated, g.rate = false, rate{} // nothing is noted now: seeded anew when there is a rate again
+	} else if !l.rated {
 		e.seed(l, a.sent, now)
 	}
 }

@@ -11,6 +11,7 @@ type gate struct {
 	window   int       // slow start: fewer than slots for now; 0: over
 	inFlight int       // attempts
 	settling int       // finishes under way that may disable the endpoint
+	unkept   int       // finishes under way, all of them
 	hold     time.Time // Retry-After, or a fault of our own: nothing before
 	breaks   bool      // the breaker applies
 	breaker  breaker
@@ -21,6 +22,10 @@ type gate struct {
 // the gate but an event: an attempt that ends, a commit, a change.
 func (g *gate) admit(now time.Time) (ok bool, at time.Time) {
 	if !g.active || g.settling > 0 || g.inFlight >= g.width() {
+		return false, time.Time{}
+	}
+	// A rate outlives a kill only where no more than this left no trace.
+	if g.rate.limit > 0 && g.inFlight+g.unkept >= g.slots {
 		return false, time.Time{}
 	}
 	if now.Before(g.hold) {

@@ -71,7 +71,7 @@ func (e *Engine) release(it *item, a *attempt, v *verdict, now time.Time, rnd fl
 		l.gate.holdUntil(v.HoldUntil)
 	}
 	if a.resp != nil {
-		if kept := len(a.resp.Body); kept > answerMin {
+		if kept := len(a.resp.Head) + len(a.resp.Body); kept > answerMin {
 			l.answers.spent += kept
 		}
 	}
@@ -107,6 +107,7 @@ func (e *Engine) await(it *item, o *store.Outcome) {
 	it.blocks = o.Effect.Disable != "" || o.Effect.Exhausted && o.Effect.PauseAfter > 0
 	e.settling++
 	e.settlingBytes += it.weight
+	it.lane.gate.unkept++
 	if it.blocks {
 		it.lane.gate.settling++
 	}
@@ -137,6 +138,7 @@ func (e *Engine) committed(it *item, err error) {
 	l, o, now := it.lane, it.outcome, time.Now()
 	e.settling--
 	e.settlingBytes -= it.weight
+	it.lane.gate.unkept--
 	l.left(it.work.ID)
 	e.freed(it.size, now)
 	if it.blocks {
