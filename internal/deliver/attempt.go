@@ -121,7 +121,7 @@ func (e *Engine) render(it *item, s *scratch, a *attempt) (err error) {
 	if err != nil {
 		return fmt.Errorf("the signature cannot be made: %w", err)
 	}
-	try := webhook.Try{Number: w.Attempts + 1, At: a.at, Previous: w.LastAt}
+	try := webhook.Try{Number: it.number(), At: a.at, Previous: it.previous()}
 	if s.fields, err = signer.AppendFields(s.fields[:0], &s.message, try, s.body); err != nil {
 		return fmt.Errorf("the headers cannot be made: %w", err)
 	}

@@ -34,6 +34,9 @@ func (e *Engine) adopt(l *lane, a *answer, now time.Time) {
 	g := &l.gate
 	g.breaks, g.rate.limit = c.breaks, c.rate
 	active := c.endpoint.State == store.Active
+	if !known && (!active || c.endpoint.StateSince.After(e.crashed)) {
+		l.suspects = 0 // nothing was being sent to it
+	}
 	if known && (active && !g.active || before.url.String() != c.url.String()) {
 		g.reset()
 	} else if !known && l.slow {

@@ -29,6 +29,7 @@ type Store interface {
 	Lane(ctx context.Context, endpoint store.ID) (*store.Lane, error)
 	RecentSends(ctx context.Context, endpoint store.ID, since time.Time, limit int) ([]time.Time, error)
 	Finish(o *store.Outcome, done func(error))
+	Crashed() time.Time
 }
 
 // Sender makes one request; [egress.Client] does.
@@ -78,6 +79,7 @@ type Engine struct {
 	limits   Limits
 	log      *slog.Logger
 	metrics  *metrics
+	crashed  time.Time // when the store was opened after a crash; zero: there was none
 
 	work    sync.WaitGroup // everything that Run started
 	scratch sync.Pool
@@ -122,7 +124,7 @@ func New(o Options) *Engine {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	e := &Engine{
-		store: o.Store, sender: o.Sender, dialects: o.Dialects, limits: o.Limits, log: o.Logger,
+		store: o.Store, sender: o.Sender, dialects: o.Dialects, limits: o.Limits, log: o.Logger, crashed: o.Store.Crashed(),
 		lanes: map[store.ID]*lane{}, hosts: map[string]*host{}, drained: make(chan struct{}, 1),
 		pace: sweepEvery, maxSettling: maxSettling,
 	}
@@ -354,6 +356,9 @@ func (e *Engine) lane(id store.ID, now time.Time) *lane {
 	if l == nil {
 		l = newLane(id, e.limits.PerEndpoint)
 		l.busy = now
+		if !e.crashed.IsZero() {
+			l.suspects = e.limits.PerEndpoint
+		}
 		e.lanes[id] = l
 	}
 	return l

@@ -39,6 +39,7 @@ type lane struct {
 	changes   int       // counts EndpointChanged
 	last      *config   // the newest that was read, to see what a change changed
 	inherited bool      // had pending work when this process started
+	suspects  int       // attempts that a crash may have interrupted, and nothing says so yet
 	slow      bool      // its work waited for a restart or a resume: start slowly
 	rated     bool      // the rate was seeded from what was sent before
 	clears    bool      // the endpoint carries a failure mark that a success resets

@@ -43,6 +43,7 @@ type rig struct {
 	projects map[string]*store.Project // by dialect
 	made     int                       // endpoints
 	lost     []*store.Outcome          // of attempts that crashes left no row of
+	crashed  bool                      // the last process was killed
 }
 
 // inBubble runs a test on fake time with a rig whose engine is running.
@@ -80,6 +81,9 @@ func (r *rig) start() {
 	r.db, err = store.Open(context.Background(), store.Options{Dir: r.dir, Keyring: r.ring, Logger: slog.New(slog.DiscardHandler)})
 	must(r.t, err)
 	r.own = &mortal{DB: r.db}
+	if r.crashed {
+		r.own.crashed, r.crashed = time.Now(), false
+	}
 	r.metrics = prometheus.NewRegistry()
 	r.e = New(Options{
 		Store: r.own, Sender: r.sender, Dialects: r.catalog.Lookup, Limits: r.limits,
@@ -115,16 +119,17 @@ func (r *rig) crash() {
 	<-r.ended
 	must(r.t, r.db.Close())
 	r.db = nil
-	r.lost = append(r.lost, r.own.lost...)
+	r.lost, r.crashed = append(r.lost, r.own.lost...), true
 }
 
 // mortal is the store of a process that may be killed, and whose reads can be
 // held up before the engine sees what they brought.
 type mortal struct {
 	*store.DB
-	mu   sync.Mutex
-	dead bool
-	lost []*store.Outcome
+	mu      sync.Mutex
+	dead    bool
+	crashed time.Time
+	lost    []*store.Outcome
 
 	refuse error // finishes fail with it
 	stuck  bool  // finishes wait
@@ -167,6 +172,8 @@ func (m *mortal) Lane(ctx context.Context, endpoint store.ID) (*store.Lane, erro
 	m.once(&m.lane)
 	return l, err
 }
+
+func (m *mortal) Crashed() time.Time { return m.crashed }
 
 func (m *mortal) between(hook *func(), f func()) {
 	m.mu.Lock()

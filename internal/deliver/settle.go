@@ -19,11 +19,11 @@ const (
 // The HTTP slot is free from here on; the delivery stays in its lane's set
 // until the commit.
 func (e *Engine) settle(it *item, a *attempt) (next *item) {
-	w, now := it.work, a.ended
+	now := a.ended
 	rnd := rand.Float64()
 	var v verdict
 	if a.dialect != nil { // else it was not tried
-		v = judge(a.dialect, w.Attempts+1, a.result, now, rnd)
+		v = judge(a.dialect, it.try(), a.result, now, rnd)
 	}
 	e.mu.Lock()
 	ours := !a.cancelled && e.ours(it.lane, a, now, rnd)
@@ -50,6 +50,9 @@ func (e *Engine) settle(it *item, a *attempt) (next *item) {
 	}
 	e.unlock()
 	if o != nil {
+		if o.Interrupted != nil {
+			e.metrics.attempts[store.ClassUnknown].Inc()
+		}
 		e.metrics.ended(&v)
 		e.store.Finish(o, func(err error) { e.committed(it, err) })
 	}
@@ -91,6 +94,10 @@ func (e *Engine) letLie(it *item) {
 // takeBack puts a delivery that could not be tried back in its queue.
 func (e *Engine) takeBack(it *item) {
 	it.config = nil
+	if it.interrupted != nil { // to be told with the attempt that is made
+		it.interrupted = nil
+		it.lane.suspects++
+	}
 	if it.stale {
 		it.lane.left(it.work.ID)
 		e.freed(it.size, time.Now())
@@ -116,7 +123,8 @@ func (e *Engine) await(it *item, o *store.Outcome) {
 func newOutcome(it *item, a *attempt, v *verdict) *store.Outcome {
 	o := &store.Outcome{
 		Work: it.work, State: v.State, DueAt: v.Due, Reason: v.Reason, Effect: v.Effect,
-		Attempt: store.Attempt{Number: it.work.Attempts + 1, At: a.at, Class: v.Class, Detail: v.Detail},
+		Interrupted: it.interrupted,
+		Attempt:     store.Attempt{Number: it.number(), At: a.at, Class: v.Class, Detail: v.Detail},
 	}
 	o.Effect.Clear = v.State == store.Delivered && it.lane.clears
 	if r := a.resp; r != nil {
@@ -171,6 +179,9 @@ func (e *Engine) committed(it *item, err error) {
 func (e *Engine) again(l *lane, o *store.Outcome) {
 	w := *o.Work
 	w.Attempts, w.LastAt, w.DueAt = o.Attempt.Number, o.Attempt.At, o.DueAt
+	if o.Interrupted != nil {
+		w.Interrupted++
+	}
 	p := store.Place{DueAt: w.DueAt, ID: w.ID}
 	if !l.reaches(p) && !l.loading {
 		e.forget(l, p)

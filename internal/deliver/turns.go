@@ -149,6 +149,7 @@ func (e *Engine) callOne(line *list, most int, now time.Time) {
 func (e *Engine) take(l *lane, now time.Time) *item {
 	it := l.queue.popFirst()
 	it.stage, it.config = stageInFlight, l.config
+	e.suspect(it)
 	it.answer = l.answers.allow(now)
 	it.probe = l.gate.start()
 	it.config.host.inFlight++

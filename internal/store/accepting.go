@@ -145,7 +145,7 @@ func (b *batch) enqueue(project, event key, e *Event, first key, targets []targe
 	works := make([]Work, len(targets))
 	for i, t := range targets {
 		d := first + key(i)
-		if err := b.exec("INSERT INTO queue VALUES (?,?,?,?,?,0,0,0)", d, event, t.endpoint, project, b.us); err != nil {
+		if err := b.exec("INSERT INTO queue VALUES (?,?,?,?,?,0,0,0,0)", d, event, t.endpoint, project, b.us); err != nil {
 			return err
 		}
 		w := &works[i]

@@ -15,6 +15,7 @@ var errAttempt = errors.New("a kept attempt does not decode")
 const (
 	attemptTruncated = 1 << iota
 	attemptReused
+	attemptInterrupted // alone: such an attempt has nothing else
 )
 
 func appendAttempt(dst []byte, a *Attempt) []byte {
@@ -24,6 +25,9 @@ func appendAttempt(dst []byte, a *Attempt) []byte {
 	}
 	if a.Timings.Reused {
 		flags |= attemptReused
+	}
+	if a.Interrupted {
+		flags |= attemptInterrupted
 	}
 	dst = append(dst, attemptForm, flags)
 	for _, n := range []int64{
@@ -76,6 +80,6 @@ func readAttempt(data []byte) (*Attempt, error) {
 		},
 		Class: Class(parts[0]), Detail: string(parts[1]),
 		RequestHead: parts[2], ResponseHead: parts[3], ResponseBody: parts[4],
-		Truncated: flags&attemptTruncated != 0,
+		Truncated: flags&attemptTruncated != 0, Interrupted: flags&attemptInterrupted != 0,
 	}, nil
 }

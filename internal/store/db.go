@@ -66,6 +66,7 @@ type DB struct {
 	sends   *recentSends
 	tallies *tallies
 	unclean bool
+	opened  time.Time
 
 	pending  atomic.Int64 // rows in the queue
 	indebted atomic.Int64 // events whose postings are still in memory
@@ -137,7 +138,7 @@ func (db *DB) open(ctx context.Context) error {
 		db.log.Warn("the data directory is on a file system that may lose what it confirmed", "dir", db.o.Dir, "file_system", kind)
 	}
 	db.space = newSpace(db.o.Dir, db.o.MinFree, db.log)
-	db.unclean = db.lock.unclean
+	db.unclean, db.opened = db.lock.unclean, time.Now()
 	if err := db.lock.mark(markOpen); err != nil {
 		return fmt.Errorf("mark the data directory in use: %w", err)
 	}
@@ -159,6 +160,15 @@ func (db *DB) abandon() {
 // Unclean reports whether the process before this one ended without closing
 // the store: attempts may have been under way.
 func (db *DB) Unclean() bool { return db.unclean }
+
+// Crashed is when the store was opened, where [DB.Unclean]: attempts of what
+// was due by then may have been under way. Zero: there was no crash.
+func (db *DB) Crashed() time.Time {
+	if !db.unclean {
+		return time.Time{}
+	}
+	return db.opened
+}
 
 // Close stops the writer after what it was given, and closes the database.
 func (db *DB) Close() error {

@@ -201,15 +201,21 @@ func (b *batch) reopen(k, endpoint key, d *Delivery) error {
 	} else if lastAt, err = b.lastAttempt(k); err != nil {
 		return err
 	}
+	var interrupted int // marked by the second byte of what is kept, see appendAttempt
+	if _, err := b.row("SELECT count(*) FROM attempts WHERE delivery=? AND substr(data,2,1)=?",
+		[]any{k, []byte{attemptInterrupted}}, &interrupted); err != nil {
+		return err
+	}
 	if err := b.exec("DELETE FROM deliveries WHERE k=?", k); err != nil {
 		return err
 	}
 	b.pending++
 	b.works = append(b.works, &Work{
-		ID: d.ID, EndpointID: d.EndpointID, Event: e, Attempts: d.Attempts,
+		ID: d.ID, EndpointID: d.EndpointID, Event: e, Attempts: d.Attempts, Interrupted: interrupted,
 		LastAt: lastAt, DueAt: b.now, CreatedAt: d.CreatedAt,
 	})
-	return b.exec("INSERT INTO queue VALUES (?,?,?,?,?,?,?,?)", k, event, endpoint, project, b.us, d.Attempts, micros(lastAt), d.LastStatus)
+	return b.exec("INSERT INTO queue VALUES (?,?,?,?,?,?,?,?,?)",
+		k, event, endpoint, project, b.us, d.Attempts, micros(lastAt), d.LastStatus, interrupted)
 }
 
 func (b *batch) lastAttempt(k key) (time.Time, error) {

@@ -1,6 +1,9 @@
 package store
 
-import "context"
+import (
+	"context"
+	"errors"
+)
 
 // Numbers of states in rows.
 var stateNumbers = map[State]int{Delivered: 1, Failed: 2, Cancelled: 3}
@@ -54,6 +57,9 @@ func (b *batch) finish(o *Outcome) error {
 	if !ok || !ok2 {
 		return nil // never was ours
 	}
+	if o.Interrupted != nil {
+		b.sent(endpoint, o.Interrupted.At, 0)
+	}
 	if !o.Attempt.At.IsZero() {
 		b.sent(endpoint, o.Attempt.At, o.Attempt.Status)
 	}
@@ -83,6 +89,9 @@ func (b *batch) insertFinal(k, endpoint key, o *Outcome) error {
 	event, _ := b.db.keys.key(o.Work.Event.ID)
 	made, status := o.Work.Attempts, 0
 	var inline []byte
+	if err := b.insertInterrupted(k, o); err != nil {
+		return err
+	}
 	if a := &o.Attempt; !a.At.IsZero() {
 		if a.Number == 0 {
 			a.Number = made + 1
@@ -133,22 +142,33 @@ func (b *batch) insertAttempt(k key, a *Attempt) error {
 	return b.exec("INSERT INTO attempts SELECT ?, max(number)+1, ? FROM attempts WHERE delivery=?", k, appendAttempt(nil, a), k)
 }
 
+// insertInterrupted keeps the attempt that a crash may have interrupted.
+func (b *batch) insertInterrupted(k key, o *Outcome) error {
+	if o.Interrupted == nil {
+		return nil
+	}
+	return b.insertAttempt(k, o.Interrupted)
+}
+
 // again keeps an attempt that failed and will be followed by another.
 func (b *batch) again(k, endpoint key, o *Outcome) error {
 	a := &o.Attempt
 	if a.Number == 0 {
 		a.Number = o.Work.Attempts + 1
 	}
-	due := micros(o.DueAt)
-	n, err := b.change("UPDATE queue SET due=?, attempts=max(attempts,?), last_at=?, status=? WHERE k=?",
-		due, a.Number, micros(a.At), a.Status, k)
+	interrupted := 0
+	if o.Interrupted != nil {
+		interrupted = 1
+	}
+	n, err := b.change("UPDATE queue SET due=?, attempts=max(attempts,?), interrupted=interrupted+?, last_at=?, status=? WHERE k=?",
+		micros(o.DueAt), a.Number, interrupted, micros(a.At), a.Status, k)
 	if err != nil {
 		return err
 	}
 	if n == 0 {
 		return b.finishLate(k, o, false)
 	}
-	if err := b.insertAttempt(k, a); err != nil {
+	if err := errors.Join(b.insertInterrupted(k, o), b.insertAttempt(k, a)); err != nil {
 		return err
 	}
 	return b.affect(endpoint, o, true)
@@ -181,6 +201,12 @@ func (b *batch) finishLate(k key, o *Outcome, deleting bool) error {
 	if !o.Attempt.At.IsZero() {
 		if inline && o.Attempt.Number == 1 {
 			o.Attempt.Number = made + 1
+		}
+		if i := o.Interrupted; i != nil && inline {
+			i.Number, o.Attempt.Number = made+1, made+2
+		}
+		if err := b.insertInterrupted(k, o); err != nil {
+			return err
 		}
 		if err := b.insertAttempt(k, &o.Attempt); err != nil {
 			return err

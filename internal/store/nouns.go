@@ -167,7 +167,7 @@ const (
 	ClassProtocol  Class = "protocol"        // not HTTP
 	ClassBlocked   Class = "blocked_address" // the guard refused
 	ClassRender    Class = "render"          // the body or the signature could not be made
-	ClassUnknown   Class = "unknown"         // interrupted by a crash; may have arrived
+	ClassUnknown   Class = "unknown"         // a crash or a standstill of this server; may have arrived
 	ClassCancelled Class = "cancelled"       // stopped by us: shutdown past its grace
 )
 
@@ -189,4 +189,5 @@ type Attempt struct {
 	Class        Class
 	Detail       string // the failure in words
 	Timings      Timings
+	Interrupted  bool // by a crash, noticed when the delivery was next taken; used up no try
 }

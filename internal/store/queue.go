@@ -49,7 +49,7 @@ const skipScan = `WITH RECURSIVE p(e) AS (
 		SELECT (SELECT min(endpoint) FROM queue WHERE endpoint > p.e) FROM p WHERE p.e IS NOT NULL
 	) SELECT e, (SELECT min(due) FROM queue WHERE endpoint = e) FROM p WHERE e IS NOT NULL LIMIT ?`
 
-const selectWork = `SELECT q.k, q.event, q.due, q.attempts, q.last_at,
+const selectWork = `SELECT q.k, q.event, q.due, q.attempts, q.interrupted, q.last_at,
 	e.k, e.project, e.consumer, e.type, e.time, e.dialect, e.flags, e.crc, e.data
 	FROM queue q LEFT JOIN events e ON e.k = q.event
 	WHERE q.endpoint=? AND (q.due, q.k) > (?, ?) ORDER BY q.due, q.k LIMIT ?`
@@ -123,12 +123,12 @@ func (db *DB) loadOneByOne(ctx context.Context, endpoint key, due int64, after k
 	err = db.read(ctx, false, func(c *conn) error {
 		var rows []badRow
 		var made []Work
-		err := c.rows(ctx, "SELECT k, event, due, attempts, last_at FROM queue WHERE endpoint=? AND (due, k) > (?, ?) ORDER BY due, k LIMIT ?",
+		err := c.rows(ctx, "SELECT k, event, due, attempts, interrupted, last_at FROM queue WHERE endpoint=? AND (due, k) > (?, ?) ORDER BY due, k LIMIT ?",
 			[]any{endpoint, due, after, min(limit, 16)}, func(scan func(...any) error) (bool, error) {
 				var r badRow
 				var w Work
 				var lastAt int64
-				err := scan(&r.k, &r.event, &r.due, &w.Attempts, &lastAt)
+				err := scan(&r.k, &r.event, &r.due, &w.Attempts, &w.Interrupted, &lastAt)
 				w.ID, w.EndpointID, w.DueAt, w.LastAt = db.keys.id(r.k), db.keys.id(endpoint), fromMicros(r.due), fromMicros(lastAt)
 				w.CreatedAt = keyTime(r.k)
 				rows, made = append(rows, r), append(made, w)
@@ -162,7 +162,7 @@ func (db *DB) scanWork(scan func(...any) error, endpoint key) (*Work, badRow, er
 		lastAt int64
 		e      eventRow
 	)
-	err := scan(&row.k, &row.event, &row.due, &w.Attempts, &lastAt,
+	err := scan(&row.k, &row.event, &row.due, &w.Attempts, &w.Interrupted, &lastAt,
 		&e.k, &e.project, &e.consumer, &e.eventType, &e.time, &e.dialect, &e.flags, &e.crc, &e.data)
 	if err != nil {
 		return nil, row, err

@@ -6,11 +6,14 @@ import "time"
 type Work struct {
 	ID         ID
 	EndpointID ID
-	Event      *Event    // shared between the deliveries of one event; read only
-	Attempts   int       // made so far
-	LastAt     time.Time // of the last attempt; zero before the first
-	DueAt      time.Time
-	CreatedAt  time.Time
+	Event      *Event // shared between the deliveries of one event; read only
+	Attempts   int    // made so far
+	// Interrupted: those of the Attempts that a crash may have interrupted.
+	// They used up no try of the schedule.
+	Interrupted int
+	LastAt      time.Time // of the last attempt; zero before the first
+	DueAt       time.Time
+	CreatedAt   time.Time
 }
 
 // Size is what the work costs in memory, in bytes.
@@ -21,10 +24,14 @@ func (w *Work) Size() int { return len(w.Event.Data) + 512 }
 type Outcome struct {
 	Work    *Work
 	Attempt Attempt
-	State   State     // Pending: try again at DueAt
-	DueAt   time.Time // with Pending
-	Reason  string    // with Failed and Cancelled
-	Effect  Effect
+	// Interrupted is kept before Attempt, with the number before it: an
+	// attempt that may have been under way when a crash ended the process
+	// before this one. nil: none.
+	Interrupted *Attempt
+	State       State     // Pending: try again at DueAt
+	DueAt       time.Time // with Pending
+	Reason      string    // with Failed and Cancelled
+	Effect      Effect
 }
 
 // Effect is what an outcome does to its endpoint beside the delivery itself.

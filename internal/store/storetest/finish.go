@@ -71,6 +71,44 @@ var finishCases = map[string]func(*shelf){
 			s.Errorf("%+v", as)
 		}
 	},
+	"Interrupted": func(s *shelf) {
+		e := s.endpoint("c")
+		lost := func(number int) *store.Attempt {
+			return &store.Attempt{Number: number, At: time.Now().UTC().Truncate(time.Microsecond), Class: store.ClassUnknown, Detail: "a crash", Interrupted: true}
+		}
+		first := s.send("c", "x")
+		again := outcome(first, store.Pending, 500)
+		again.Interrupted, again.Attempt.Number = lost(1), 2
+		s.finish(again)
+		if got := s.due(e); len(got) != 1 || got[0].Attempts != 2 || got[0].Interrupted != 1 {
+			s.Fatalf("%+v", got)
+		}
+		second := s.send("c", "x")
+		end := outcome(second, store.Failed, 500)
+		end.Interrupted, end.Attempt.Number = lost(1), 2
+		s.finish(end)
+		late := s.send("c", "x")
+		_, _, err := s.db.CancelDelivery(s.ctx, s.project.ID, late.ID)
+		s.no(err)
+		o := outcome(late, store.Delivered, 200)
+		o.Interrupted, o.Attempt.Number = lost(1), 2
+		s.finish(o)
+		for i, o := range []*store.Outcome{again, end, o} {
+			if diff := cmp.Diff([]*store.Attempt{o.Interrupted, &o.Attempt}, s.attempts(o.Work.ID)); diff != "" {
+				s.Error(i, "(-made +kept)", diff)
+			}
+			if d := s.delivery(o.Work.ID); d.Attempts != 2 {
+				s.Errorf("%d: %+v", i, d)
+			}
+		}
+		s.owner.take()
+		_, err = s.db.RetryDelivery(s.ctx, s.project.ID, second.ID)
+		s.no(err)
+		w := s.works()[0]
+		if w.Attempts != 2 || w.Interrupted != 1 {
+			s.Errorf("retried by hand: %+v", w)
+		}
+	},
 	"FailedSaysWhy": func(s *shelf) {
 		s.endpoint("c")
 		w := s.send("c", "x")
