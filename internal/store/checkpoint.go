@@ -3,9 +3,10 @@ package store
 import "context"
 
 const (
-	checkpointAt = 4000  // pages in the write-ahead log that are worth moving
-	walTooLong   = 16000 // pages from which on readers are waited for (64 MiB)
-	checkEvery   = 32    // commits after which its length is asked for
+	checkpointAt = 4000    // pages in the write-ahead log that are worth moving
+	walTooLong   = 16000   // pages from which on readers are waited for (64 MiB)
+	checkEvery   = 32      // commits after which its length is asked for
+	checkBytes   = 8 << 20 // or this much of events
 )
 
 // checkpointer moves the write-ahead log into the database. Most of the work
@@ -20,6 +21,7 @@ type checkpointer struct {
 	ended   chan struct{}
 	running bool
 	commits int
+	bytes   int
 }
 
 func newCheckpointer(ctx context.Context, path string) (*checkpointer, error) {
@@ -50,8 +52,8 @@ func (p *checkpointer) stop() {
 	p.pool.close()
 }
 
-// step is called by the writer between its transactions.
-func (p *checkpointer) step(w *writer) {
+// step is called by the writer after a transaction with this much of events.
+func (p *checkpointer) step(w *writer, size int) {
 	if w.failed != nil {
 		return
 	}
@@ -67,10 +69,12 @@ func (p *checkpointer) step(w *writer) {
 		}
 		return
 	}
-	if p.commits++; p.commits < checkEvery {
+	p.commits++
+	p.bytes += size
+	if p.commits < checkEvery && p.bytes < checkBytes {
 		return
 	}
-	p.commits = 0
+	p.commits, p.bytes = 0, 0
 	length, moved, err := checkpoint(w.c, "NOOP")
 	switch {
 	case err != nil:

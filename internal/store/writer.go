@@ -11,14 +11,16 @@ import (
 // How the writer gathers. A commit costs about as much as ten events in it,
 // so under load it waits for company; alone, an event is committed at once.
 const (
-	crowd      = 4                      // items in the last commit from which on there is load
-	gatherFor  = 2 * time.Millisecond   // under load: the least time between commits
-	finishFor  = 3 * time.Millisecond   // nobody waits for a finish: how long it may wait for company
-	maxBatch   = 512                    // items of one commit
-	maxWaiting = 64 << 20               // bytes of events that may wait
-	flushAfter = time.Second            // age of the oldest event not yet in the lists
-	flushAt    = 4096                   // events not yet in the lists
-	retryAfter = 250 * time.Millisecond // after the disk was full or the database locked
+	crowd       = 4                      // items in the last commit from which on there is load
+	gatherFor   = time.Millisecond / 2   // under load: the least time between commits
+	finishFor   = 3 * time.Millisecond   // nobody waits for a finish: how long it may wait for company
+	maxBatch    = 512                    // items of one commit
+	maxWaiting  = 64 << 20               // bytes of events that may wait
+	commitBytes = 4 << 20                // of large requests in one commit
+	smallBytes  = 16 << 10               // a request up to here is in the next commit
+	flushAfter  = time.Second            // age of the oldest event not yet in the lists
+	flushAt     = 4096                   // events not yet in the lists
+	retryAfter  = 250 * time.Millisecond // after the disk was full or the database locked
 )
 
 // Counters are what the writer did since the store was opened.
@@ -168,9 +170,7 @@ func (w *writer) addAccept(a *acceptOp) error {
 	if w.in.bytes > 0 && w.in.bytes+a.size > maxWaiting {
 		return fmt.Errorf("%d MiB of events wait to be written: %w", maxWaiting>>20, ErrBusy)
 	}
-	w.in.accepts = append(w.in.accepts, a)
-	w.in.items += len(a.items)
-	w.in.bytes += a.size
+	w.in.add(a)
 	w.rouse(true)
 	return nil
 }
@@ -207,8 +207,9 @@ func (w *writer) loop() {
 	for {
 		in, closed := w.gather(alarm)
 		if in.size() > 0 || w.due(time.Now()) {
+			size := in.bytes
 			w.write(&in)
-			w.log.step(w)
+			w.log.step(w, size)
 		}
 		w.recycle(&in)
 		if closed && w.empty() {
@@ -230,8 +231,7 @@ func (w *writer) gather(alarm *time.Timer) (in inbox, closed bool) {
 		w.mu.Lock()
 		wait, mode := w.pause(time.Now())
 		if wait == 0 {
-			in, w.in, w.spare = w.in, w.spare, inbox{}
-			closed = w.closed
+			in, closed = w.take(), w.closed
 			w.mode = busy
 			w.mu.Unlock()
 			return in, closed
@@ -249,6 +249,39 @@ func (w *writer) gather(alarm *time.Timer) (in inbox, closed bool) {
 		}
 		alarm.Stop()
 	}
+}
+
+// take empties the inbox as far as one commit goes: everything small, and of
+// large requests as many as fit, at least one. So nobody's event waits behind
+// more than one commit of somebody's flood. w.mu is held.
+func (w *writer) take() inbox {
+	in := w.in
+	w.in, w.spare = w.spare, inbox{}
+	if in.bytes <= commitBytes {
+		return in
+	}
+	all := in.accepts
+	in.accepts, in.items, in.bytes = all[:0], 0, 0
+	large := 0
+	for _, a := range all {
+		small := a.size <= smallBytes
+		switch {
+		case small && in.bytes > 2*commitBytes, !small && large > 0 && large+a.size > commitBytes:
+			w.in.add(a)
+			continue
+		case !small:
+			large += a.size
+		}
+		in.add(a)
+	}
+	clear(all[len(in.accepts):])
+	return in
+}
+
+func (in *inbox) add(a *acceptOp) {
+	in.accepts = append(in.accepts, a)
+	in.items += len(a.items)
+	in.bytes += a.size
 }
 
 // pause is how long to sleep: 0 not at all, negative until woken. w.mu is held.
