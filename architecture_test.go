@@ -47,8 +47,9 @@ func rules(allowed map[string][]string) []rule {
 			name:  "only the store speaks SQL",
 			check: noImport("database/sql", "database/sql/driver", "modernc.org/sqlite", "modernc.org/sqlite/lib", "github.com/pressly/goose/v3"),
 			allow: map[string]string{
-				"internal/store": "it is the store",
-				"bench":          "the torture reads the database behind the server's back to judge it",
+				"internal/store":          "it is the store",
+				"internal/secret/text.go": "a secret refuses to be an argument of a statement",
+				"bench":                   "the torture reads the database behind the server's back to judge it",
 			},
 		},
 		{

@@ -5,6 +5,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -97,6 +98,9 @@ func run(ctx context.Context, o *options) error {
 		return err
 	}
 	defer h.close()
+	if err := complete(h.strace, os.Getenv("CI")); err != nil {
+		return err
+	}
 	fmt.Printf("seed %d\n", o.seed)
 	var failed []string
 	for _, p := range parts {
@@ -156,6 +160,15 @@ func newHarness(ctx context.Context, o *options) (*harness, error) {
 	_, err = exec.LookPath("strace")
 	h.strace = err == nil
 	return h, nil
+}
+
+// complete refuses a run that would leave something out where nobody reads
+// what it prints.
+func complete(strace bool, ci string) error {
+	if !strace && ci == "true" {
+		return errors.New("MISSING PROGRAM: strace is not installed (apt-get install strace), and with CI=true nothing may be left out")
+	}
+	return nil
 }
 
 func (h *harness) close() {
