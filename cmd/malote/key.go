@@ -26,13 +26,14 @@ type keyCreateCmd struct {
 	Scopes   []string `default:"*" placeholder:"SCOPE" help:"What it may do, as in events:write,deliveries:read; '*': everything (default ${default})."`
 	Name     string   `placeholder:"TEXT" help:"What it is for, to tell it from others."`
 	Consumer string   `placeholder:"UID" help:"Only for this customer of the project."`
+	Prefix   string   `placeholder:"TEXT" help:"What it begins with instead of mlt_, as in pk_."`
 	Expires  moment   `placeholder:"TIME" help:"When it ends, as in 2026-12-31T00:00:00Z."`
 }
 
 // Run makes a project's key and shows it, the only time.
 func (k *keyCreateCmd) Run(c *console) error {
 	return ask(&k.remote, c, func(ctx context.Context, api *client.Client) (*client.Key, error) {
-		return api.CreateKey(ctx, k.Project, client.NewKey{Name: k.Name, Scopes: k.Scopes, Consumer: k.Consumer, ExpiresAt: k.Expires.Time})
+		return api.CreateKey(ctx, k.Project, client.NewKey{Name: k.Name, Scopes: k.Scopes, Consumer: k.Consumer, Prefix: k.Prefix, ExpiresAt: k.Expires.Time})
 	}, func(made *client.Key) {
 		c.facts("key", made.Key, "id", made.ID, "project", made.ProjectID, "name", made.Name, "consumer", made.Consumer,
 			"scopes", strings.Join(made.Scopes, ", "), "expires", stampOf(made.ExpiresAt))

@@ -10,6 +10,7 @@ import (
 
 type projectCmd struct {
 	Create projectCreateCmd `cmd:"" help:"Create a project (root key)."`
+	Update projectUpdateCmd `cmd:"" help:"Rename a project, or bind a host name to it (root key)."`
 	List   projectListCmd   `cmd:"" help:"List the projects (root key)."`
 }
 
@@ -19,16 +20,42 @@ type projectCreateCmd struct {
 	Environment string `default:"production" placeholder:"NAME" help:"production or development (default ${default})."`
 	Dialect     string `default:"standard" placeholder:"NAME" help:"Wire contract of the project's webhooks (default ${default})."`
 	BodyID      bool   `name:"body-id" help:"Add a top-level id to bodies whose contract has none."`
+	Host        string `placeholder:"NAME" help:"Host name that the company's own API is called under, as in api.example.com."`
 }
 
 // Run creates the project.
 func (p *projectCreateCmd) Run(c *console) error {
 	return ask(&p.remote, c, func(ctx context.Context, api *client.Client) (*client.Project, error) {
-		return api.CreateProject(ctx, client.NewProject{Name: p.Name, Environment: p.Environment, Dialect: p.Dialect, BodyID: p.BodyID})
+		return api.CreateProject(ctx, client.NewProject{Name: p.Name, Environment: p.Environment, Dialect: p.Dialect, BodyID: p.BodyID, Host: p.Host})
 	}, func(made *client.Project) {
-		c.facts("project", made.ID, "name", made.Name, "environment", made.Environment, "dialect", made.Dialect)
+		showProject(c, made)
 		fmt.Fprintln(c.err, "Next, a key for it: malote key create --project "+made.ID)
 	})
+}
+
+func showProject(c *console, p *client.Project) {
+	c.facts("project", p.ID, "name", p.Name, "environment", p.Environment, "dialect", p.Dialect, "host", p.Host)
+}
+
+type projectUpdateCmd struct {
+	remote
+	ID   string  `arg:"" help:"The project's id."`
+	Name *string `placeholder:"TEXT" help:"Its new name."`
+	Host *string `placeholder:"NAME" help:"Host name that the company's own API is called under, as in api.example.com; '': none."`
+}
+
+// Run changes what was named.
+func (p *projectUpdateCmd) Run(c *console) error {
+	var ch client.ProjectChange
+	if p.Name != nil {
+		ch.Name = client.Set(*p.Name)
+	}
+	if p.Host != nil {
+		ch.Host = client.Set(*p.Host)
+	}
+	return ask(&p.remote, c, func(ctx context.Context, api *client.Client) (*client.Project, error) {
+		return api.UpdateProject(ctx, p.ID, ch)
+	}, func(changed *client.Project) { showProject(c, changed) })
 }
 
 type projectListCmd struct{ remote }

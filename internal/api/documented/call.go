@@ -98,7 +98,7 @@ func (c *call) asFault(err error) *fault {
 	case errors.As(err, &fields):
 		return invalid(c.contract.words(fields))
 	case errors.Is(err, store.ErrNotFound):
-		return &fault{status: http.StatusNotFound, err: "Webhook not found"}
+		return &fault{status: http.StatusNotFound, err: c.contract.noun + " not found"}
 	case errors.Is(err, store.ErrFull):
 		return unavailable("30", err)
 	case errors.Is(err, ingest.ErrDialect):

@@ -33,6 +33,7 @@ type route struct {
 // contract is a company's API.
 type contract struct {
 	name   string // of its dialect
+	noun   string // what it calls an endpoint
 	style  style
 	routes []route
 	mux    *http.ServeMux
@@ -45,7 +46,7 @@ type resource struct {
 }
 
 func newContract(d *Door, name string, s style, routes []route) *contract {
-	c := &contract{name: name, style: s, routes: routes, mux: http.NewServeMux()}
+	c := &contract{name: name, noun: "Webhook", style: s, routes: routes, mux: http.NewServeMux()}
 	paths := map[string]*resource{}
 	for i := range routes {
 		rt := &routes[i]
@@ -117,4 +118,30 @@ func (c *call) authorize(a access) error {
 		return &fault{status: http.StatusForbidden, err: "Forbidden", message: "This key lacks the scope " + string(a)}
 	}
 	return nil
+}
+
+// Route describes one call of a company's API.
+type Route struct {
+	Method, Pattern string
+	Scope           string // of the key; empty where Public
+	Public          bool   // it takes no key
+	Status          int    // of the success
+	Own             bool   // not in the company's documentation: a sibling in its style
+}
+
+// Routes lists the calls of a dialect's company, none where it documents no API.
+func Routes(dialect string) []Route {
+	var out []Route
+	c := New(Options{}).contracts[dialect]
+	if c == nil {
+		return nil
+	}
+	for _, rt := range c.routes {
+		d := Route{Method: rt.method, Pattern: rt.pattern, Public: rt.access == public, Status: rt.status, Own: rt.own}
+		if !d.Public {
+			d.Scope = string(rt.access)
+		}
+		out = append(out, d)
+	}
+	return out
 }

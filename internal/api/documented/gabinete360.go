@@ -8,13 +8,15 @@ import (
 
 // gabinete360: channels of the type webhook, which get every event.
 func gabinete360(d *Door) *contract {
-	return newContract(d, "gabinete360", plain, []route{
+	c := newContract(d, "gabinete360", plain, []route{
 		{method: "POST", pattern: "/api/v1/channels", access: write, status: 201, run: createChannel},
 		{method: "GET", pattern: "/api/v1/channels", access: read, status: 200, own: true, run: listChannels},
 		{method: "GET", pattern: "/api/v1/channels/{id}", access: read, status: 200, own: true, run: getChannel},
 		{method: "PUT", pattern: "/api/v1/channels/{id}", access: write, status: 200, own: true, run: updateChannel},
 		{method: "DELETE", pattern: "/api/v1/channels/{id}", access: write, status: 204, own: true, run: deleteChannel},
 	})
+	c.noun = "Channel"
+	return c
 }
 
 const channelType = "webhook"
