@@ -98,6 +98,21 @@ func languages() []language {
 				return missingModules(), func(string) []string { return []string{"node", "node/examples/express.js"} }
 			},
 		},
+		{
+			name: "python", missing: missing("python3", "python3"), dir: "python",
+			unit: []string{"python3", "-W", "error", "-m", "unittest", "discover", "-s", "tests", "-t", "."},
+			tour: []string{"python3", "testdata/tour/tour.py"},
+			example: func() (string, func(string) []string) {
+				return missingFlask(), func(string) []string { return []string{flask(), "python/examples/flask_app.py"} }
+			},
+		},
+		{
+			name: "php", missing: missing("php", "php-cli"), dir: "php", unit: []string{"php", "tests/run.php"},
+			tour: []string{"php", "testdata/tour/tour.php"},
+			example: func() (string, func(string) []string) {
+				return "", func(addr string) []string { return []string{"php", "-S", addr, "php/examples/receiver.php"} }
+			},
+		},
 	}
 }
 
@@ -130,6 +145,25 @@ func missingModules() string {
 		if _, err := os.Stat(filepath.Join("testdata/node/node_modules", m)); err != nil {
 			return m + " is not installed: npm ci --prefix sdk/testdata/node"
 		}
+	}
+	return ""
+}
+
+// flask is an interpreter with Flask: of the receivers' own environment, or
+// the one on the path.
+func flask() string {
+	for _, p := range []string{"../acceptance/testdata/receivers/python/.venv/bin/python", "python3"} {
+		if exec.Command(p, "-c", "import flask").Run() == nil {
+			return p
+		}
+	}
+	return ""
+}
+
+func missingFlask() string {
+	if flask() == "" {
+		return "Python 3 with Flask is not installed: python3 -m venv acceptance/testdata/receivers/python/.venv && " +
+			"acceptance/testdata/receivers/python/.venv/bin/pip install -r acceptance/testdata/receivers/python/requirements.txt"
 	}
 	return ""
 }

@@ -1,0 +1,66 @@
+<?php
+
+// Goes through all of the client against a real server. RECEIVER is a URL
+// that answers 200.
+
+declare(strict_types=1);
+
+use Malote\Malote;
+use Malote\MaloteException;
+
+require __DIR__ . '/../../php/autoload.php';
+
+function must(bool $ok, string $what): void
+{
+    if (!$ok) {
+        throw new RuntimeException($what);
+    }
+}
+
+function refused(int $status, string $type, callable $call): void
+{
+    try {
+        $call();
+    } catch (MaloteException $e) {
+        must($e->status === $status && $e->type === $type && $e->fix !== '', "$e->status $e->type");
+        return;
+    }
+    must(false, 'not refused');
+}
+
+$malote = new Malote((string) getenv('MALOTE_URL'), (string) getenv('MALOTE_KEY'));
+$url = (string) getenv('RECEIVER');
+$e = $malote->createEndpoint(['consumer' => 'tour-php', 'url' => $url, 'event_types' => ['tour.*'], 'headers' => ['X-Tour' => '1']]);
+must($e['id'] !== '' && $e['secret'] !== '' && $e['state'] === 'active', 'create');
+must($malote->endpoint($e['id'])['url'] === $url, 'get');
+must(array_column(iterator_to_array($malote->endpoints(['consumer' => 'tour-php', 'limit' => 1]), false), 'id') === [$e['id']], 'list');
+must($malote->updateEndpoint($e['id'], ['description' => 'ção', 'headers' => ['X-Tour' => null]])['description'] === 'ção', 'update');
+must($malote->pauseEndpoint($e['id'])['state'] === 'paused', 'pause');
+must($malote->resumeEndpoint($e['id'])['state'] === 'active', 'resume');
+must($malote->testEndpoint($e['id'])['deliveries'] === 1, 'test');
+
+$data = ['text' => 'João & "日本"', 'n' => 1.0, 'empty' => new stdClass()];
+$sent = $malote->send('tour.began', 'tour-php', $data, 'tour-php-1');
+must($sent['deliveries'] === 1, 'send');
+$again = $malote->send('tour.began', 'tour-php', $data, 'tour-php-1');
+must($again['id'] === $sent['id'] && $again['duplicate'], 'duplicate');
+refused(409, 'idempotency-key-reused', fn () => $malote->send('tour.began', 'tour-php', 2, 'tour-php-1'));
+must($malote->event($sent['id'])['data'] === ['text' => 'João & "日本"', 'n' => 1.0, 'empty' => []], 'event');
+must(in_array($sent['id'], array_column(iterator_to_array($malote->events(['consumer' => 'tour-php', 'type' => 'tour.began']), false), 'id'), true), 'events');
+$event = ['type' => 'tour.began', 'consumer' => 'tour-php', 'data' => $data];
+$batch = $malote->sendBatch([$event, ['type' => 'not a type'] + $event]);
+must([$batch['accepted'], $batch['refused']] === [1, 1], 'batch');
+
+[$delivery] = iterator_to_array($malote->deliveries(['event_id' => $sent['id']]), false);
+for ($tries = 0; $malote->delivery($delivery['id'])['state'] !== 'delivered'; $tries++) {
+    must($tries < 500, 'not delivered');
+    usleep(20_000);
+}
+must($malote->attempts($delivery['id'])->current()['response']['status'] === 200, 'attempts');
+refused(409, 'conflict', fn () => $malote->cancel($delivery['id']));
+must($malote->retry($delivery['id'])['state'] === 'pending', 'retry');
+must($malote->putConsumer('tour-php', 'Tour')['name'] === 'Tour', 'put consumer');
+must($malote->consumer('tour-php')['name'] === 'Tour', 'get consumer');
+must($malote->deleteEndpoint($e['id'])['deleted'] === true, 'delete');
+refused(404, 'not-found', fn () => $malote->endpoint($e['id']));
+echo "all done\n";

@@ -1,0 +1,54 @@
+"""Goes through all of the client against a real server. RECEIVER is a URL that
+answers 200."""
+
+import os
+import time
+
+from malote import Malote, MaloteError
+
+
+def refused(status, type, call, *args, **kwargs):
+    try:
+        call(*args, **kwargs)
+    except MaloteError as e:
+        assert (e.status, e.type) == (status, type) and e.fix, (e.status, e.type)
+        return
+    raise AssertionError("not refused")
+
+
+malote = Malote(os.environ["MALOTE_URL"], os.environ["MALOTE_KEY"])
+url = os.environ["RECEIVER"]
+e = malote.endpoints.create(consumer="tour-python", url=url, event_types=["tour.*"], headers={"X-Tour": "1"})
+assert e["id"] and e["secret"] and e["state"] == "active"
+assert malote.endpoints.get(e["id"])["url"] == url
+assert [x["id"] for x in malote.endpoints.list(consumer="tour-python", limit=1)] == [e["id"]]
+assert malote.endpoints.update(e["id"], description="ção", headers={"X-Tour": None})["description"] == "ção"
+assert malote.endpoints.pause(e["id"])["state"] == "paused"
+assert malote.endpoints.resume(e["id"])["state"] == "active"
+assert malote.endpoints.test(e["id"])["deliveries"] == 1
+
+data = {"text": 'João & "日本"', "n": 12345678901234567890}
+sent = malote.send("tour.began", "tour-python", data, idempotency_key="tour-python-1")
+assert sent["deliveries"] == 1
+again = malote.send("tour.began", "tour-python", data, idempotency_key="tour-python-1")
+assert again["id"] == sent["id"] and again["duplicate"]
+refused(409, "idempotency-key-reused", malote.send, "tour.began", "tour-python", 2, idempotency_key="tour-python-1")
+assert malote.events.get(sent["id"])["data"] == data
+assert sent["id"] in [x["id"] for x in malote.events.list(consumer="tour-python", type="tour.began")]
+event = {"type": "tour.began", "consumer": "tour-python", "data": data}
+batch = malote.events.send_batch([event, {**event, "type": "not a type"}])
+assert (batch["accepted"], batch["refused"]) == (1, 1)
+
+(delivery,) = malote.deliveries.list(event_id=sent["id"])
+until = time.monotonic() + 10
+while malote.deliveries.get(delivery["id"])["state"] != "delivered":
+    assert time.monotonic() < until, "not delivered"
+    time.sleep(0.02)
+assert next(malote.deliveries.attempts(delivery["id"]))["response"]["status"] == 200
+refused(409, "conflict", malote.deliveries.cancel, delivery["id"])
+assert malote.deliveries.retry(delivery["id"])["state"] == "pending"
+assert malote.consumers.put("tour-python", "Tour")["name"] == "Tour"
+assert malote.consumers.get("tour-python")["name"] == "Tour"
+assert malote.endpoints.delete(e["id"])["deleted"] is True
+refused(404, "not-found", malote.endpoints.get, e["id"])
+print("all done")
