@@ -61,7 +61,10 @@ type oldestDue struct {
 	due   time.Time
 }
 
-const dueAgain = 20 // the share of time that may go into finding it is 1/20
+const (
+	dueAgain  = 20               // the share of time that may go into finding it is 1/20
+	dueAtMost = 10 * time.Second // that an answer is good for
+)
 
 func (o *oldestDue) get(now time.Time, find func() (time.Time, error)) (time.Time, error) {
 	o.mu.Lock()
@@ -73,7 +76,7 @@ func (o *oldestDue) get(now time.Time, find func() (time.Time, error)) (time.Tim
 	if err != nil {
 		return o.due, err
 	}
-	o.due, o.until = due, now.Add(time.Since(now)*dueAgain)
+	o.due, o.until = due, now.Add(min(dueAtMost, time.Since(now)*dueAgain))
 	return due, nil
 }
 

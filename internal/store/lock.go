@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"time"
 )
 
 const lockFile = "malote.lock"
@@ -17,6 +18,13 @@ var (
 	markOpen   = []byte("in use; after a crash this line stays until the next start\n")
 	markMoving = []byte("starting or stopping; the log may be gone in good order   \n")
 	markClosed = []byte("closed in order                                           \n")
+)
+
+// How long a start waits for a process that is just ending, or for a child
+// that has the lock between its fork and its exec.
+const (
+	lockTries = 20
+	lockPause = 15 * time.Millisecond
 )
 
 // dirLock is the exclusive lock on a data directory. The system releases it
@@ -36,7 +44,15 @@ func lockDir(dir string) (*dirLock, error) {
 	if err != nil {
 		return nil, fmt.Errorf("data directory: %w", err)
 	}
-	if err := tryLock(f); err != nil {
+	err = tryLock(f)
+	for range lockTries {
+		if !errors.Is(err, ErrLocked) {
+			break
+		}
+		time.Sleep(lockPause)
+		err = tryLock(f)
+	}
+	if err != nil {
 		_ = f.Close()
 		if errors.Is(err, ErrLocked) {
 			return nil, fmt.Errorf("%s: %w", dir, ErrLocked)

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -45,17 +46,19 @@ const (
 
 var busyPragma = fmt.Sprintf("PRAGMA busy_timeout=%d", busyMillis)
 
+// firstPragmas shape a database that is being made. Not for other
+// connections: the second writes, and would wait for the writer.
+var firstPragmas = []string{"page_size(4096)", "auto_vacuum(INCREMENTAL)"}
+
 // dsn names a database file with the settings of every connection. No mmap:
 // an I/O error under it would kill the process without a word.
 func dsn(path string, pragmas ...string) string {
 	v := url.Values{}
-	for _, p := range append([]string{
-		fmt.Sprintf("busy_timeout(%d)", busyMillis),
-		"page_size(4096)", "auto_vacuum(INCREMENTAL)",
+	for _, p := range slices.Concat([]string{fmt.Sprintf("busy_timeout(%d)", busyMillis)}, pragmas, []string{
 		"journal_mode(WAL)", "synchronous(FULL)", "fullfsync(1)", "checkpoint_fullfsync(1)",
 		fmt.Sprintf("cache_size(-%d)", cacheKiB), "mmap_size(0)", "temp_store(MEMORY)",
 		"trusted_schema(0)", "wal_autocheckpoint(0)", fmt.Sprintf("journal_size_limit(%d)", walSizeLimit),
-	}, pragmas...) {
+	}) {
 		v.Add("_pragma", p)
 	}
 	return "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + v.Encode()
@@ -83,7 +86,7 @@ func createFile(dir string) error {
 func migrate(ctx context.Context, path string) error { return migrateTo(ctx, path, migrations()) }
 
 func migrateTo(ctx context.Context, path string, files fs.FS) error {
-	db, err := sql.Open("sqlite", dsn(path))
+	db, err := sql.Open("sqlite", dsn(path, firstPragmas...))
 	if err != nil {
 		return err
 	}

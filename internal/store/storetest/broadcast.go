@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/malote-dev/malote/internal/store"
 )
@@ -173,7 +174,7 @@ func (s *shelf) checkBroadcast(event store.ID, n int) {
 // commit, so that waiting is not a sleep.
 func (s *shelf) eventually(f func() bool) {
 	s.Helper()
-	for range 2000 {
+	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); {
 		if f() {
 			return
 		}

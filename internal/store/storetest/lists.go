@@ -326,14 +326,24 @@ var retentionCases = map[string]func(*shelf){
 	},
 	"BroadcastStaysUntilItsEnd": func(s *shelf) {
 		s.manyEndpoints(1100)
+		s.owner.take()
 		out := s.broadcast("x")
 		_, err := s.db.Prune(s.ctx, time.Now().Add(time.Hour), 5000)
 		s.no(err)
 		s.checkBroadcast(out.EventID, 1100)
+		// What was made with the event is final, what was made later is not.
+		works := s.works()
+		for _, w := range works[:1000] {
+			s.db.Finish(outcome(w, store.Delivered, 200), func(error) {})
+		}
+		s.eventually(func() bool { return s.pending() == 100 })
 		_, err = s.db.Prune(s.ctx, time.Now().Add(time.Hour), 5000)
 		s.no(err)
 		if e, err := s.db.Event(s.ctx, s.project.ID, out.EventID); err != nil || e.Deliveries != 1100 {
 			s.Error(e, err)
+		}
+		if left := s.all(store.Filter{}); len(left) != 100 {
+			s.Errorf("%d deliveries left", len(left))
 		}
 	},
 	"LimitHolds": func(s *shelf) {
