@@ -75,9 +75,9 @@ func receiveTarefa(c *call) (any, error) {
 	}{true, millis(time.Now())}, nil
 }
 
-// takeIn keeps the event of a body that was verified. The same body is the
-// same event: a sender may repeat it, and a webhook whose URL is an address of
-// its own user does not go round in circles.
+// takeIn keeps the event of a body that was verified. The same type, timestamp
+// and data are the same event: a sender may repeat it, and a webhook whose URL
+// is an address of its own user does not go round in circles.
 func (c *call) takeIn(e *store.Endpoint, body []byte) error {
 	ev, err := readEvent(body)
 	if err != nil {
@@ -86,11 +86,12 @@ func (c *call) takeIn(e *store.Endpoint, body []byte) error {
 	if ev.Type != c.dialect.Test.Type && !store.MatchType(e.EventTypes, ev.Type) {
 		return invalid(fmt.Sprintf("This webhook does not accept the event %q; it accepts %s", ev.Type, strings.Join(e.EventTypes, ", ")))
 	}
-	sum := sha256.Sum256(body)
-	results, err := c.d.ingest.Accept(c.r.Context(), []ingest.Request{{
-		Project: c.project.ID, Type: ev.Type, Consumer: e.Consumer, Data: ev.Data, Timestamp: ev.Time,
-		KeysOf: inboundKey, IdempotencyKey: c.id(e) + "." + hex.EncodeToString(sum[:]),
-	}})
+	r := ingest.Request{Project: c.project.ID, Type: ev.Type, Consumer: e.Consumer, Data: ev.Data, Timestamp: ev.Time, KeysOf: inboundKey}
+	if !ev.Time.IsZero() {
+		sum := sha256.Sum256(fmt.Appendf(nil, "%s %d %s", ev.Type, ev.Time.UnixMilli(), ev.Data))
+		r.IdempotencyKey = c.id(e) + "." + hex.EncodeToString(sum[:])
+	}
+	results, err := c.d.ingest.Accept(c.r.Context(), []ingest.Request{r})
 	if err != nil {
 		return err
 	}

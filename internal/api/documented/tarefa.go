@@ -67,9 +67,20 @@ type tarefaOne[T any] struct {
 	Webhook T    `json:"webhook"`
 }
 
+// userID writes a consumer as a number. One that is none, made before the
+// project spoke this dialect, stays a string.
+func userID(uid string) json.RawMessage {
+	for i := range len(uid) {
+		if uid[i] < '0' || uid[i] > '9' || i == 0 && uid[0] == '0' && len(uid) > 1 {
+			return json.RawMessage(strconv.Quote(uid)) // uids are visible ASCII
+		}
+	}
+	return json.RawMessage(uid)
+}
+
 func viewTarefa(c *call, e *store.Endpoint) tarefaWebhook {
 	return tarefaWebhook{
-		ID: c.id(e), UserID: json.RawMessage(e.Consumer), URL: e.URL, Description: e.Description, Events: e.EventTypes,
+		ID: c.id(e), UserID: userID(e.Consumer), URL: e.URL, Description: e.Description, Events: e.EventTypes,
 		IsActive: e.State == store.Active, FailedAt: millis(e.FailedAt), CreatedAt: millis(e.CreatedAt),
 	}
 }
@@ -87,7 +98,7 @@ func createTarefa(c *call) (any, error) {
 		return nil, err
 	}
 	return tarefaOne[tarefaCreated]{Success: true, Webhook: tarefaCreated{
-		ID: c.id(e), UserID: json.RawMessage(e.Consumer), URL: e.URL, Secret: revealed(e), Events: e.EventTypes,
+		ID: c.id(e), UserID: userID(e.Consumer), URL: e.URL, Secret: revealed(e), Events: e.EventTypes,
 		IsActive: e.State == store.Active, CreatedAt: millis(e.CreatedAt),
 	}}, nil
 }
