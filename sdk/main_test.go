@@ -86,6 +86,7 @@ type language struct {
 	dir     string        // of the library
 	unit    []string      // its own tests, run in dir
 	tour    []string      // everything that its client can do, against a real server
+	judge   []string      // gives verdicts of the requests on its standard input
 	example func() (missing string, command func(addr string) []string)
 }
 
@@ -93,7 +94,7 @@ func languages() []language {
 	return []language{
 		{
 			name: "node", missing: missingNode, dir: "node", unit: []string{"node", "--test"},
-			tour: []string{"node", "testdata/tour/tour.js"},
+			tour: []string{"node", "testdata/tour/tour.js"}, judge: []string{"node", "testdata/judge/judge.js"},
 			example: func() (string, func(string) []string) {
 				return missingModules(), func(string) []string { return []string{"node", "node/examples/express.js"} }
 			},
@@ -101,14 +102,14 @@ func languages() []language {
 		{
 			name: "python", missing: missing("python3", "python3"), dir: "python",
 			unit: []string{"python3", "-W", "error", "-m", "unittest", "discover", "-s", "tests", "-t", "."},
-			tour: []string{"python3", "testdata/tour/tour.py"},
+			tour: []string{"python3", "testdata/tour/tour.py"}, judge: []string{"python3", "testdata/judge/judge.py"},
 			example: func() (string, func(string) []string) {
 				return missingFlask(), func(string) []string { return []string{flask(), "python/examples/flask_app.py"} }
 			},
 		},
 		{
 			name: "php", missing: missing("php", "php-cli"), dir: "php", unit: []string{"php", "tests/run.php"},
-			tour: []string{"php", "testdata/tour/tour.php"},
+			tour: []string{"php", "testdata/tour/tour.php"}, judge: []string{"php", "testdata/judge/judge.php"},
 			example: func() (string, func(string) []string) {
 				return "", func(addr string) []string { return []string{"php", "-S", addr, "php/examples/receiver.php"} }
 			},

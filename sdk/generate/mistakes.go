@@ -162,6 +162,8 @@ func secretMistakes() []mistake {
 		{"empty secret", nil, func(r *request) { r.Secrets = []string{""} }, webhook.CauseNoSecret},
 		{"secret with a line end", nil, func(r *request) { r.Secrets = []string{hmacSecret + "\n"} }, webhook.CauseNoSecret},
 		{"secret with a space", nil, func(r *request) { r.Secrets = []string{" " + hmacSecret} }, webhook.CauseNoSecret},
+		{"secret with a no-break space", nil, func(r *request) { r.Secrets = []string{hmacSecret + "\u00a0"} }, webhook.CauseNoSecret},
+		{"secret with a byte order mark", verbatim, func(r *request) { r.Secrets = []string{hmacSecret + "\ufeff"} }, webhook.CauseMismatch},
 		{"signed without the secret's prefix", verbatim, func(r *request) { r.resign(strings.TrimPrefix(hmacSecret, "whsec_")) }, webhook.CauseSecret},
 	}
 }
@@ -281,6 +283,7 @@ func ownMistakes() map[string][]mistake {
 			{"v1a, another body", nil, func(r *request) { ed(ed25519Pub)(r); r.Body = append(r.Body, ' ') }, webhook.CauseMismatch},
 			{"secret without whsec_", nil, func(r *request) { r.Secrets = []string{hmacSecret[6:]} }, webhook.CauseNoSecret},
 			{"secret that is not base64", nil, func(r *request) { r.Secrets = []string{"whsec_!!!!"} }, webhook.CauseNoSecret},
+			{"secret with padding too much", nil, func(r *request) { r.Secrets = []string{hmacSecret + "="} }, webhook.CauseNoSecret},
 			{"secret that is too short", nil, func(r *request) { r.Secrets = []string{"whsec_AAAA"} }, webhook.CauseNoSecret},
 		},
 		"stripe": {
