@@ -269,9 +269,9 @@ func readParameter(into any, name, text string, tag reflect.StructTag) error {
 			return parameter(name, "is not a time; write it as RFC 3339 says, with + as %2B: 2026-01-31T09:30:00Z")
 		}
 	case *store.ID:
-		id, err := store.IDName(tag.Get("prefix")).Parse(text)
+		id, err := parseID(store.IDName(tag.Get("prefix")), text)
 		if err != nil {
-			return parameter(name, "is not an id of the form "+tag.Get("prefix")+"…")
+			return parameter(name, "is not an id of the form "+tag.Get("prefix")+"…, nor a UUID")
 		}
 		*p = id
 	}

@@ -257,3 +257,41 @@ func TestSecretsStaySecret(t *testing.T) {
 		}
 	}
 }
+
+// What a receiver logged, as standard's webhook-id, is found by it.
+func TestIDsOfTheWireAreFound(t *testing.T) {
+	t.Parallel()
+	st := setup(t)
+	_, key := st.project("standard", store.Development)
+	ep := st.endpoint(key, "acme")
+	event := st.do(key, "POST", "/v1/events", `{"type":"a","consumer":"acme","data":1}`).want(202).text("id")
+	delivery := st.walk(key, "/v1/deliveries")[0]
+	uuid := func(f webhook.IDFormat, id string) string {
+		raw, err := f.Parse(id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return raw.String()
+	}
+	for path, want := range map[string]string{
+		"/v1/events/" + uuid(eventID, event):                              event,
+		"/v1/events/" + strings.ToUpper(uuid(eventID, event)):             event,
+		"/v1/deliveries/" + uuid(deliveryID, delivery):                    delivery,
+		"/v1/endpoints/" + uuid(endpointID, ep):                           ep,
+		"/v1/events/" + uuid(eventID, event)[:35]:                         "",
+		"/v1/events/" + uuid(deliveryID, delivery):                        "",
+		"/v1/events/" + strings.ReplaceAll(uuid(eventID, event), "-", ""): "",
+	} {
+		if want == "" {
+			st.do(key, "GET", path, "").want(404)
+		} else if got := st.do(key, "GET", path, "").want(200).text("id"); got != want {
+			t.Errorf("%s: %s, want %s", path, got, want)
+		}
+	}
+	for _, filter := range []string{"event_id=" + uuid(eventID, event), "endpoint_id=" + uuid(endpointID, ep)} {
+		if got := st.walk(key, "/v1/deliveries?"+filter); len(got) != 1 || got[0] != delivery {
+			t.Errorf("%s: %v", filter, got)
+		}
+	}
+	st.do(key, "GET", "/v1/deliveries?event_id=01a20269", "").want(400)
+}

@@ -19,9 +19,18 @@ var (
 // pathID reads the id in the path. What is no id is answered as an id that
 // does not exist.
 func pathID(c *call, f webhook.IDFormat) (store.ID, error) {
-	id, err := f.Parse(c.r.PathValue("id"))
+	id, err := parseID(f, c.r.PathValue("id"))
 	if err != nil {
 		return store.ID{}, store.ErrNotFound
 	}
 	return id, nil
+}
+
+// parseID reads an id in the API's own form, or as the UUID that most
+// dialects write on the wire, so that what a receiver logged can be looked up.
+func parseID(f webhook.IDFormat, text string) (store.ID, error) {
+	if id, err := webhook.ParseUUID(text); err == nil {
+		return id, nil
+	}
+	return f.Parse(text)
 }

@@ -174,7 +174,7 @@ func (s *shelf) checkBroadcast(event store.ID, n int) {
 // commit, so that waiting is not a sleep.
 func (s *shelf) eventually(f func() bool) {
 	s.Helper()
-	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); {
+	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); {
 		if f() {
 			return
 		}
