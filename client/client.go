@@ -2,13 +2,14 @@
 // server's routes; docs/api.md says what each does.
 //
 // Safe calls are repeated after a failure of the network or of the server.
-// Others are not, except events that carry an idempotency key: repeating those
-// keeps nothing twice.
+// Others are not, except creations, which carry an idempotency key of their
+// own, and events that the caller gave one: repeating those makes nothing twice.
 package client
 
 import (
 	"bytes"
 	"context"
+	crand "crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -82,6 +83,14 @@ type request struct {
 	query  url.Values
 	body   any    // marshalled, unless it is []byte
 	idem   string // Idempotency-Key
+}
+
+// orRandom is an idempotency key: the caller's, or one for this call alone.
+func orRandom(key string) string {
+	if key != "" {
+		return key
+	}
+	return crand.Text()
 }
 
 // do makes a request and reads the answer.

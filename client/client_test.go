@@ -302,6 +302,10 @@ func TestRetries(t *testing.T) {
 		}
 	}
 	read := func(ctx context.Context, c *client.Client) error { _, err := c.Event(ctx, "x"); return err }
+	create := func(ctx context.Context, c *client.Client) error {
+		_, err := c.CreateEndpoint(ctx, client.NewEndpoint{Consumer: "c"})
+		return err
+	}
 	patch := func(ctx context.Context, c *client.Client) error { _, err := c.PauseEndpoint(ctx, "x"); return err }
 	for _, tc := range []struct {
 		name    string
@@ -317,6 +321,7 @@ func TestRetries(t *testing.T) {
 		{"an event with a key", send("k"), []string{"0", "429", "202"}, 3, true},
 		{"an event without", send(""), []string{"503", "202"}, 1, false},
 		{"a broken line without a key", send(""), []string{"0", "202"}, 1, false},
+		{"a creation, which has a key of its own", create, []string{"0", "503", "201"}, 3, true},
 		{"a change", patch, []string{"503", "200"}, 1, false},
 		{"asked to wait for long", read, []string{"503 3600", "200"}, 1, false},
 	} {

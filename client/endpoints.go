@@ -21,6 +21,8 @@ type NewEndpoint struct {
 	SecretType  string            `json:"secret_type,omitempty"` // of one that it makes: "symmetric" (default) or "ed25519"
 	RateLimit   int               `json:"rate_limit,omitempty"`  // deliveries a minute; 0: the dialect's
 	Enabled     *bool             `json:"enabled,omitempty"`     // nil: true
+
+	IdempotencyKey string `json:"-"` // see [NewProject]
 }
 
 // Endpoint is a URL of a consumer.
@@ -101,7 +103,7 @@ func (c *Client) endpoint(ctx context.Context, method, path string, body any) (*
 // CreateEndpoint creates an endpoint; the answer shows its secret, or its
 // public key.
 func (c *Client) CreateEndpoint(ctx context.Context, e NewEndpoint) (*Endpoint, error) {
-	return c.endpoint(ctx, http.MethodPost, "/v1/endpoints", e)
+	return do[Endpoint](ctx, c, request{method: http.MethodPost, path: "/v1/endpoints", body: e, idem: orRandom(e.IdempotencyKey)})
 }
 
 // EndpointFilter narrows [Client.Endpoints]; zero fields do not.

@@ -15,6 +15,11 @@ type NewProject struct {
 	Dialect     string `json:"dialect,omitempty"` // default "standard"
 	BodyID      bool   `json:"body_id,omitempty"` // adds a top-level id to bodies whose envelope has none
 	Host        string `json:"host,omitempty"`    // host name that the company's own API is called under
+
+	// IdempotencyKey makes a repeat within 24 hours safe: the same key with
+	// the same content makes nothing new and gets the first answer. Empty: one
+	// is made for this call, so that the client's own repeats are safe.
+	IdempotencyKey string `json:"-"`
 }
 
 // Project is one product in one environment.
@@ -30,7 +35,7 @@ type Project struct {
 
 // CreateProject creates a project. It takes a root key.
 func (c *Client) CreateProject(ctx context.Context, p NewProject) (*Project, error) {
-	return do[Project](ctx, c, request{method: http.MethodPost, path: "/v1/projects", body: p})
+	return do[Project](ctx, c, request{method: http.MethodPost, path: "/v1/projects", body: p, idem: orRandom(p.IdempotencyKey)})
 }
 
 // ProjectChange changes a project; what is not set stays as it is.
@@ -56,6 +61,8 @@ type NewKey struct {
 	Consumer  string    `json:"consumer,omitempty"` // uid of the one consumer it acts for
 	Prefix    string    `json:"prefix,omitempty"`   // what it begins with; empty: mlt_prod_ or mlt_dev_
 	ExpiresAt time.Time `json:"expires_at,omitzero"`
+
+	IdempotencyKey string `json:"-"` // see [NewProject]
 }
 
 // Key is a project's key. Key is shown by [Client.CreateKey] alone.
@@ -77,7 +84,7 @@ type Key struct {
 // CreateKey creates a key for a project. It takes a root key.
 func (c *Client) CreateKey(ctx context.Context, project string, k NewKey) (*Key, error) {
 	path := "/v1/projects/" + url.PathEscape(project) + "/keys"
-	return do[Key](ctx, c, request{method: http.MethodPost, path: path, body: k})
+	return do[Key](ctx, c, request{method: http.MethodPost, path: path, body: k, idem: orRandom(k.IdempotencyKey)})
 }
 
 // Keys lists a project's keys, oldest first, also those that have ended. It

@@ -30,14 +30,17 @@ type call struct {
 	start   time.Time
 	key     *store.Key
 	keyHash [32]byte
-	status  int   // of the answer; 0: none yet
-	bytes   int64 // of the common budget for bodies, held until the end
+	status  int          // of the answer; 0: none yet
+	claim   *store.Claim // of an Idempotency-Key; nil: none
+	before  []byte       // the answer to the same claim, where it was carried out before
+	bytes   int64        // of the common budget for bodies, held until the end
 }
 
 // Values of headers that every answer shares; nobody changes them.
 var (
 	noStore = []string{"no-store"}
 	noSniff = []string{"nosniff"}
+	isTrue  = []string{"true"}
 	isJSON  = []string{"application/json"}
 	isFault = []string{"application/problem+json"}
 )

@@ -156,7 +156,7 @@ func (s *server) createEndpoint(c *call, in *endpointInput) (endpointView, error
 		e.PathSecret = NewPathSecret()
 	}
 	limit := endpointCap(d)
-	err = s.store.CreateEndpoint(c.r.Context(), e, limit)
+	c.before, err = s.store.CreateEndpointOnce(c.r.Context(), e, limit, onceOf(c, func(e *store.Endpoint) any { return viewEndpoint(e, d, true) }))
 	if errors.Is(err, store.ErrLimit) {
 		return endpointView{}, kindConflict.problemf("consumer %s has %d endpoints already, the most that %s allows", e.Consumer, limit, d.Name).
 			fixed("Delete an endpoint that is no longer needed, or change one.")

@@ -174,7 +174,7 @@ func TestIdempotency(t *testing.T) {
 		}
 	}
 	st.do(key, "POST", "/v1/events", body, "Idempotency-Key", "a", "Idempotency-Key", "b").problem(kindShape, "Idempotency-Key:")
-	st.do(key, "POST", "/v1/endpoints", `{}`, "Idempotency-Key", "a").problem(kindShape, "Idempotency-Key:")
+	st.do(key, "POST", "/v1/endpoints/x/pause", nil, "Idempotency-Key", "a").problem(kindShape, "Idempotency-Key:")
 	if got := st.do(key, "GET", "/v1/events/"+first.text("id"), nil).text("idempotency_key"); got != "k 1" {
 		t.Errorf("%q", got)
 	}

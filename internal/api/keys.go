@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/malote-dev/malote/internal/ingest"
+	"github.com/malote-dev/malote/internal/secret"
 	"github.com/malote-dev/malote/internal/store"
 )
 
@@ -54,17 +55,20 @@ func (s *server) createKey(c *call, in *keyInput) (keyView, error) {
 		ProjectID: project.ID, Consumer: in.Consumer.Value, Name: in.Name.Value, Prefix: prefix,
 		Scopes: slices.Compact(in.Scopes), ExpiresAt: in.ExpiresAt.Value,
 	}
-	if err := s.store.CreateKey(c.r.Context(), key, hash); err != nil {
-		return keyView{}, err
+	view := func(k *store.Key) keyView { return viewNewKey(k, text) }
+	c.before, err = s.store.CreateKeyOnce(c.r.Context(), key, hash, onceOf(c, func(k *store.Key) any { return view(k) }))
+	return view(key), err
+}
+
+func viewNewKey(k *store.Key, text secret.Text) keyView {
+	v := keyView{
+		ID: keyID.Format(k.ID), ProjectID: projectID.Format(k.ProjectID), Name: k.Name, Key: text.Reveal(), Prefix: k.Prefix,
+		Scopes: k.Scopes, CreatedAt: stamp(k.CreatedAt), ExpiresAt: stamp(k.ExpiresAt),
 	}
-	view := keyView{
-		ID: keyID.Format(key.ID), ProjectID: projectID.Format(project.ID), Name: key.Name, Key: text.Reveal(), Prefix: prefix,
-		Scopes: key.Scopes, CreatedAt: stamp(key.CreatedAt), ExpiresAt: stamp(key.ExpiresAt),
+	if k.Consumer != "" {
+		v.Consumer = &k.Consumer
 	}
-	if key.Consumer != "" {
-		view.Consumer = &key.Consumer
-	}
-	return view, nil
+	return v
 }
 
 func (s *server) checkKey(in *keyInput, project *store.Project, now time.Time) error {

@@ -64,7 +64,8 @@ func (s *server) createProject(c *call, in *projectInput) (projectView, error) {
 	if len(errs) > 0 {
 		return projectView{}, errs
 	}
-	err := s.store.CreateProject(c.r.Context(), p)
+	var err error
+	c.before, err = s.store.CreateProjectOnce(c.r.Context(), p, onceOf(c, func(p *store.Project) any { return viewProject(p) }))
 	return viewProject(p), projectProblem(err, p)
 }
 

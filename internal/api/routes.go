@@ -51,10 +51,10 @@ type none struct{}
 func (s *server) routes() []*route {
 	single := int64(s.ingest.MaxData()) + envelope
 	return []*route{
-		{method: "POST", pattern: "/v1/projects", summary: "Create a project", scope: root, body: smallBody, status: 201, action: takes(s.createProject)},
+		{method: "POST", pattern: "/v1/projects", summary: "Create a project", scope: root, body: smallBody, status: 201, action: creates(s.createProject)},
 		{method: "GET", pattern: "/v1/projects", summary: "List projects", scope: root, status: 200, action: asks(s.listProjects)},
 		{method: "PATCH", pattern: "/v1/projects/{id}", summary: "Rename a project, or bind a host name to it", scope: root, body: smallBody, status: 200, action: takes(s.patchProject)},
-		{method: "POST", pattern: "/v1/projects/{id}/keys", summary: "Create a key", scope: root, body: smallBody, status: 201, action: takes(s.createKey)},
+		{method: "POST", pattern: "/v1/projects/{id}/keys", summary: "Create a key", scope: root, body: smallBody, status: 201, action: creates(s.createKey)},
 		{method: "GET", pattern: "/v1/projects/{id}/keys", summary: "List a project's keys", scope: root, status: 200, action: asks(s.listKeys)},
 		{method: "DELETE", pattern: "/v1/projects/{id}/keys/{key}", summary: "Revoke a key", scope: root, body: noBody, status: 200, action: takes(s.revokeKey)},
 
@@ -62,7 +62,7 @@ func (s *server) routes() []*route {
 		{method: "GET", pattern: "/v1/consumers/{uid}", summary: "Read a consumer", scope: consumersRead, status: 200, action: gives(s.getConsumer)},
 		{method: "DELETE", pattern: "/v1/consumers/{uid}", summary: "Delete a consumer with its endpoints", scope: consumersWrite, body: noBody, status: 200, action: takes(s.deleteConsumer)},
 
-		{method: "POST", pattern: "/v1/endpoints", summary: "Create an endpoint", scope: endpointsWrite, body: smallBody, status: 201, action: takes(s.createEndpoint)},
+		{method: "POST", pattern: "/v1/endpoints", summary: "Create an endpoint", scope: endpointsWrite, body: smallBody, status: 201, action: creates(s.createEndpoint)},
 		{method: "GET", pattern: "/v1/endpoints", summary: "List endpoints", scope: endpointsRead, status: 200, action: asks(s.listEndpoints)},
 		{method: "GET", pattern: "/v1/endpoints/{id}", summary: "Read an endpoint", scope: endpointsRead, status: 200, action: gives(s.getEndpoint)},
 		{method: "PATCH", pattern: "/v1/endpoints/{id}", summary: "Change an endpoint", scope: endpointsWrite, body: smallBody, status: 200, action: takes(s.patchEndpoint)},

@@ -10,21 +10,30 @@ import (
 // CreateKey keeps a key by the SHA-256 of its text; ID and CreatedAt are set.
 // Errors: [ErrNotFound] (no such project), [ErrConflict] (the same text again).
 func (db *DB) CreateKey(ctx context.Context, k *Key, hash [32]byte) error {
+	_, err := db.CreateKeyOnce(ctx, k, hash, nil)
+	return err
+}
+
+// CreateKeyOnce is [DB.CreateKey] for a caller that may repeat it; where it
+// was done before, that time's answer comes back. Errors: also [ErrReused].
+func (db *DB) CreateKeyOnce(ctx context.Context, k *Key, hash [32]byte, o *Once[Key]) (before []byte, err error) {
 	scopes, err := json.Marshal(k.Scopes)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	var project key
 	if !k.ProjectID.IsZero() {
 		p := db.project(k.ProjectID)
 		if p == nil {
-			return fmt.Errorf("project: %w", ErrNotFound)
+			return nil, fmt.Errorf("project: %w", ErrNotFound)
 		}
 		project = p.k
 	}
-	var row key
-	err = db.write(ctx, func(b *batch) error {
-		row = b.key()
+	own := *k
+	own.ExpiresAt = kept(k.ExpiresAt)
+	return created(ctx, db, o, k, &own, func(b *batch) error {
+		row := b.key()
+		own.ID, own.CreatedAt = db.keys.id(row), keyTime(row)
 		err := b.exec("INSERT INTO keys VALUES (?,?,?,?,?,?,?,?,0,0)",
 			row, project, k.Consumer, k.Name, k.Prefix, hash[:], scopes, micros(k.ExpiresAt))
 		if faultOf(err) == faultUnique {
@@ -32,11 +41,6 @@ func (db *DB) CreateKey(ctx context.Context, k *Key, hash [32]byte) error {
 		}
 		return err
 	})
-	if err == nil {
-		k.ID, k.CreatedAt = db.keys.id(row), keyTime(row)
-		k.ExpiresAt = kept(k.ExpiresAt)
-	}
-	return err
 }
 
 const selectKey = "SELECT k, project, consumer, name, prefix, scopes, expires, revoked, used FROM keys"

@@ -68,43 +68,49 @@ func (b *batch) loadEndpoint(k key) (*Endpoint, error) {
 // (0: none), counted in the same transaction. A State that is Paused stays.
 // Errors: [ErrLimit], [ErrNotFound] (no such project).
 func (db *DB) CreateEndpoint(ctx context.Context, e *Endpoint, cap int) error {
+	_, err := db.CreateEndpointOnce(ctx, e, cap, nil)
+	return err
+}
+
+// CreateEndpointOnce is [DB.CreateEndpoint] for a caller that may repeat it;
+// where it was done before, that time's answer comes back, and e is as it was.
+// Errors: also [ErrReused].
+func (db *DB) CreateEndpointOnce(ctx context.Context, e *Endpoint, cap int, o *Once[Endpoint]) (before []byte, err error) {
 	p := db.project(e.ProjectID)
 	if p == nil {
-		return fmt.Errorf("project: %w", ErrNotFound)
+		return nil, fmt.Errorf("project: %w", ErrNotFound)
 	}
 	if len(e.Secrets) == 0 {
-		return errors.New("an endpoint needs a signing secret")
+		return nil, errors.New("an endpoint needs a signing secret")
 	}
 	own := *cloneEndpoint(e)
-	err := db.write(ctx, func(b *batch) error {
-		if cap > 0 {
-			var n int
-			_, err := b.row("SELECT count(*) FROM endpoints WHERE project=? AND consumer=? AND deleted_at=0", []any{p.k, e.Consumer}, &n)
-			if err != nil {
-				return err
-			}
-			if n >= cap {
-				return fmt.Errorf("%d endpoints for each consumer: %w", cap, ErrLimit)
-			}
-		}
-		if _, _, err := b.mention(p.k, e.Consumer); err != nil {
+	return created(ctx, db, o, e, &own, func(b *batch) error { return b.createEndpoint(p.k, &own, cap) })
+}
+
+func (b *batch) createEndpoint(project key, e *Endpoint, cap int) error {
+	if cap > 0 {
+		var n int
+		_, err := b.row("SELECT count(*) FROM endpoints WHERE project=? AND consumer=? AND deleted_at=0", []any{project, e.Consumer}, &n)
+		if err != nil {
 			return err
 		}
-		k := b.key()
-		own.ID, own.CreatedAt, own.UpdatedAt, own.StateSince = db.keys.id(k), keyTime(k), b.now, b.now
-		if own.State != Paused {
-			own.State, own.StateReason = Active, ""
+		if n >= cap {
+			return fmt.Errorf("%d endpoints for each consumer: %w", cap, ErrLimit)
 		}
-		b.asKept(&own)
-		if err := b.insertEndpoint(p.k, k, &own); err != nil {
-			return err
-		}
-		return b.bump(e.ProjectID)
-	})
-	if err == nil {
-		*e = own
 	}
-	return err
+	if _, _, err := b.mention(project, e.Consumer); err != nil {
+		return err
+	}
+	k := b.key()
+	e.ID, e.CreatedAt, e.UpdatedAt, e.StateSince = b.db.keys.id(k), keyTime(k), b.now, b.now
+	if e.State != Paused {
+		e.State, e.StateReason = Active, ""
+	}
+	b.asKept(e)
+	if err := b.insertEndpoint(project, k, e); err != nil {
+		return err
+	}
+	return b.bump(e.ProjectID)
 }
 
 func (b *batch) insertEndpoint(project, k key, e *Endpoint) error {

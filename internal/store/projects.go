@@ -34,8 +34,16 @@ func (db *DB) setProject(p *projectState) {
 
 // CreateProject keeps a project; ID and CreatedAt are set. Errors: [ErrConflict] (same name and environment), [ErrHost].
 func (db *DB) CreateProject(ctx context.Context, p *Project) error {
+	_, err := db.CreateProjectOnce(ctx, p, nil)
+	return err
+}
+
+// CreateProjectOnce is [DB.CreateProject] for a caller that may repeat it;
+// where it was done before, that time's answer comes back. Errors: also
+// [ErrReused].
+func (db *DB) CreateProjectOnce(ctx context.Context, p *Project, o *Once[Project]) (before []byte, err error) {
 	kept := *p
-	err := db.write(ctx, func(b *batch) error {
+	return created(ctx, db, o, p, &kept, func(b *batch) error {
 		k := b.key()
 		kept.ID, kept.CreatedAt = db.keys.id(k), keyTime(k)
 		err := b.exec("INSERT INTO projects VALUES (?,?,?,?,?,1,?)", k, kept.Name, string(kept.Environment), kept.Dialect, kept.BodyID, kept.Host)
@@ -48,10 +56,6 @@ func (db *DB) CreateProject(ctx context.Context, p *Project) error {
 		})
 		return err
 	})
-	if err == nil {
-		*p = kept
-	}
-	return err
 }
 
 // taken says which of a project's unique values another has.

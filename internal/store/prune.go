@@ -79,7 +79,7 @@ func (db *DB) pruneSlice(ctx context.Context, cut key, limit int) (n int, more b
 	var next pruneRound
 	err = db.write(ctx, func(b *batch) error {
 		next = b.w.prune
-		for _, step := range []func(*pruneRound, key, int) (int, error){b.pruneDeliveries, b.pruneEvents, b.prunePostings, b.pruneIdempotency} {
+		for _, step := range []func(*pruneRound, key, int) (int, error){b.pruneDeliveries, b.pruneEvents, b.prunePostings, b.pruneIdempotency, b.pruneAnswers} {
 			n, err := step(&next, cut, limit-gone)
 			if err != nil {
 				return err

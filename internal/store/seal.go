@@ -147,6 +147,9 @@ func (db *DB) Reseal(ctx context.Context) (int, error) {
 		}
 		after = last
 	}
+	if err := db.resealAnswers(ctx); err != nil {
+		return total, err
+	}
 	// Last: while it is old, the old key is still asked for.
 	err := db.write(ctx, func(b *batch) error {
 		return b.exec("UPDATE meta SET value=? WHERE name='canary'", db.o.Keyring.Seal([]byte("malote"), canaryPlace))

@@ -24,7 +24,7 @@ func Run(t *testing.T, open Opener) {
 	for group, cases := range map[string]map[string]func(*shelf){
 		"Accept": acceptCases, "Idempotency": idempotencyCases, "Broadcast": broadcastCases,
 		"Queue": queueCases, "Finish": finishCases, "Effects": effectCases, "Ending": endingCases,
-		"Config": configCases, "Dialects": dialectCases, "Keys": keyCases, "Lists": listCases, "Retention": retentionCases,
+		"Config": configCases, "Dialects": dialectCases, "Keys": keyCases, "Once": onceCases, "Lists": listCases, "Retention": retentionCases,
 		"Restart": restartCases, "Concurrency": concurrencyCases, "Secrets": secretCases, "Documented": documentedCases,
 	} {
 		t.Run(group, func(t *testing.T) {
