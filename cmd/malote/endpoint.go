@@ -25,6 +25,7 @@ type endpointCreateCmd struct {
 	Consumer    string   `required:"" placeholder:"UID" help:"The customer who receives."`
 	URL         string   `name:"to" required:"" placeholder:"URL" help:"Where webhooks go."`
 	EventTypes  []string `required:"" placeholder:"TYPE" help:"Types to send: exact names, 'task.*', or '*'; repeat it for more."`
+	Name        string   `placeholder:"TEXT" help:"Its name, as a company's own API shows it."`
 	Description string   `placeholder:"TEXT" help:"For people."`
 	Header      []string `sep:"none" placeholder:"NAME:VALUE" help:"A header of your own on every request; repeat it for more."`
 	Secret      string   `placeholder:"TEXT" help:"Signing secret: itself, @FILE, or - for standard input; without it one is made."`
@@ -44,7 +45,7 @@ func (e *endpointCreateCmd) Run(c *console) error {
 		return err
 	}
 	in := client.NewEndpoint{
-		Consumer: e.Consumer, URL: e.URL, EventTypes: e.EventTypes, Description: e.Description,
+		Consumer: e.Consumer, Name: e.Name, URL: e.URL, EventTypes: e.EventTypes, Description: e.Description,
 		Headers: headers, Secret: secret, RateLimit: e.RateLimit,
 	}
 	if e.Paused {
@@ -98,9 +99,9 @@ func (c *console) endpoint(e *client.Endpoint) {
 	if e.StateReason != "" {
 		state += ": " + e.StateReason
 	}
-	c.facts("endpoint", e.ID, "consumer", e.Consumer, "url", e.URL, "event types", strings.Join(e.EventTypes, ", "),
+	c.facts("endpoint", e.ID, "consumer", e.Consumer, "name", e.Name, "url", e.URL, "event types", strings.Join(e.EventTypes, ", "),
 		"state", state, "failures", number(e.FailureCount), "failed", stampOf(e.FailedAt), "rate limit", rate,
-		"own headers", strings.Join(headers, ", "), "description", e.Description, "created", stamp(e.CreatedAt), "secret", e.Secret, "public key", e.PublicKey)
+		"own headers", strings.Join(headers, ", "), "description", e.Description, "created", stamp(e.CreatedAt), "takes events in at", e.InboundPath, "secret", e.Secret, "public key", e.PublicKey)
 	c.inFlight(e.InFlight)
 }
 
@@ -177,6 +178,7 @@ type endpointUpdateCmd struct {
 	oneEndpoint
 	URL           *string  `name:"to" placeholder:"URL" help:"Where webhooks go."`
 	EventTypes    []string `placeholder:"TYPE" help:"Types to send, in place of those before; repeat it for more."`
+	Name          *string  `placeholder:"TEXT" help:"Its name, as a company's own API shows it."`
 	Description   *string  `placeholder:"TEXT" help:"For people."`
 	Header        []string `sep:"none" placeholder:"NAME:VALUE" help:"Set a header of your own; an empty value removes it."`
 	Secret        *string  `placeholder:"TEXT" help:"New signing secret: itself, @FILE, or - for standard input."`
@@ -203,6 +205,9 @@ func (u *endpointUpdateCmd) change(c *console) (ch client.EndpointChange, err er
 	}
 	if len(u.EventTypes) > 0 {
 		ch.EventTypes = client.Set(u.EventTypes)
+	}
+	if u.Name != nil {
+		ch.Name = client.Set(*u.Name)
 	}
 	if u.Description != nil {
 		ch.Description = client.Set(*u.Description)
