@@ -16,7 +16,11 @@ import (
 
 const canary = "whsec_canary"
 
-var noVerb = "no verb" // a constant one is found by vet
+// Not constant: vet finds what is wrong with a constant one.
+var (
+	noVerb     = "no verb"
+	wrongVerbs = "%d %x %X %t %e %c %U %10s %-5v %[3]*.[2]*[1]f|%!|%z"
+)
 
 func TestTextIsNeverPrinted(t *testing.T) {
 	t.Parallel()
@@ -30,7 +34,7 @@ func TestTextIsNeverPrinted(t *testing.T) {
 	for _, out := range []string{
 		logged.String(), string(asJSON),
 		fmt.Sprint(s), fmt.Sprintf("%v %+v %#v %s %q", s, s, s, s, s), fmt.Sprintf("%+v", struct{ S secret.Text }{s}),
-		fmt.Sprintf("%d %x %X %t %e %c %U %10s %-5v %[3]*.[2]*[1]f|%!|%z", s, s, s, s, s, s, s, s, s),
+		fmt.Sprintf(wrongVerbs, s, s, s, s, s, s, s, s, s),
 		fmt.Sprintf("%d", []secret.Text{s}), fmt.Sprintf("%v", map[string]secret.Text{"a": s}), fmt.Sprint(&s), fmt.Errorf("x: %v", s).Error(),
 		fmt.Sprintf(noVerb, s),
 	} {

@@ -366,7 +366,7 @@ func (w *writer) fail(err error, doing string) {
 		return
 	}
 	if faultOf(err) != faultDisk {
-		w.db.log.Warn(doing, "error", err)
+		w.db.log.Warn("a step of the writer failed, tried again", "doing", doing, "error", err)
 		return
 	}
 	w.failed = fmt.Errorf("%s: %w", doing, err)

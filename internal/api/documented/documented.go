@@ -81,7 +81,7 @@ func (d *Door) Serve(w http.ResponseWriter, r *http.Request) int {
 	c := &call{ResponseWriter: w, d: d, r: r, contract: d.unspoken}
 	defer func() {
 		if v := recover(); v != nil {
-			if v == http.ErrAbortHandler { //nolint:errorlint // it is compared so by net/http
+			if v == http.ErrAbortHandler { // as net/http compares it
 				panic(v)
 			}
 			d.log.Error("panic in a handler", "request_id", w.Header().Get("X-Request-Id"), "method", r.Method,

@@ -121,7 +121,7 @@ func TestMatrix(t *testing.T) {
 				continue
 			}
 			id := own.id
-			if rt.Method == "DELETE" {
+			if rt.Method == http.MethodDelete {
 				id = st.webhook(dialect, own.full)
 			}
 			key := own.writes
