@@ -69,7 +69,7 @@ func (c *Client) CancelDelivery(ctx context.Context, id string) (*Delivery, erro
 type Attempt struct {
 	Number    int           `json:"number"`
 	At        time.Time     `json:"at"`
-	Request   Message       `json:"request"`
+	Request   Request       `json:"request"`
 	Response  *Response     `json:"response"` // nil: no answer came
 	Error     *AttemptError `json:"error"`    // nil: it succeeded
 	Timings   Timings       `json:"timings"`
@@ -89,6 +89,12 @@ type Message struct {
 type Header struct {
 	Name  string `json:"name"`
 	Value string `json:"value"`
+}
+
+// Request is what was sent, or would have been.
+type Request struct {
+	Sent bool `json:"sent"` // false: nothing of it reached the receiver
+	Message
 }
 
 // Response is a receiver's answer.

@@ -123,7 +123,11 @@ func (a *deliveryAttemptsCmd) Run(c *console) error {
 func (c *console) attempt(a *client.Attempt) {
 	s := c.style()
 	fmt.Fprintf(c.out, "%s  %s  %s\n\n", s.bold(fmt.Sprintf("attempt %d", a.Number)), stamp(a.At), s.dim(timings(a.Timings)))
-	c.message(s.cyan("→"), &a.Request)
+	if a.Request.Sent {
+		c.message(s.cyan("→"), &a.Request.Message)
+	} else {
+		fmt.Fprintf(c.out, "  %s %s\n\n", s.cyan("→"), strings.TrimSuffix("not sent: "+oneLine(a.Request.Line), ": "))
+	}
 	if a.Response != nil {
 		c.message(s.cyan("←"), &a.Response.Message)
 		if a.Response.Truncated {

@@ -32,6 +32,23 @@ func TestVisible(t *testing.T) {
 	}
 }
 
+// A request that never left is not printed as one that did.
+func TestNotSentIsSaid(t *testing.T) {
+	t.Parallel()
+	head := client.Message{Line: "POST /hooks HTTP/1.1", Headers: []client.Header{{Name: "Host", Value: "x.example"}}, Body: "{}"}
+	for want, request := range map[string]client.Request{
+		"→ not sent: POST /hooks HTTP/1.1\n\n  ✗": {Message: head},
+		"→ not sent\n\n  ✗":                       {Message: client.Message{BodyEncoding: "none"}},
+		"→ POST /hooks HTTP/1.1\n    Host:":       {Sent: true, Message: head},
+	} {
+		var out bytes.Buffer
+		(&console{out: &out, err: &out}).attempt(&client.Attempt{Number: 1, Request: request, Error: &client.AttemptError{Class: "dns", Detail: "no such host"}})
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("%q, want %q", out.String(), want)
+		}
+	}
+}
+
 // TestHostileTextIsPrintedInert: whatever a receiver, a customer or a server
 // says, the terminal is not spoken to.
 func TestHostileTextIsPrintedInert(t *testing.T) {
@@ -42,9 +59,12 @@ func TestHostileTextIsPrintedInert(t *testing.T) {
 	for name, print := range map[string]func(*console){
 		"an attempt": func(c *console) {
 			c.attempt(&client.Attempt{
-				Request: message, Response: &client.Response{Message: message},
+				Request: client.Request{Sent: true, Message: message}, Response: &client.Response{Message: message},
 				Error: &client.AttemptError{Class: evil, Detail: evil},
 			})
+		},
+		"an attempt that was not sent": func(c *console) {
+			c.attempt(&client.Attempt{Request: client.Request{Message: message}, Error: &client.AttemptError{Class: evil, Detail: evil}})
 		},
 		"a webhook": func(c *console) {
 			printArrival(c, &arrival{head: []byte("POST /" + evil + " HTTP/1.1\r\nA" + evil + ": " + evil), body: []byte(evil), answer: evil})

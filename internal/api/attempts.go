@@ -30,8 +30,10 @@ type headerView struct {
 	Value string `json:"value"`
 }
 
-// requestView is what was sent, byte for byte but for values that are secret.
+// requestView is what was sent, or would have been, byte for byte but for
+// values that are secret.
 type requestView struct {
+	Sent    bool         `json:"sent"` // false: nothing of it reached the receiver
 	Line    string       `json:"line"`
 	Headers []headerView `json:"headers"`
 	contentView
@@ -139,6 +141,7 @@ func viewAttempt(a *store.Attempt, body []byte) attemptView {
 	v := attemptView{Number: a.Number, At: stamp(a.At), Timings: viewTimings(&a.Timings)}
 	v.Request.Line, v.Request.Headers = splitHead(a.RequestHead)
 	v.Request.contentView = viewContent(body)
+	v.Request.Sent = sent(a)
 	if a.Status != 0 {
 		v.Response = &responseView{Status: a.Status, Truncated: a.Truncated}
 		v.Response.Line, v.Response.Headers = splitHead(a.ResponseHead)
@@ -151,6 +154,17 @@ func viewAttempt(a *store.Attempt, body []byte) attemptView {
 		v.Error = &attemptError{Class: string(a.Class), Detail: a.Detail}
 	}
 	return v
+}
+
+// sent tells whether any of the request may have reached the receiver.
+func sent(a *store.Attempt) bool {
+	switch a.Class {
+	case store.ClassDNS, store.ClassConnect, store.ClassBlocked, store.ClassRender:
+		return false
+	case store.ClassTLS: // a connection that stood before was a handshake that succeeded
+		return a.Timings.Reused
+	}
+	return true
 }
 
 func viewContent(b []byte) contentView {

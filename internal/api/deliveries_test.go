@@ -258,6 +258,21 @@ func TestSecretsStaySecret(t *testing.T) {
 	}
 }
 
+func TestAttemptsSayWhatWasSent(t *testing.T) {
+	t.Parallel()
+	for class, want := range map[store.Class]bool{
+		"": true, store.ClassStatus: true, store.ClassTimeout: true, store.ClassReset: true, store.ClassUnknown: true, store.ClassCancelled: true,
+		store.ClassDNS: false, store.ClassConnect: false, store.ClassBlocked: false, store.ClassRender: false, store.ClassTLS: false,
+	} {
+		if got := viewAttempt(&store.Attempt{Class: class}, nil).Request.Sent; got != want {
+			t.Errorf("%s: %v", class, got)
+		}
+	}
+	if !viewAttempt(&store.Attempt{Class: store.ClassTLS, Timings: store.Timings{Reused: true}}, nil).Request.Sent {
+		t.Error("a connection that stood had carried TLS")
+	}
+}
+
 // What a receiver logged, as standard's webhook-id, is found by it.
 func TestIDsOfTheWireAreFound(t *testing.T) {
 	t.Parallel()

@@ -24,7 +24,7 @@ func (s *server) readyz(c *call) (healthAnswer, error) {
 	}
 	if err != nil {
 		return healthAnswer{}, kindUnavailable.problem("not ready: "+err.Error()).
-			with("Retry-After", "1").fixed("Send events to another server, or wait.")
+			with("Retry-After", "1").fixed("Nothing was kept: send it again later; what was acknowledged is safe.")
 	}
 	return healthAnswer{Status: "ready", Version: s.version}, nil
 }
