@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"golang.org/x/sys/unix"
 
 	"github.com/malote-dev/malote/internal/secret"
@@ -60,7 +61,8 @@ func cpuTime() time.Duration {
 
 // BenchmarkAcceptFinish: 64 goroutines accept events of 1 KiB for 100
 // endpoints of 100 consumers, each followed by its finish.
-// STORE_FILL=1000000 stores that many events first.
+// STORE_FILL=1000000 stores that many events first; STORE_KEYS=1 gives each
+// event an idempotency key.
 func BenchmarkAcceptFinish(b *testing.B) {
 	ring, err := secret.NewKeyring(secret.NewMasterKey())
 	if err != nil {
@@ -137,6 +139,7 @@ func newLoad(b testing.TB, db *store.DB) *load {
 
 func (l *load) run(n int) {
 	var next atomic.Int64
+	keyed := os.Getenv("STORE_KEYS") != ""
 	var wg sync.WaitGroup
 	for range 64 {
 		wg.Go(func() {
@@ -156,6 +159,9 @@ func (l *load) run(n int) {
 						ProjectID: l.pid, Consumer: uid, Type: "task.created", Time: time.Now(), Data: l.data, Dialect: "standard/1",
 					},
 					RequestHash: sha256.Sum256(nil), Endpoints: []store.ID{s.Endpoints[0].EndpointID}, Version: s.Version,
+				}
+				if keyed {
+					a.Event.IdempotencyKey = uuid.NewString()
 				}
 				out, err := l.db.Accept(context.Background(), []*store.Acceptance{a})
 				if err != nil || out[0].Err != nil {
