@@ -2,7 +2,7 @@
 export type HeadersLike =
   | Iterable<readonly [string, string]>
   | readonly string[]
-  | { entries(): IterableIterator<[string, string]> }
+  | { forEach(callback: (value: string, name: string) => void): void } // fetch's Headers
   | { [name: string]: string | readonly string[] | undefined };
 
 export type Cause =

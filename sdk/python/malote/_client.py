@@ -130,7 +130,7 @@ def _write(value: Any) -> str:
 
 def _wait_before(attempt: int, retry_after: Optional[float]) -> Optional[float]:
     """Seconds before the next try: longer each time, or as the server asks; None: it asks for too much."""
-    wait = _FIRST_WAIT * 2**attempt * random.uniform(0.5, 1.5)
+    wait = _FIRST_WAIT * 2.0**attempt * random.uniform(0.5, 1.5)
     if retry_after is None or retry_after <= wait:
         return wait
     return retry_after if retry_after <= _LONGEST_ASK else None

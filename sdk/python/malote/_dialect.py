@@ -69,7 +69,7 @@ def holes(shape: Any, path: Sequence[str] = ()) -> List[Hole]:
 
 def header_pairs(headers: Headers) -> List[Tuple[str, str]]:
     """Takes headers as a mapping of texts or lists, as pairs, or as what a framework has with items()."""
-    items: Iterable[Tuple[str, Any]] = headers.items() if hasattr(headers, "items") else headers  # type: ignore[union-attr]
+    items: Iterable[Tuple[str, Any]] = headers.items() if hasattr(headers, "items") else headers
     pairs: List[Tuple[str, str]] = []
     for name, value in items:
         many = value if isinstance(value, (list, tuple)) else [value]
@@ -191,6 +191,14 @@ def mac(key: Key, parts: Sequence[Optional[bytes]]) -> bytes:
 
 _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
 _RFC3339 = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d+)?(Z|[+-]\d\d:\d\d)")
+
+
+def parse_seconds(format: str, text: str) -> Optional[float]:
+    """Seconds since 1970, also of times that datetime cannot hold."""
+    if format in ("unix", "unix_millis"):
+        return int(text) / (1 if format == "unix" else 1000) if re.fullmatch(r"[0-9]{1,15}", text) else None
+    t = parse_time(format, text)
+    return None if t is None else t.timestamp()
 
 
 def parse_time(format: str, text: str) -> Optional[datetime.datetime]:

@@ -85,8 +85,8 @@ def _python_verify(public: bytes, message: bytes, signature: bytes) -> bool:
 def verify(public: bytes, message: bytes, signature: bytes) -> bool:
     """Says whether a signature of 64 bytes is right."""
     try:
-        from cryptography.exceptions import InvalidSignature
-        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+        from cryptography.exceptions import InvalidSignature  # type: ignore[import-not-found, unused-ignore]
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey  # type: ignore[import-not-found, unused-ignore]
     except ImportError:
         return _python_verify(public, message, signature)
     try:

@@ -8,6 +8,7 @@ import datetime
 import hashlib
 import hmac
 import json
+import time
 from dataclasses import dataclass, field
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple, Union
 
@@ -70,11 +71,11 @@ class Check:
     dialect: dia.Dialect
     pairs: List[Tuple[str, str]]
     body: bytes
-    now: datetime.datetime
+    now: float
     carrier: str = ""
     items: List[Tuple[Mapping[str, Any], str]] = field(default_factory=list)  # scheme, text behind its prefix
     stamp: str = ""
-    time: Optional[datetime.datetime] = None
+    time: Optional[float] = None
     parts: List[Optional[bytes]] = field(default_factory=list)
 
     @property
@@ -135,7 +136,7 @@ class Check:
             self.stamp = self.one(t["header"])
         elif not self.stamp:
             raise Refused("malformed", f"the header {self.sig['header']} holds no {t['item']}")
-        self.time = dia.parse_time(t["format"], self.stamp)
+        self.time = dia.parse_seconds(t["format"], self.stamp)
         if self.time is None:
             raise Refused("malformed", f"the timestamp is not in the format {t['format']}")
 
@@ -184,7 +185,7 @@ class Check:
         t = self.sig.get("timestamp")
         if not t or self.time is None:
             return ""
-        age, most = (self.now - self.time).total_seconds(), dia.seconds(t["tolerance"])
+        age, most = round(self.now - self.time, 6), dia.seconds(t["tolerance"])
         if age > most:
             return f"it was made {age:.0f} s ago and at most {most:.0f} s are allowed: the request was held back or replayed, or a clock is wrong"
         if age < -most:
@@ -211,12 +212,10 @@ def _raw(body: Any) -> bytes:
     raise TypeError("malote: body must be the raw bytes as they came in: request.get_data() in Flask, request.body in Django, before any JSON parser")
 
 
-def _now(now: Union[None, float, datetime.datetime]) -> datetime.datetime:
+def _now(now: Union[None, float, datetime.datetime]) -> float:
     if now is None:
-        return datetime.datetime.now(datetime.timezone.utc)
-    if isinstance(now, datetime.datetime):
-        return now if now.tzinfo else now.astimezone()
-    return datetime.datetime.fromtimestamp(now, datetime.timezone.utc)
+        return time.time()
+    return now.timestamp() if isinstance(now, datetime.datetime) else float(now)
 
 
 def verify(
