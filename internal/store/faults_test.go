@@ -293,7 +293,7 @@ func TestDamagedPagesHoldNobodyUp(t *testing.T) {
 	s.no(err)
 	// Bit rot in the middle payload: all of it, links between its pages too.
 	at := bytes.Index(data, bytes.Repeat([]byte("x"), 4000))
-	for n := range 2 {
+	for range 2 {
 		next := bytes.Index(data[at+4096:], bytes.Repeat([]byte("x"), 4000))
 		at += 4096 + next
 	}

@@ -2,6 +2,7 @@ package documented_test
 
 import (
 	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 

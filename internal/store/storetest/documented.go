@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/malote-dev/malote/internal/secret"
 	"github.com/malote-dev/malote/internal/store"
 )
 
@@ -84,6 +85,35 @@ var documentedCases = map[string]func(*shelf){
 		}
 		s.endpoint("no address") // any number without one
 		s.endpoint("no address")
+	},
+	"AddressesMoveToTheNewKey": func(s *shelf) {
+		old, now := secret.NewMasterKey(), secret.NewMasterKey()
+		ring := func(keys ...string) *secret.Keyring {
+			r, err := secret.NewKeyring(keys...)
+			s.no(err)
+			return r
+		}
+		s.no(s.db.Close())
+		s.o.Dir, s.o.Keyring = s.TempDir(), ring(old)
+		s.start()
+		s.project = s.newProject("p")
+		e := &store.Endpoint{
+			ProjectID: s.project.ID, Consumer: "7", URL: "https://example.com/", EventTypes: []string{"*"},
+			Secrets: []store.SigningSecret{{Value: "whsec_1"}}, PathSecret: "wh_path",
+		}
+		s.no(s.db.CreateEndpoint(s.ctx, e, 0))
+		s.no(s.db.Close())
+		s.o.Keyring = ring(now, old)
+		s.start()
+		if n, err := s.db.Reseal(s.ctx); n != 1 || err != nil {
+			s.Errorf("%d resealed: %v", n, err)
+		}
+		s.no(s.db.Close())
+		s.o.Keyring = ring(now)
+		s.start()
+		if a, err := s.db.EndpointByPath(s.ctx, "wh_path"); err != nil || a.Endpoint.PathSecret != "wh_path" {
+			s.Error(a, err)
+		}
 	},
 	"TrafficCountsAttempts": func(s *shelf) {
 		e, idle := s.endpoint("c"), s.endpoint("idle")
