@@ -150,6 +150,9 @@ func TestEveryCall(t *testing.T) {
 	if got := must(c.ResumeEndpoint(ctx, e.ID, false))(t); got.State != "active" {
 		t.Errorf("%+v", got)
 	}
+	if got := must(c.ResumeEndpoint(ctx, e.ID, true))(t); got.State != "active" || got.Skipped != 0 {
+		t.Errorf("%+v", got)
+	}
 	test := must(c.TestEndpoint(ctx, e.ID))(t)
 	if test.EventID == "" || test.DeliveryID == "" || test.Deliveries != 1 {
 		t.Errorf("%+v", test)

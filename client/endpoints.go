@@ -47,7 +47,9 @@ type Endpoint struct {
 	FailedAt     *time.Time        `json:"failed_at"`
 	CreatedAt    time.Time         `json:"created_at"`
 	UpdatedAt    time.Time         `json:"updated_at"`
-	InFlight     int               `json:"in_flight"` // after a change: attempts with the configuration before it
+	InFlight     int               `json:"in_flight"`    // after a change: attempts with the configuration before it
+	Skipped      int               `json:"skipped"`      // after a resume that skips: deliveries
+	SkippedMore  bool              `json:"skipped_more"` // and more than that
 }
 
 // Secret is one of an endpoint's secrets, without its value.
@@ -140,7 +142,7 @@ func (c *Client) PauseEndpoint(ctx context.Context, id string) (*Endpoint, error
 	return c.endpoint(ctx, http.MethodPost, endpointPath(id, "/pause"), nil)
 }
 
-// ResumeEndpoint sends again, what was kept first; skip ends what was kept instead.
+// ResumeEndpoint sends again, what was kept first; skip cancels what was kept instead.
 func (c *Client) ResumeEndpoint(ctx context.Context, id string, skip bool) (*Endpoint, error) {
 	var body any
 	if skip {

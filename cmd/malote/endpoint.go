@@ -99,9 +99,14 @@ func (c *console) endpoint(e *client.Endpoint) {
 	if e.StateReason != "" {
 		state += ": " + e.StateReason
 	}
+	skipped := number(e.Skipped)
+	if e.SkippedMore {
+		skipped = "more than " + skipped
+	}
 	c.facts("endpoint", e.ID, "consumer", e.Consumer, "name", e.Name, "url", e.URL, "event types", strings.Join(e.EventTypes, ", "),
 		"state", state, "failures", number(e.FailureCount), "failed", stampOf(e.FailedAt), "rate limit", rate,
-		"own headers", strings.Join(headers, ", "), "description", e.Description, "created", stamp(e.CreatedAt), "takes events in at", e.InboundPath, "secret", e.Secret, "public key", e.PublicKey)
+		"own headers", strings.Join(headers, ", "), "description", e.Description, "created", stamp(e.CreatedAt), "takes events in at", e.InboundPath, "secret", e.Secret, "public key", e.PublicKey,
+		"skipped", skipped)
 	c.inFlight(e.InFlight)
 }
 
@@ -142,12 +147,15 @@ type endpointPauseCmd struct{ oneEndpoint }
 // Run pauses.
 func (p *endpointPauseCmd) Run(c *console) error { return p.ask(c, (*client.Client).PauseEndpoint) }
 
-type endpointResumeCmd struct{ oneEndpoint }
+type endpointResumeCmd struct {
+	oneEndpoint
+	Skip bool `help:"Cancel what was kept instead of sending it."`
+}
 
 // Run resumes.
 func (r *endpointResumeCmd) Run(c *console) error {
 	return ask(&r.remote, c, func(ctx context.Context, api *client.Client) (*client.Endpoint, error) {
-		return api.ResumeEndpoint(ctx, r.ID, false)
+		return api.ResumeEndpoint(ctx, r.ID, r.Skip)
 	}, c.endpoint)
 }
 

@@ -144,6 +144,9 @@ func TestFromTheShell(t *testing.T) {
 		{"consumer put acme --name Acme", []string{"Acme"}},
 		{"endpoint pause " + id, []string{"paused"}},
 		{"endpoint resume " + id, []string{"active"}},
+		{"endpoint pause " + id, []string{"paused"}},
+		{"event send invoice.paid --consumer acme --data {}", []string{"evt_"}},
+		{"endpoint resume " + id + " --skip", []string{"active", "skipped", "1"}},
 		{"endpoint update " + id + " --to " + srv.URL + "/v2 --rate-limit 7", []string{"/v2", "7 a minute"}},
 	} {
 		out, _ := s.malote(key, exitOK, strings.Fields(l.line)...)

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"errors"
 	"time"
 
@@ -47,6 +48,8 @@ type endpointView struct {
 	CreatedAt    stamp             `json:"created_at"`
 	UpdatedAt    stamp             `json:"updated_at"`
 	InFlight     *int              `json:"in_flight,omitempty"` // of attempts with the configuration before a change
+	Skipped      *int              `json:"skipped,omitempty"`   // after a resume that skips: deliveries
+	SkippedMore  bool              `json:"skipped_more,omitempty"`
 }
 
 // secretView is a secret in force, without its value.
@@ -268,16 +271,19 @@ func (s *server) patchEndpoint(c *call, in *endpointInput) (endpointView, error)
 	if len(errs) > 0 {
 		return endpointView{}, errs
 	}
-	return s.changeEndpoint(c, d, ch.generated, ch.apply)
+	return s.changeEndpoint(c, d, ch.generated, s.store.UpdateEndpoint, ch.apply)
 }
 
+// keeper is the store's way to change an endpoint.
+type keeper func(ctx context.Context, project, id store.ID, change func(*store.Endpoint) error) (e *store.Endpoint, inFlight int, err error)
+
 // changeEndpoint changes the endpoint of the path and shows what was kept.
-func (s *server) changeEndpoint(c *call, d *webhook.Dialect, reveal bool, change func(*store.Endpoint) error) (endpointView, error) {
+func (s *server) changeEndpoint(c *call, d *webhook.Dialect, reveal bool, keep keeper, change func(*store.Endpoint) error) (endpointView, error) {
 	id, err := pathID(c, endpointID)
 	if err != nil {
 		return endpointView{}, err
 	}
-	e, inFlight, err := s.store.UpdateEndpoint(c.r.Context(), c.key.ProjectID, id, func(e *store.Endpoint) error {
+	e, inFlight, err := keep(c.r.Context(), c.key.ProjectID, id, func(e *store.Endpoint) error {
 		if !mayAct(c.key, e.Consumer) {
 			return store.ErrNotFound
 		}
@@ -301,7 +307,7 @@ func (s *server) deleteEndpoint(c *call, _ *none) (deleted, error) {
 }
 
 func (s *server) pauseEndpoint(c *call, _ *none) (endpointView, error) {
-	return s.switchEndpoint(c, func(e *store.Endpoint) { setEnabled(e, false) })
+	return s.switchEndpoint(c, s.store.UpdateEndpoint, false)
 }
 
 type resumeInput struct {
@@ -310,19 +316,25 @@ type resumeInput struct {
 }
 
 func (s *server) resumeEndpoint(c *call, in *resumeInput) (endpointView, error) {
-	if in.Skip.or(false) {
-		return endpointView{}, field("/skip", "is not possible yet: what waits is sent when the endpoint resumes; cancel deliveries one by one to skip them")
+	if !in.Skip.or(false) {
+		return s.switchEndpoint(c, s.store.UpdateEndpoint, true)
 	}
-	return s.switchEndpoint(c, func(e *store.Endpoint) { setEnabled(e, true) })
+	var skipped store.Skipped
+	v, err := s.switchEndpoint(c, func(ctx context.Context, project, id store.ID, change func(*store.Endpoint) error) (e *store.Endpoint, inFlight int, err error) {
+		e, skipped, inFlight, err = s.store.ResumeSkipping(ctx, project, id, change)
+		return e, inFlight, err
+	}, true)
+	v.Skipped, v.SkippedMore = &skipped.Count, skipped.More
+	return v, err
 }
 
-func (s *server) switchEndpoint(c *call, change func(*store.Endpoint)) (endpointView, error) {
+func (s *server) switchEndpoint(c *call, keep keeper, on bool) (endpointView, error) {
 	_, d, err := s.project(c)
 	if err != nil && !errors.Is(err, ingest.ErrDialect) {
 		return endpointView{}, err
 	}
-	return s.changeEndpoint(c, d, false, func(e *store.Endpoint) error {
-		change(e)
+	return s.changeEndpoint(c, d, false, keep, func(e *store.Endpoint) error {
+		setEnabled(e, on)
 		return nil
 	})
 }

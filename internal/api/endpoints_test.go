@@ -239,6 +239,19 @@ func TestPauseAndResume(t *testing.T) {
 	if m := st.do(key, "POST", "/v1/endpoints/"+id+"/resume", `{}`).want(200).object(); m["state"] != "active" || m["in_flight"] != 0.0 {
 		t.Errorf("%v", m)
 	}
+	st.do(key, "POST", "/v1/endpoints/"+id+"/pause", nil).want(200)
+	st.do(key, "POST", "/v1/events", `{"type":"a","consumer":"acme","data":1}`).want(202)
+	if m := st.do(key, "POST", "/v1/endpoints/"+id+"/resume", `{"skip":true}`).want(200).object(); m["state"] != "active" || m["skipped"] != 2.0 {
+		t.Errorf("%v", m)
+	}
+	for _, d := range st.do(key, "GET", "/v1/deliveries", nil).want(200).object()["data"].([]any) {
+		if d := d.(map[string]any); d["state"] != "cancelled" || d["reason"] != "skipped" {
+			t.Errorf("%v", d)
+		}
+	}
+	if m := st.do(key, "POST", "/v1/endpoints/"+id+"/resume", `{"skip":true}`).want(200).object(); m["skipped"] != 0.0 {
+		t.Errorf("%v", m)
+	}
 	paused := st.do(key, "POST", "/v1/endpoints", `{"consumer":"acme","url":"https://example.com/","event_types":["*"],"enabled":false}`).want(201)
 	if paused.text("state") != "paused" {
 		t.Errorf("%s", paused.body)

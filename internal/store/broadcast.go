@@ -106,9 +106,10 @@ func (b *batch) unreachedBroadcast(event key, eventType string) error {
 type chores struct {
 	fanouts   int
 	deletions int
+	skips     int
 }
 
-func (c chores) any() bool { return c.fanouts > 0 || c.deletions > 0 }
+func (c chores) any() bool { return c.fanouts > 0 || c.deletions > 0 || c.skips > 0 }
 
 func (b *batch) chore() error {
 	if b.chores.fanouts > 0 {
@@ -118,6 +119,9 @@ func (b *batch) chore() error {
 	}
 	if b.chores.deletions > 0 {
 		return b.cancelDeleted()
+	}
+	if b.chores.skips > 0 {
+		return b.cancelSkipped()
 	}
 	return nil
 }

@@ -77,6 +77,7 @@ type DB struct {
 	projects map[ID]*projectState
 	hosts    map[string]ID  // those that are bound to projects
 	deleting map[key]string // endpoints whose pending deliveries are being cancelled, and why
+	skipping map[key]key    // endpoints whose pending deliveries before a key are being cancelled
 
 	closing sync.Once
 }
@@ -98,7 +99,7 @@ func Open(ctx context.Context, o Options) (_ *DB, err error) {
 	}
 	db := &DB{
 		o: o, log: o.Logger, cache: newCaches(),
-		projects: map[ID]*projectState{}, hosts: map[string]ID{}, deleting: map[key]string{},
+		projects: map[ID]*projectState{}, hosts: map[string]ID{}, deleting: map[key]string{}, skipping: map[key]key{},
 	}
 	if o.Fatal == nil {
 		db.o.Fatal = db.exit

@@ -105,6 +105,9 @@ func (db *DB) CancelDelivery(ctx context.Context, project, id ID) (d *Delivery, 
 		if db.keys.id(q.project) != project {
 			return ErrNotFound
 		}
+		if db.calledOff(q.endpoint, k) != "" {
+			return b.notPending(project, k)
+		}
 		b.after = append(b.after, b.deliveryChanged(q.endpoint, id, &flying))
 		return b.cancelQueued(q, reasonCancelled)
 	})
@@ -158,6 +161,9 @@ func (db *DB) RetryDelivery(ctx context.Context, project, id ID) (*Delivery, err
 			return err
 		} else if e == nil {
 			return fmt.Errorf("its endpoint was deleted: %w", ErrConflict)
+		}
+		if k < db.skippedBefore(endpoint) {
+			return errSkipping()
 		}
 		if d.State != Pending {
 			return b.reopen(k, endpoint, d)

@@ -195,6 +195,12 @@ func (db *DB) Endpoints(ctx context.Context, project ID, consumer string, before
 // that is made active again starts with a failure count of zero.
 // Errors: [ErrNotFound], and whatever change returns.
 func (db *DB) UpdateEndpoint(ctx context.Context, project, id ID, change func(*Endpoint) error) (_ *Endpoint, inFlight int, err error) {
+	return db.update(ctx, project, id, change, nil)
+}
+
+// update is UpdateEndpoint; first, if given, is called in the same
+// transaction before the row is written, with what it is now and what it will be.
+func (db *DB) update(ctx context.Context, project, id ID, change func(*Endpoint) error, first func(b *batch, was *endpointRow, e *Endpoint) error) (_ *Endpoint, inFlight int, err error) {
 	for {
 		was, err := db.findEndpoint(ctx, id)
 		if err != nil {
@@ -212,7 +218,14 @@ func (db *DB) UpdateEndpoint(ctx context.Context, project, id ID, change func(*E
 			return nil, 0, errors.Join(errors.New("an endpoint needs a signing secret"), was.sealErr)
 		}
 		n := 0
-		err = db.write(ctx, func(b *batch) error { return b.updateEndpoint(was, e, &n) })
+		err = db.write(ctx, func(b *batch) error {
+			if first != nil {
+				if err := first(b, was, e); err != nil {
+					return err
+				}
+			}
+			return b.updateEndpoint(was, e, &n)
+		})
 		switch {
 		case errors.Is(err, ErrStale):
 			continue

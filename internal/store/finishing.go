@@ -63,8 +63,8 @@ func (b *batch) finish(o *Outcome) error {
 	if !o.Attempt.At.IsZero() {
 		b.sent(endpoint, o.Attempt.At, o.Attempt.Status)
 	}
-	if b.db.isDeleting(endpoint) {
-		return b.finishLate(k, o, true)
+	if reason := b.db.calledOff(endpoint, k); reason != "" {
+		return b.finishLate(k, o, reason)
 	}
 	if o.State == Pending {
 		return b.again(k, endpoint, o)
@@ -74,7 +74,7 @@ func (b *batch) finish(o *Outcome) error {
 		return err
 	}
 	if n == 0 {
-		return b.finishLate(k, o, false)
+		return b.finishLate(k, o, "")
 	}
 	b.pending--
 	if err := b.insertFinal(k, endpoint, o); err != nil {
@@ -166,7 +166,7 @@ func (b *batch) again(k, endpoint key, o *Outcome) error {
 		return err
 	}
 	if n == 0 {
-		return b.finishLate(k, o, false)
+		return b.finishLate(k, o, "")
 	}
 	if err := errors.Join(b.insertInterrupted(k, o), b.insertAttempt(k, a)); err != nil {
 		return err
@@ -175,18 +175,19 @@ func (b *batch) again(k, endpoint key, o *Outcome) error {
 }
 
 // finishLate keeps an outcome whose delivery was made final meanwhile: what
-// arrived was delivered, whatever was decided in between.
-func (b *batch) finishLate(k key, o *Outcome, deleting bool) error {
+// arrived was delivered, whatever was decided in between. With a reason it was
+// called off, and its row may not have been reached yet.
+func (b *batch) finishLate(k key, o *Outcome, reason string) error {
 	if o.Attempt.Number == 0 {
 		o.Attempt.Number = o.Work.Attempts + 1
 	}
-	if deleting {
+	if reason != "" {
 		q, err := b.queued(k)
 		if err != nil {
 			return err
 		}
-		if q != nil { // its endpoint was deleted, its row not reached yet
-			if err := b.cancelQueued(q, reasonDeleted); err != nil {
+		if q != nil {
+			if err := b.cancelQueued(q, reason); err != nil {
 				return err
 			}
 		}
@@ -220,7 +221,7 @@ func (b *batch) finishLate(k key, o *Outcome, deleting bool) error {
 			return err
 		}
 	}
-	if deleting {
+	if b.db.isDeleting(endpoint) {
 		return nil
 	}
 	return b.affect(endpoint, o, false)
@@ -230,6 +231,7 @@ func (b *batch) finishLate(k key, o *Outcome, deleting bool) error {
 const (
 	reasonCancelled = "cancelled"
 	reasonDeleted   = "endpoint deleted"
+	reasonSkipped   = "skipped"
 	reasonExpired   = "expired"
 	reasonCorrupt   = "corrupt"
 )

@@ -97,7 +97,7 @@ func (db *DB) findOldestDue(ctx context.Context, now time.Time) (oldest time.Tim
 			var k key
 			var due int64
 			err := scan(&k, &due)
-			if !held[k] && !db.isDeleting(k) {
+			if !held[k] && !db.isDeleting(k) && db.skippedBefore(k) == 0 {
 				first = min(first, due)
 			}
 			return true, err

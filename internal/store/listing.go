@@ -213,7 +213,7 @@ func (db *DB) delivery(ctx context.Context, c *conn, k key) (*Delivery, error) {
 	}
 	if found {
 		d.DueAt = fromMicros(at)
-		if reason := db.deletingReason(endpoint); reason != "" {
+		if reason := db.calledOff(endpoint, k); reason != "" {
 			d.State, d.Reason, d.FinishedAt, d.DueAt = Cancelled, reason, d.DueAt, time.Time{}
 		}
 	} else {

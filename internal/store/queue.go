@@ -52,7 +52,7 @@ const skipScan = `WITH RECURSIVE p(e) AS (
 const selectWork = `SELECT q.k, q.event, q.due, q.attempts, q.interrupted, q.last_at,
 	e.k, e.project, e.consumer, e.type, e.time, e.dialect, e.flags, e.crc, e.data
 	FROM queue q LEFT JOIN events e ON e.k = q.event
-	WHERE q.endpoint=? AND (q.due, q.k) > (?, ?) ORDER BY q.due, q.k LIMIT ?`
+	WHERE q.endpoint=? AND (q.due, q.k) > (?, ?) AND +q.k >= ? ORDER BY q.due, q.k LIMIT ?`
 
 // LoadDue reads an endpoint's queue in order of Place, strictly after the
 // place given (zero: from the start), up to limit deliveries or maxBytes of
@@ -95,7 +95,7 @@ type badRow struct {
 func (db *DB) loadDue(ctx context.Context, endpoint key, due int64, after key, limit, maxBytes int) (works []*Work, bad []badRow, err error) {
 	size := 0
 	err = db.read(ctx, false, func(c *conn) error {
-		return c.rows(ctx, selectWork, []any{endpoint, due, after, limit}, func(scan func(...any) error) (bool, error) {
+		return c.rows(ctx, selectWork, []any{endpoint, due, after, db.skippedBefore(endpoint), limit}, func(scan func(...any) error) (bool, error) {
 			w, row, err := db.scanWork(scan, endpoint)
 			if err != nil {
 				return false, err
@@ -123,8 +123,8 @@ func (db *DB) loadOneByOne(ctx context.Context, endpoint key, due int64, after k
 	err = db.read(ctx, false, func(c *conn) error {
 		var rows []badRow
 		var made []Work
-		err := c.rows(ctx, "SELECT k, event, due, attempts, interrupted, last_at FROM queue WHERE endpoint=? AND (due, k) > (?, ?) ORDER BY due, k LIMIT ?",
-			[]any{endpoint, due, after, min(limit, 16)}, func(scan func(...any) error) (bool, error) {
+		err := c.rows(ctx, "SELECT k, event, due, attempts, interrupted, last_at FROM queue WHERE endpoint=? AND (due, k) > (?, ?) AND +k >= ? ORDER BY due, k LIMIT ?",
+			[]any{endpoint, due, after, db.skippedBefore(endpoint), min(limit, 16)}, func(scan func(...any) error) (bool, error) {
 				var r badRow
 				var w Work
 				var lastAt int64

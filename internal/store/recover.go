@@ -33,6 +33,16 @@ func (db *DB) recoverChores(ctx context.Context, c *conn) error {
 	if _, err := c.row(ctx, "SELECT count(*) FROM fanouts", nil, &db.w.chores.fanouts); err != nil {
 		return err
 	}
+	err := c.rows(ctx, "SELECT endpoint, bound FROM skips", nil, func(scan func(...any) error) (bool, error) {
+		var k, bound key
+		err := scan(&k, &bound)
+		db.setSkipping(k, bound)
+		db.w.chores.skips++
+		return true, err
+	})
+	if err != nil {
+		return err
+	}
 	return c.rows(ctx, "SELECT endpoint, reason FROM deletions", nil, func(scan func(...any) error) (bool, error) {
 		var k key
 		var reason string

@@ -194,6 +194,72 @@ var endingCases = map[string]func(*shelf){
 			}
 		}
 	},
+	"ResumeSkipping": func(s *shelf) {
+		e := s.endpoint("c")
+		s.endpoint("d")
+		s.setState(e, store.Paused)
+		flying := s.send("c", "x")
+		ok := s.send("c", "x")
+		const n = 1300
+		s.fill(e, n)
+		d := s.send("d", "x")
+		resume := func(e *store.Endpoint) error { e.State = store.Active; return nil }
+		s.owner.inFlight[e.ID] = 2
+		s.owner.changed()
+		got, skipped, inFlight, err := s.db.ResumeSkipping(s.ctx, s.project.ID, e.ID, resume)
+		s.no(err)
+		if got.State != store.Active || skipped.Count != n+2 || skipped.More || inFlight != 2 {
+			s.Errorf("%+v, %+v, %d in flight", got, skipped, inFlight)
+		}
+		// From the answer on, whatever the background does.
+		if got := s.due(e); len(got) != 0 {
+			s.Errorf("%d still to be sent", len(got))
+		}
+		if d := s.delivery(flying.ID); d.State != store.Cancelled || d.Reason != "skipped" {
+			s.Errorf("%+v", d)
+		}
+		if es, _ := s.owner.changed(); len(es) != 1 || es[0] != e.ID {
+			s.Errorf("told of %v", es)
+		}
+		s.finish(outcome(flying, store.Pending, 500))
+		s.finish(outcome(ok, store.Delivered, 200))
+		later := s.send("c", "x")
+		s.reopen()
+		if got := s.due(e); len(got) != 1 || got[0].ID != later.ID {
+			s.Errorf("%d to be sent, want the one that came later", len(got))
+		}
+		s.eventually(func() bool { return s.pending() == 2 })
+		states := map[store.State]int{}
+		for _, d := range s.all(store.Filter{EndpointID: e.ID}) {
+			states[d.State]++
+			if d.State == store.Cancelled && d.Reason != "skipped" {
+				s.Fatalf("%+v", d)
+			}
+		}
+		if states[store.Cancelled] != n+1 || states[store.Delivered] != 1 || states[store.Pending] != 1 {
+			s.Errorf("%v", states)
+		}
+		if d := s.delivery(flying.ID); d.Attempts != 1 {
+			s.Errorf("an attempt in flight was lost: %+v", d)
+		}
+		if s.delivery(d.ID).State != store.Pending {
+			s.Error("another endpoint's was skipped")
+		}
+		// What was skipped can be sent by hand; an active endpoint holds nothing.
+		again, err := s.db.RetryDelivery(s.ctx, s.project.ID, flying.ID)
+		for isConflict(err) { // the last slice may still be under way
+			again, err = s.db.RetryDelivery(s.ctx, s.project.ID, flying.ID)
+		}
+		s.no(err)
+		_, skipped, _, err = s.db.ResumeSkipping(s.ctx, s.project.ID, e.ID, resume)
+		s.no(err)
+		if again.State != store.Pending || skipped.Count != 0 || len(s.due(e)) != 2 {
+			s.Errorf("%+v, %+v", again, skipped)
+		}
+		if _, _, _, err := s.db.ResumeSkipping(s.ctx, s.newProject("other").ID, e.ID, resume); !isNotFound(err) {
+			s.Error(err)
+		}
+	},
 	"ExpireHeldEndsOldHeldWork": func(s *shelf) {
 		held, free := s.endpoint("held"), s.endpoint("free")
 		s.endpoint(store.SystemConsumer, "delivery.failed")
