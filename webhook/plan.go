@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/http"
 	"slices"
 	"strconv"
 	"strings"
@@ -161,12 +160,6 @@ func (r *fileReader) failShape(path string, err error) error {
 	return r.failAt(path, "%s", err)
 }
 
-// Headers that belong to HTTP itself, or that change how a request is sent.
-var forbiddenHeaders = []string{
-	"Connection", "Content-Encoding", "Content-Length", "Content-Type", "Expect", "Host", "Idempotency-Key",
-	"Keep-Alive", "Proxy-Connection", "Te", "Trailer", "Transfer-Encoding", "Upgrade", "X-Idempotency-Key",
-}
-
 func compileHeaders(d *Dialect, r *fileReader, p *plan) error {
 	p.headers = []headerPlan{{name: "Content-Type", fixed: true, lit: d.ContentType}}
 	if len(d.Headers) > 32 {
@@ -212,11 +205,10 @@ func compileHeaders(d *Dialect, r *fileReader, p *plan) error {
 
 // newHeader checks a header's name against those that the dialect has so far.
 func (p *plan) newHeader(r *fileReader, path, name string) error {
-	if !validToken(name) || len(name) > 64 {
+	if !ValidHeaderName(name) || len(name) > 64 {
 		return r.failAt(path, "%q is not a header's name", name)
 	}
-	canonical := http.CanonicalHeaderKey(name)
-	if slices.Contains(forbiddenHeaders, canonical) {
+	if ForbiddenHeader(name) {
 		return r.failAt(path, "%s is not the dialect's to set", name)
 	}
 	for _, h := range p.headers {

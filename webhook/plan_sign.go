@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"net/http"
 	"slices"
 	"strconv"
 	"strings"
@@ -241,7 +240,7 @@ func validEventType(s string) bool {
 // ReservedHeader says whether a header is the dialect's own or HTTP's, so
 // that an endpoint may not configure it.
 func (d *Dialect) ReservedHeader(name string) bool {
-	if slices.Contains(forbiddenHeaders, http.CanonicalHeaderKey(name)) {
+	if ForbiddenHeader(name) {
 		return true
 	}
 	t := d.Signature.Timestamp

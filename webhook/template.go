@@ -122,7 +122,7 @@ func parseHole(text string, allowed []hole) (part, error) {
 			return part{}, fmt.Errorf("{%s} is neither {consumer} nor {consumer:number}", text)
 		}
 	case holeHeader:
-		if p.lit = arg; !validToken(arg) {
+		if p.lit = arg; !ValidHeaderName(arg) {
 			return part{}, fmt.Errorf("{%s} needs a header's name: {header:webhook-id}", text)
 		}
 	default:
@@ -212,15 +212,4 @@ func (f TimeFormat) parse(s string) (time.Time, bool) {
 		return time.UnixMilli(n).UTC(), true
 	}
 	return time.Unix(n, 0).UTC(), true
-}
-
-// validToken says whether s is a header name (RFC 9110, token).
-func validToken(s string) bool {
-	for i := range len(s) {
-		c := s[i]
-		if c <= ' ' || c >= 0x7f || strings.IndexByte("\"(),/:;<=>?@[\\]{}", c) >= 0 {
-			return false
-		}
-	}
-	return s != ""
 }

@@ -81,7 +81,7 @@ func decodeBody(body []byte, into any) error {
 		r.Members(func(name []byte) {
 			i := fieldNamed(v.Type(), "json", string(name))
 			if i < 0 {
-				addError(&errs, "/"+escapePointer(string(name)), "is not a field of this route"+fieldList(v.Type(), "json"))
+				addError(&errs, "/"+rawjson.PointerToken(string(name)), "is not a field of this route"+fieldList(v.Type(), "json"))
 				return
 			}
 			if seen[i] {
@@ -151,7 +151,7 @@ func readHeaders(r *rawjson.Reader, into *[]headerValue, pointer string, errs *i
 	kind := r.Kind()
 	ok := r.Members(func(name []byte) {
 		h := headerValue{Name: string(name), Null: r.Kind() == rawjson.Null}
-		at := pointer + "/" + escapePointer(h.Name)
+		at := pointer + "/" + rawjson.PointerToken(h.Name)
 		if !h.Null {
 			readValue(r, &h.Value, at, errs)
 		}
@@ -213,14 +213,6 @@ func fieldList(t reflect.Type, tag string) string {
 		return ", which takes none"
 	}
 	return "; it takes " + strings.Join(names, ", ")
-}
-
-func escapePointer(name string) string {
-	const longest = 64
-	if len(name) > longest {
-		name = strings.ToValidUTF8(name[:longest], "") + "…"
-	}
-	return strings.NewReplacer("~", "~0", "/", "~1").Replace(name)
 }
 
 // Limits of a page.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/malote-dev/malote/internal/deliver/egress"
 	"github.com/malote-dev/malote/internal/ingest"
+	"github.com/malote-dev/malote/internal/rawjson"
 	"github.com/malote-dev/malote/internal/secret"
 	"github.com/malote-dev/malote/internal/store"
 	"github.com/malote-dev/malote/webhook"
@@ -187,7 +188,7 @@ func (ch *endpointChange) applyHeaders(e *store.Endpoint) error {
 		case h.Null:
 		case h.Value == redactedValue && at >= 0: // as it was
 		case h.Value == redactedValue:
-			return field("/headers/"+escapePointer(h.Name), "is [redacted], which stands for a value that is kept; send the value itself")
+			return field("/headers/"+rawjson.PointerToken(h.Name), "is [redacted], which stands for a value that is kept; send the value itself")
 		case at >= 0:
 			headers[at] = store.Header{Name: h.Name, Value: secret.Text(h.Value)}
 		default:

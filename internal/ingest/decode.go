@@ -197,17 +197,7 @@ func (es *FieldErrors) addUnknown(name []byte, detail string) {
 			detail = "cannot be chosen; the answer holds the event's id (an Idempotency-Key header makes a repeat safe)"
 		}
 	}
-	es.add("/"+pointerText(name), detail)
+	es.add("/"+rawjson.PointerToken(string(name)), detail)
 }
 
 const unknownField = "is not a field of an event; the fields are type, consumer, data, timestamp"
-
-// pointerText escapes a member's name for a JSON pointer (RFC 6901) and bounds it.
-func pointerText(name []byte) string {
-	const longest = 64
-	s := string(name)
-	if len(s) > longest {
-		s = strings.ToValidUTF8(s[:longest], "") + "…"
-	}
-	return strings.NewReplacer("~", "~0", "/", "~1").Replace(s)
-}

@@ -127,10 +127,10 @@ func plain(b []byte) bool {
 // steers the connection, or that the client never sends. The error never
 // repeats the value.
 func CheckField(f webhook.Field) error {
-	if f.Name == "" || !isToken(f.Name) {
+	if !webhook.ValidHeaderName(f.Name) {
 		return fmt.Errorf("%.60q is not a header name: use letters, digits and hyphens", f.Name)
 	}
-	if isReserved(f.Name) {
+	if webhook.ForbiddenHeader(f.Name) && !strings.EqualFold(f.Name, "Content-Type") { // which the dialect names
 		return fmt.Errorf("the header %s is set by the connection and cannot be sent", f.Name)
 	}
 	for i := range len(f.Value) {
@@ -140,54 +140,3 @@ func CheckField(f webhook.Field) error {
 	}
 	return nil
 }
-
-// reserved headers frame the message or belong to the connection; a request
-// with Idempotency-Key may be sent again by what is between us and the
-// receiver, and Accept-Encoding asks for bodies that are not inflated.
-var reserved = [20][]string{
-	2:  {"TE"},
-	4:  {"Host"},
-	6:  {"Expect"},
-	7:  {"Trailer", "Upgrade"},
-	10: {"Connection", "Keep-Alive"},
-	14: {"Content-Length"},
-	15: {"Idempotency-Key", "Accept-Encoding"},
-	16: {"Proxy-Connection"},
-	17: {"Transfer-Encoding", "X-Idempotency-Key"},
-	19: {"Proxy-Authorization"},
-}
-
-func isReserved(name string) bool {
-	if len(name) >= len(reserved) {
-		return false
-	}
-	for _, r := range reserved[len(name)] {
-		if strings.EqualFold(r, name) {
-			return true
-		}
-	}
-	return false
-}
-
-// isToken is RFC 9110, section 5.6.2.
-func isToken(s string) bool {
-	for i := range len(s) {
-		if !tokenChar[s[i]] {
-			return false
-		}
-	}
-	return true
-}
-
-var tokenChar = func() (t [256]bool) {
-	for c := '0'; c <= '9'; c++ {
-		t[c] = true
-	}
-	for c := 'a'; c <= 'z'; c++ {
-		t[c], t[c-'a'+'A'] = true, true
-	}
-	for _, c := range "!#$%&'*+-.^_`|~" {
-		t[c] = true
-	}
-	return t
-}()
