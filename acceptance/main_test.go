@@ -60,11 +60,11 @@ func runServer(t *testing.T, site *rig.Site) *rig.Server {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := server.Stop(10 * time.Second); err != nil {
+		if err := server.Stop(patience); err != nil {
 			t.Errorf("stopping the server: %v; the log ends with:\n%s", err, site.LogTail(2000))
 		}
 	})
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	if _, err := server.WaitReady(ctx); err != nil {
 		t.Fatal(err)

@@ -26,6 +26,10 @@ type language struct {
 	command func(t *testing.T) (argv, env []string, addr string)
 }
 
+// patience is how long a test waits for what another process does, on a
+// machine that may be busy with much else.
+const patience = 30 * time.Second
+
 const receiverDir = "testdata/receivers"
 
 func languages() []language {
@@ -168,7 +172,7 @@ func startReceiver(t *testing.T, l language) *receiver {
 	if addr == "" {
 		select {
 		case addr = <-listening:
-		case <-time.After(20 * time.Second):
+		case <-time.After(patience):
 			t.Fatalf("the %s receiver did not start: %s", l.name, stderr.String())
 		}
 	} else if err := awaitPort(addr); err != nil {
@@ -180,7 +184,7 @@ func startReceiver(t *testing.T, l language) *receiver {
 
 // awaitPort waits until somebody listens.
 func awaitPort(addr string) error {
-	deadline := time.Now().Add(10 * time.Second)
+	deadline := time.Now().Add(patience)
 	for {
 		c, err := net.Dial("tcp", addr)
 		if err == nil {
@@ -245,7 +249,7 @@ func (r *receiver) next(t *testing.T, path string) *delivered {
 	select {
 	case d := <-r.box(path):
 		return d
-	case <-time.After(10 * time.Second):
+	case <-time.After(patience):
 		t.Fatalf("nothing arrived at %s%s", r.url, path)
 		return nil
 	}

@@ -69,7 +69,7 @@ func getDelivery(t *testing.T, api *rig.API, id string) (d delivery) {
 // awaitAttempt waits until the attempt of that number is kept.
 func awaitAttempt(t *testing.T, api *rig.API, delivery string, number int) *attempt {
 	t.Helper()
-	deadline := time.Now().Add(10 * time.Second)
+	deadline := time.Now().Add(patience)
 	for {
 		var page struct {
 			Data []*attempt `json:"data"`

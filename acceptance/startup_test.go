@@ -260,14 +260,14 @@ func checkRefusal(t *testing.T, api *rig.API, refusal *rig.Answer) {
 // acceptsAgain waits until an event is accepted.
 func acceptsAgain(t *testing.T, api *rig.API) {
 	t.Helper()
-	deadline := time.Now().Add(10 * time.Second)
+	deadline := time.Now().Add(patience)
 	for {
 		ans, err := api.Raw(t.Context(), http.MethodPost, "/v1/events", []byte(`{"type":"a","consumer":"nobody","data":1}`))
 		if err == nil && ans.Status == http.StatusAccepted {
 			return
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("10 s after there was room again: %v %v", ans, err)
+			t.Fatalf("%v after there was room again: %v %v", patience, ans, err)
 		}
 		<-time.After(50 * time.Millisecond)
 	}

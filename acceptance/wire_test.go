@@ -162,7 +162,7 @@ func (w *wire) next(t *testing.T, path string) *raw {
 	select {
 	case r := <-w.box(path):
 		return r
-	case <-time.After(10 * time.Second):
+	case <-time.After(patience):
 		t.Fatalf("nothing arrived at %s%s", w.url, path)
 		return nil
 	}
