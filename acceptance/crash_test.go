@@ -31,7 +31,7 @@ func TestKillWhileAReceiverAnswers(t *testing.T) {
 		select {
 		case n := <-numbers:
 			return n
-		case <-time.After(20 * time.Second):
+		case <-time.After(patience):
 			t.Fatal("nothing arrived")
 			return ""
 		}

@@ -35,7 +35,7 @@ func quote(t *testing.T, s string) string {
 // word, soon.
 func mustFail(t *testing.T, args []string, words ...string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, binary, args...)
 	cmd.Env = []string{"HOME=" + t.TempDir(), "PATH=" + os.Getenv("PATH")}
@@ -173,7 +173,7 @@ func TestWrongMasterKeyIsRefused(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer server.Kill()
-		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
 		defer cancel()
 		if _, err := server.WaitReady(ctx); err != nil {
 			t.Fatal(err)
