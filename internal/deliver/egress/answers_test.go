@@ -9,8 +9,8 @@ import (
 	"github.com/malote-dev/malote/internal/store"
 )
 
-// TestAnswers is what is made of an answer, byte by byte (E4 to E10, E13,
-// E15, E19, E20).
+// TestAnswers is what is made of an answer, byte by byte: lengths, chunks,
+// status lines and headers that are right, wrong, too long or cut off.
 func TestAnswers(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("x", 100<<10)

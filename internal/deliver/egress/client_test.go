@@ -150,7 +150,7 @@ func TestCheckField(t *testing.T) {
 	}
 }
 
-// TestPoolCaps is E25: idle connections are capped for each host and in all,
+// TestPoolCaps: idle connections are capped for each host and in all,
 // the last used go out first, and time ends the rest.
 func TestPoolCaps(t *testing.T) {
 	t.Parallel()
@@ -234,7 +234,7 @@ func TestConcurrentSends(t *testing.T) {
 	}
 }
 
-// TestRefused is F12.
+// TestRefused: a port that nobody listens on.
 func TestRefused(t *testing.T) {
 	t.Parallel()
 	l := listen(t)
@@ -288,7 +288,7 @@ func TestWhoseFault(t *testing.T) {
 	}
 }
 
-// TestConnectLimit: no TCP answer ends at the connect limit (F14).
+// TestConnectLimit: no TCP answer ends at the connect limit.
 func TestConnectLimit(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -341,7 +341,7 @@ func TestWholeLimit(t *testing.T) {
 	})
 }
 
-// TestHappyEyeballs is F8: a family that answers nothing costs at most 300 ms.
+// TestHappyEyeballs: a family that answers nothing costs at most 300 ms.
 func TestHappyEyeballs(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -388,7 +388,7 @@ func TestHappyEyeballs(t *testing.T) {
 }
 
 // TestNeverSentAgain counts arrivals where the server takes a request and
-// drops the connection without a word (hidden resends, RELIABILITY E12).
+// drops the connection without a word: a client that resends hides that.
 func TestNeverSentAgain(t *testing.T) {
 	t.Parallel()
 	s := newRawServer(t, func(c *rawConn) {

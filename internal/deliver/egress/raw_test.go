@@ -118,7 +118,7 @@ func post(u *url.URL, body string) *Request {
 
 const ok200 = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
-// TestReset is E11: cut before, in and after the status line.
+// TestReset: cut before, in and after the status line.
 func TestReset(t *testing.T) {
 	t.Parallel()
 	cases := []struct {
@@ -180,7 +180,7 @@ func (c *readSignal) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// TestNeverEndingBody is E4: the status counts, memory is bounded, and it is
+// TestNeverEndingBody: the status counts, memory is bounded, and it is
 // over long before the deadline.
 func TestNeverEndingBody(t *testing.T) {
 	t.Parallel()
@@ -259,7 +259,7 @@ func TestIdleLimitOfServer(t *testing.T) {
 	})
 }
 
-// TestEarlyAnswer is E27: the server answers 413 and reads no further, with
+// TestEarlyAnswer: the server answers 413 and reads no further, with
 // and without closing.
 func TestEarlyAnswer(t *testing.T) {
 	t.Parallel()
@@ -289,7 +289,7 @@ func TestEarlyAnswer(t *testing.T) {
 	}
 }
 
-// TestEarlyAnswerThenReset is the harsher E27: the answer is followed by a RST.
+// TestEarlyAnswerThenReset: the early answer is followed by a RST.
 func TestEarlyAnswerThenReset(t *testing.T) {
 	t.Parallel()
 	got := make(chan struct{})
@@ -309,7 +309,7 @@ func TestEarlyAnswerThenReset(t *testing.T) {
 	}
 }
 
-// TestSlowReader is E3: the deadline covers the write.
+// TestSlowReader: the deadline covers the write.
 func TestSlowReader(t *testing.T) {
 	t.Parallel()
 	done := make(chan struct{})
@@ -327,7 +327,7 @@ func TestSlowReader(t *testing.T) {
 	}
 }
 
-// TestKeepAliveRace is E12: the server closes idle connections at the worst
+// TestKeepAliveRace: the server closes idle connections at the worst
 // moment. No request is sent twice; what fails is an attempt.
 func TestKeepAliveRace(t *testing.T) {
 	t.Parallel()
@@ -398,7 +398,7 @@ func pipeClient(serve func(net.Conn)) *Client {
 
 var pipeURL = &url.URL{Scheme: "http", Host: publicAddr, Path: "/in"}
 
-// TestDeadlines is E1, E2 and E16 in faked time: one deadline for the whole
+// TestDeadlines, in faked time: one deadline for the whole
 // exchange, exact to the boundary.
 func TestDeadlines(t *testing.T) {
 	t.Parallel()

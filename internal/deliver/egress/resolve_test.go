@@ -16,7 +16,7 @@ import (
 	"github.com/malote-dev/malote/internal/store"
 )
 
-// TestDNS is F6 and F9: names that do not resolve are an error of their own,
+// TestDNS: names that do not resolve are an error of their own,
 // and a resolver that is down is nobody's fault but ours.
 func TestDNS(t *testing.T) {
 	t.Parallel()
@@ -75,7 +75,7 @@ func TestDNS(t *testing.T) {
 	}
 }
 
-// TestResolverDown is F9.
+// TestResolverDown: whose fault it is that a name gets no answer.
 func TestResolverDown(t *testing.T) {
 	t.Parallel()
 	dns := newNameServer(t)

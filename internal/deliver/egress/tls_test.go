@@ -51,7 +51,8 @@ func tlsClient(t testing.TB, ca *authority, addr net.Addr) *Client {
 
 var tlsURL = &url.URL{Scheme: "https", Host: "hooks.example.com", Path: "/in"}
 
-// TestCertificates is F1, F2, F3, F5: every failure names its reason.
+// TestCertificates: expired, of another name, of an unknown issuer, …; every
+// failure names its reason.
 func TestCertificates(t *testing.T) {
 	t.Parallel()
 	const name = "hooks.example.com"
@@ -159,7 +160,7 @@ func weakLeaf(t testing.TB, ca *authority, name string) tls.Certificate {
 	return ca.leafFor(t, key, &key.PublicKey, nil, name)
 }
 
-// TestHandshakeFaults is F4 and what is not TLS at all.
+// TestHandshakeFaults: a handshake that breaks, and what is not TLS at all.
 func TestHandshakeFaults(t *testing.T) {
 	t.Parallel()
 	cases := []struct {
