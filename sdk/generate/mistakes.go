@@ -12,7 +12,9 @@ import (
 // noon is the time of every delivery that is made here.
 var noon = time.Date(2026, 3, 22, 12, 0, 0, 123e6, time.UTC)
 
-// Secrets of nobody.
+// Secrets of nobody, published as examples or made up.
+//
+//nolint:gosec // they open nothing
 const (
 	hmacSecret   = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 	otherSecret  = "whsec_c2VjcmV0LW9mLXNvbWVib2R5LWVsc2Utbm90"
