@@ -23,17 +23,30 @@ type keyCmd struct {
 type keyCreateCmd struct {
 	remote
 	Project  string   `required:"" placeholder:"ID" help:"The project that it is for."`
-	Scopes   []string `default:"*" placeholder:"SCOPE" help:"What it may do, as in events:write,deliveries:read; '*': everything (default ${default})."`
+	Scopes   []string `placeholder:"SCOPE" help:"What it may do, as in events:write,deliveries:read; '*': everything (default '*'; with --consumer: endpoints and deliveries to read and write, events to read)."`
 	Name     string   `placeholder:"TEXT" help:"What it is for, to tell it from others."`
 	Consumer string   `placeholder:"UID" help:"Only for this customer of the project."`
 	Prefix   string   `placeholder:"TEXT" help:"What it begins with instead of mlt_, as in pk_."`
 	Expires  moment   `placeholder:"TIME" help:"When it ends, as in 2026-12-31T00:00:00Z."`
 }
 
+// scopes are what was asked for. A customer's own key, where nothing was,
+// does what a customer does: look after endpoints, look at what was sent and
+// send it again; not send events, which is for the one whose product it is.
+func (k *keyCreateCmd) scopes() []string {
+	switch {
+	case len(k.Scopes) > 0:
+		return k.Scopes
+	case k.Consumer != "":
+		return []string{"endpoints:read", "endpoints:write", "deliveries:read", "deliveries:write", "events:read"}
+	}
+	return []string{"*"}
+}
+
 // Run makes a project's key and shows it, the only time.
 func (k *keyCreateCmd) Run(c *console) error {
 	return ask(&k.remote, c, func(ctx context.Context, api *client.Client) (*client.Key, error) {
-		return api.CreateKey(ctx, k.Project, client.NewKey{Name: k.Name, Scopes: k.Scopes, Consumer: k.Consumer, Prefix: k.Prefix, ExpiresAt: k.Expires.Time})
+		return api.CreateKey(ctx, k.Project, client.NewKey{Name: k.Name, Scopes: k.scopes(), Consumer: k.Consumer, Prefix: k.Prefix, ExpiresAt: k.Expires.Time})
 	}, func(made *client.Key) {
 		c.facts("key", made.Key, "id", made.ID, "project", made.ProjectID, "name", made.Name, "consumer", made.Consumer,
 			"scopes", strings.Join(made.Scopes, ", "), "expires", stampOf(made.ExpiresAt))

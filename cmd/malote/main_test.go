@@ -28,6 +28,20 @@ func malote(args ...string) (code int, stdout, stderr string) {
 	return code, out.String(), errOut.String()
 }
 
+// TestKeysOfCustomersSendNothing: what a key may do where nothing was asked for.
+func TestKeysOfCustomersSendNothing(t *testing.T) {
+	t.Parallel()
+	for want, k := range map[string]keyCreateCmd{
+		"*":            {},
+		"events:write": {Consumer: "acme", Scopes: []string{"events:write"}},
+		"endpoints:read,endpoints:write,deliveries:read,deliveries:write,events:read": {Consumer: "acme"},
+	} {
+		if got := strings.Join(k.scopes(), ","); got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
+	}
+}
+
 func model(t *testing.T) *kong.Node {
 	t.Helper()
 	k, err := newParser(&commands{}, &console{})

@@ -273,6 +273,22 @@ func TestAttemptsSayWhatWasSent(t *testing.T) {
 	}
 }
 
+// A customer's own key means its own customer.
+func TestKeysOfOneConsumerNeedNotNameIt(t *testing.T) {
+	t.Parallel()
+	st := setup(t)
+	project, key := st.project("standard", store.Development)
+	own := st.do(st.root, "POST", "/v1/projects/"+project+"/keys", `{"consumer":"acme","scopes":["*"]}`).want(201).text("key")
+	st.endpoint(key, "acme")
+	event := st.do(own, "POST", "/v1/events", `{"type":"a","data":1}`).want(202).text("id")
+	if got := st.do(key, "GET", "/v1/events/"+event, "").want(200).text("consumer"); got != "acme" {
+		t.Error(got)
+	}
+	st.do(own, "POST", "/v1/events", `{"type":"a","consumer":"other","data":1}`).want(403)
+	st.do(own, "POST", "/v1/events", `{"type":"a","consumer":"*","data":1}`).want(403)
+	st.do(key, "POST", "/v1/events", `{"type":"a","data":1}`).want(422)
+}
+
 // What a receiver logged, as standard's webhook-id, is found by it.
 func TestIDsOfTheWireAreFound(t *testing.T) {
 	t.Parallel()

@@ -101,7 +101,10 @@ func (s *server) postEvent(c *call, body []byte) (eventAccepted, error) {
 func (s *server) own(c *call, r *ingest.Request, recheck func(context.Context) error) error {
 	r.Project, r.KeysOf, r.Recheck = c.key.ProjectID, c.key.Consumer, recheck
 	r.Broadcast = c.key.Consumer == "" && hasScope(c.key, eventsBroadcast)
-	if c.key.Consumer != "" && r.Consumer != c.key.Consumer && r.Consumer != "" {
+	if r.Consumer == "" {
+		r.Consumer = c.key.Consumer
+	}
+	if !mayAct(c.key, r.Consumer) {
 		return otherConsumer()
 	}
 	return nil

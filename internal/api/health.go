@@ -24,7 +24,7 @@ func (s *server) readyz(c *call) (healthAnswer, error) {
 	}
 	if err != nil {
 		return healthAnswer{}, kindUnavailable.problem("not ready: "+err.Error()).
-			with("Retry-After", "1").fixed("Nothing was kept: send it again later; what was acknowledged is safe.")
+			with("Retry-After", "1").fixed("Send events later, with the same Idempotency-Key; what was acknowledged is kept.")
 	}
 	return healthAnswer{Status: "ready", Version: s.version}, nil
 }
