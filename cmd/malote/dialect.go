@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -109,11 +110,18 @@ func (k *dialectCheckCmd) Run(c *console) error {
 		}
 		own = append(own, d)
 	}
+	fix := "compare it with `malote dialect show standard --json`, which is right; docs/dialects.md tells every field"
 	if _, err := webhook.NewCatalog(own...); err != nil {
+		if len(errs) == 0 {
+			fix = `change "name" in the file, or raise "revision"`
+		}
 		errs = append(errs, err)
 	}
 	if err := errors.Join(errs...); err != nil {
-		return &failure{what: err.Error(), fix: "`malote dialect show standard --json` prints a dialect file that is right", code: exitUsage, err: err}
+		if errors.Is(err, fs.ErrNotExist) {
+			fix = "name a file that is there; `malote dialect show tarefa --json > mine.json` makes one to begin with"
+		}
+		return &failure{what: err.Error(), fix: fix, code: exitUsage, err: err}
 	}
 	for _, d := range own {
 		fmt.Fprintf(c.out, "%s is right\n", d.Ref())

@@ -28,6 +28,31 @@ func malote(args ...string) (code int, stdout, stderr string) {
 	return code, out.String(), errOut.String()
 }
 
+// TestDialectCheckSaysWhatToDo goes the way of docs/dialects.md.
+func TestDialectCheckSaysWhatToDo(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "mine.json")
+	shown := mustOutput(t, "dialect", "show", "tarefa", "--json")
+	for _, c := range []struct {
+		text, want string // "": no file
+		code       int
+	}{
+		{"", "fix: name a file that is there", exitUsage},
+		{shown, `fix: change "name" in the file`, exitUsage},
+		{"{", "fix: compare it with", exitUsage},
+		{strings.Replace(shown, `"name": "tarefa"`, `"name": "mine"`, 1), "mine/1 is right", exitOK},
+	} {
+		if c.text != "" {
+			if err := os.WriteFile(file, []byte(c.text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if code, out, errOut := malote("dialect", "check", file); code != c.code || !strings.Contains(out+errOut, c.want) {
+			t.Errorf("%d %s%s, want %d %s", code, out, errOut, c.code, c.want)
+		}
+	}
+}
+
 // TestKeysOfCustomersSendNothing: what a key may do where nothing was asked for.
 func TestKeysOfCustomersSendNothing(t *testing.T) {
 	t.Parallel()
