@@ -63,7 +63,7 @@ func (db *DB) keptAnswer(ctx context.Context, conn *conn, c Claim, now time.Time
 }
 
 func answerPlace(project key, consumer, name string) string {
-	return "answers/" + strconv.FormatInt(int64(project), 10) + "/" + strconv.Quote(consumer) + "/" + name
+	return "answers/" + strconv.FormatInt(project, 10) + "/" + strconv.Quote(consumer) + "/" + name
 }
 
 // created runs create, which fills own, in a transaction, and then sets one to
