@@ -10,5 +10,10 @@
 // Senders use [Dialect.Sign], or [Dialect.AppendBody] and a [Signer] where
 // every microsecond counts. [Standard] is the dialect of Standard Webhooks;
 // [Builtin] lists all that come with the package, [ParseDialect] and
-// [LoadCatalog] read others.
+// [LoadCatalog] read others. A dialect is found by its name in a catalog:
+//
+//	catalog, err := webhook.NewCatalog()   // the built-in ones, and your own
+//	tarefa, ok := catalog.Lookup("tarefa")
+//	header, body, err := tarefa.Sign(&webhook.Message{ID: webhook.NewID(), …}, webhook.Try{}, secret)
+//	hook := &webhook.Receiver{Dialect: tarefa, Secrets: []string{secret}, Handle: …}
 package webhook

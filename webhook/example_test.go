@@ -79,6 +79,69 @@ func Example() {
 	// 200 OK
 }
 
+// Sending and receiving in the contract of a company: tarefa's, which is found
+// by its name.
+func ExampleCatalog_Lookup() {
+	catalog, err := webhook.NewCatalog()
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	tarefa, ok := catalog.Lookup("tarefa")
+	if !ok {
+		fmt.Println("no such dialect")
+		return
+	}
+	const secret = "whsec_abc123def456"
+	srv := httptest.NewServer(&webhook.Receiver{
+		Dialect: tarefa,
+		Secrets: []string{secret},
+		Handle: func(_ context.Context, e *webhook.Event) error {
+			fmt.Println(e.Type, e.Consumer, string(e.Data))
+			return nil
+		},
+	})
+	defer srv.Close()
+
+	header, body, err := tarefa.Sign(&webhook.Message{
+		ID: webhook.NewID(), Endpoint: webhook.NewID(), Delivery: webhook.NewID(),
+		Type: "task.created", Time: time.Now(), Consumer: "42", Data: []byte(`{"title": "Comprar papel"}`),
+	}, webhook.Try{}, secret)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	req, _ := http.NewRequest(http.MethodPost, srv.URL, bytes.NewReader(body))
+	req.Header = header
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	resp.Body.Close()
+	http.DefaultClient.CloseIdleConnections()
+	fmt.Println(resp.Status, strings.HasPrefix(header.Get("X-Webhook-Signature"), "sha256="))
+	// Output:
+	// task.created 42 {"title": "Comprar papel"}
+	// 200 OK true
+}
+
+// Every dialect that comes with the package.
+func ExampleBuiltin() {
+	for _, d := range webhook.Builtin() {
+		fmt.Println(d.Ref())
+	}
+	// Output:
+	// connectvets/1
+	// gabinete360/1
+	// github/1
+	// habilitar/1
+	// placaflow/1
+	// standard/1
+	// stripe/1
+	// tarefa/1
+}
+
 // Verification says what is wrong.
 func ExampleDialect_Verify() {
 	var tarefa *webhook.Dialect

@@ -1,8 +1,10 @@
 package webhook
 
 import (
+	"crypto/rand"
 	"encoding/hex"
 	"errors"
+	"time"
 )
 
 // ID is a UUID (RFC 9562, version 7 where Malote made it). Every event,
@@ -11,6 +13,20 @@ type ID [16]byte
 
 // ErrID says that a text is not a UUID.
 var ErrID = errors.New("not a UUID")
+
+// NewID makes a UUIDv7: the time in milliseconds, then 74 random bits. Give
+// it to [Message.ID], and keep it with the event: a retry has the same id.
+func NewID() ID {
+	var id ID
+	_, _ = rand.Read(id[6:]) // never fails: crypto/rand ends the program instead
+	ms := time.Now().UnixMilli()
+	for i := range 6 {
+		id[i] = byte(ms >> (40 - 8*i))
+	}
+	id[6] = id[6]&0x0f | 0x70
+	id[8] = id[8]&0x3f | 0x80
+	return id
+}
 
 // IsZero reports whether the id was never set.
 func (id ID) IsZero() bool { return id == ID{} }
