@@ -16,9 +16,9 @@ func TestMain(m *testing.M) {
 		child()
 		return
 	}
-	// A quarter of rapid's usual runs: each step is a real commit. The flag
+	// Fewer than rapid's usual hundred runs: each step is a real commit. The flag
 	// on the command line still decides.
-	_ = flag.Set("rapid.checks", "25")
+	_ = flag.Set("rapid.checks", machineRuns)
 	goleak.VerifyTestMain(m)
 }
 

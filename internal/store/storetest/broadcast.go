@@ -41,7 +41,7 @@ var broadcastCases = map[string]func(*shelf){
 		}
 	},
 	"GoesOnInTheBackground": func(s *shelf) {
-		const n = 2300
+		const n = 1300
 		s.manyEndpoints(n)
 		s.owner.take()
 		out := s.broadcast("x")
@@ -52,7 +52,7 @@ var broadcastCases = map[string]func(*shelf){
 		s.checkBroadcast(out.EventID, n)
 	},
 	"GoesOnAfterARestart": func(s *shelf) {
-		const n = 2300
+		const n = 1300
 		s.manyEndpoints(n)
 		out := s.broadcast("x")
 		s.reopen()

@@ -13,9 +13,9 @@ import (
 
 var listCases = map[string]func(*shelf){
 	"EveryFilterEveryPage": func(s *shelf) {
-		all, events := s.mixed(250)
+		all, events := s.mixed(160)
 		r := rand.New(rand.NewPCG(1, 2))
-		for range 150 {
+		for range 100 {
 			f := randomFilter(r, all)
 			var want []store.ID
 			for _, d := range all {
