@@ -62,6 +62,26 @@ func TestReceiversOfTheGuide(t *testing.T) {
 	}
 }
 
+// TestGoOfThePortugueseGuide builds its program.
+func TestGoOfThePortugueseGuide(t *testing.T) {
+	t.Parallel()
+	doc, err := os.ReadFile("../docs/pt-BR/guia-rapido.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	code := regexp.MustCompile("(?s)```go\n(.*?)```").FindSubmatch(doc)
+	if code == nil {
+		t.Fatal("it is not in the guide")
+	}
+	file := filepath.Join(t.TempDir(), "main.go")
+	if err := os.WriteFile(file, code[1], 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if msg, err := exec.CommandContext(t.Context(), "go", "build", "-o", filepath.Join(t.TempDir(), "receiver"), file).CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, msg)
+	}
+}
+
 // guideSecret is base64 behind whsec_ for standard, and a text for tarefa.
 const guideSecret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
