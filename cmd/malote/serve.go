@@ -33,6 +33,7 @@ type serveCmd struct {
 
 	Retention      span `env:"MALOTE_RETENTION" default:"30d" placeholder:"TIME" help:"Delete events, deliveries and attempts that are older (default ${default}); never what is pending."`
 	Hold           span `env:"MALOTE_HOLD" default:"30d" placeholder:"TIME" help:"Paused and disabled endpoints keep their deliveries this long, then they end as expired (default ${default})."`
+	HoldBytes      size `env:"MALOTE_HOLD_BYTES" default:"1GiB" placeholder:"SIZE" help:"Paused and disabled endpoints of a project keep this much data in all; past it the oldest ends as expired (default ${default})."`
 	Idempotency    span `env:"MALOTE_IDEMPOTENCY" default:"48h" placeholder:"TIME" help:"Remember idempotency keys at least this long (default ${default})."`
 	MinFree        size `env:"MALOTE_MIN_FREE" default:"64MiB" placeholder:"SIZE" help:"Refuse events when the disk has less space left; deliveries go on (default ${default})."`
 	MaxData        size `env:"MALOTE_MAX_DATA" default:"256KiB" placeholder:"SIZE" help:"Largest data of one event (default ${default})."`
@@ -115,7 +116,7 @@ func (s *serveCmd) options() (app.Options, error) {
 	o := app.Options{
 		Data: s.Data, Listen: s.Listen, MasterKeys: keys, Dialects: s.Dialects,
 		EgressAllow: allow, EgressHTTPSOnly: s.EgressHTTPSOnly, EgressNAT64: s.EgressNAT64,
-		Retention: time.Duration(s.Retention), Hold: time.Duration(s.Hold), Idempotency: time.Duration(s.Idempotency),
+		Retention: time.Duration(s.Retention), Hold: time.Duration(s.Hold), HoldBytes: int64(s.HoldBytes), Idempotency: time.Duration(s.Idempotency),
 		MinFree: int64(s.MinFree), MaxData: int(s.MaxData), MaxConnections: s.MaxConnections,
 		TLSCert: s.TLSCert, TLSKey: s.TLSKey,
 		PerEndpoint: s.PerEndpoint, PerHost: s.PerHost, InFlight: s.InFlight,

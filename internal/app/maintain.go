@@ -28,7 +28,17 @@ type chore struct {
 func chores(db *store.DB, o Options) []chore {
 	return []chore{
 		{"deleting old history", o.Retention, db.Prune},
+		{"counting what paused and disabled endpoints hold", 0, func(ctx context.Context, _ time.Time, _ int) (int, error) {
+			return 0, db.CountHeld(ctx)
+		}},
+		// Announced first: what expires was announced before.
+		{"announcing that held deliveries will expire", o.Hold, func(ctx context.Context, _ time.Time, limit int) (int, error) {
+			return db.WarnHeld(ctx, o.Hold, o.HoldBytes, limit)
+		}},
 		{"expiring deliveries that paused and disabled endpoints hold", o.Hold, db.ExpireHeld},
+		{"expiring deliveries that are too much to hold", 0, func(ctx context.Context, _ time.Time, limit int) (int, error) {
+			return db.LimitHeld(ctx, o.HoldBytes, limit)
+		}},
 	}
 }
 

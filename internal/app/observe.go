@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -22,7 +23,8 @@ func observe(r prometheus.Registerer, db *store.DB, version string) {
 		counter("malote_store_commits_total", "Durable commits; many writes share one.", func() uint64 { return db.Counters().Commits }),
 		counter("malote_store_accepted_total", "Events kept.", func() uint64 { return db.Counters().Accepted }),
 		counter("malote_store_finished_total", "Attempts kept.", func() uint64 { return db.Counters().Finished }),
-		&storeCollector{db: db,
+		&storeCollector{db: db, ended: prometheus.NewDesc("malote_store_deliveries_ended_total",
+			"Deliveries that were ended without an attempt, by the reason.", []string{"reason"}, nil),
 			pending: desc("malote_queue_pending", "Deliveries that wait for their next attempt."),
 			oldest:  desc("malote_queue_oldest_due_seconds", "Age of the oldest delivery that is due; 0 where none is."),
 			size:    desc("malote_store_bytes", "Size of the database on disk."),
@@ -41,16 +43,20 @@ func desc(name, help string) *prometheus.Desc { return prometheus.NewDesc(name, 
 type storeCollector struct {
 	db                             *store.DB
 	pending, oldest, size, healthy *prometheus.Desc
+	ended                          *prometheus.Desc
 }
 
 func (c *storeCollector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{c.pending, c.oldest, c.size, c.healthy} {
+	for _, d := range []*prometheus.Desc{c.pending, c.oldest, c.size, c.healthy, c.ended} {
 		ch <- d
 	}
 }
 
 func (c *storeCollector) Collect(ch chan<- prometheus.Metric) {
 	h := c.db.Health(context.Background())
+	for reason, n := range c.db.Counters().Ended {
+		ch <- prometheus.MustNewConstMetric(c.ended, prometheus.CounterValue, float64(n), strings.ReplaceAll(reason, " ", "_"))
+	}
 	age, healthy := 0.0, 0.0
 	if !h.OldestDue.IsZero() {
 		age = max(0, time.Since(h.OldestDue).Seconds())

@@ -15,6 +15,7 @@ const (
 	DefaultListen         = "127.0.0.1:8400"
 	DefaultRetention      = 30 * 24 * time.Hour
 	DefaultHold           = 30 * 24 * time.Hour
+	DefaultHoldBytes      = 1 << 30
 	DefaultIdempotency    = 48 * time.Hour
 	DefaultMinFree        = 64 << 20
 	DefaultMaxData        = 256 << 10
@@ -41,6 +42,7 @@ type Options struct {
 
 	Retention      time.Duration // history older than this is deleted
 	Hold           time.Duration // paused and disabled endpoints keep deliveries this long
+	HoldBytes      int64         // and so many bytes of each project
 	Idempotency    time.Duration // idempotency keys are remembered at least this long
 	MinFree        int64         // bytes left to the disk; below it events are refused
 	MaxData        int           // bytes of one event's data
@@ -62,6 +64,7 @@ func (o Options) withDefaults() Options {
 	defaultTo(&o.Listen, DefaultListen)
 	defaultTo(&o.Retention, DefaultRetention)
 	defaultTo(&o.Hold, DefaultHold)
+	defaultTo(&o.HoldBytes, DefaultHoldBytes)
 	defaultTo(&o.Idempotency, DefaultIdempotency)
 	defaultTo(&o.MinFree, DefaultMinFree)
 	defaultTo(&o.MaxData, DefaultMaxData)
@@ -179,6 +182,7 @@ func checkNumbers(o *Options) *Problem {
 		value, low, high int64
 	}{
 		{"max-data", int64(o.MaxData), 1 << 10, 16 << 20},
+		{"hold-bytes", o.HoldBytes, 1 << 20, 1 << 40},
 		{"min-free", o.MinFree, 1 << 20, 1 << 40},
 		{"max-connections", int64(o.MaxConnections), 1, 1_000_000},
 		{"per-endpoint", int64(o.PerEndpoint), 1, 10_000},

@@ -33,6 +33,7 @@ type effects struct {
 	indexed  key
 	accepted int
 	finished int
+	ended    [len(endings)]int // by the index in endings
 	chores   chores
 }
 
@@ -157,6 +158,9 @@ func (b *batch) settle(in *inbox) {
 	}
 	w.accepted.Add(uint64(b.accepted))
 	w.finished.Add(uint64(b.finished))
+	for i, n := range b.ended {
+		w.endedBy[i].Add(uint64(n))
+	}
 	b.db.pending.Add(b.pending)
 	b.db.sends.add(b.sends, b.us)
 	b.db.tallies.settle(b)

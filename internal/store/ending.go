@@ -216,6 +216,7 @@ func (b *batch) reopen(k, endpoint key, d *Delivery) error {
 		return err
 	}
 	b.pending++
+	b.back(endpoint, k, event)
 	b.works = append(b.works, &Work{
 		ID: d.ID, EndpointID: d.EndpointID, Event: e, Attempts: d.Attempts, Interrupted: interrupted,
 		LastAt: lastAt, DueAt: b.now, CreatedAt: d.CreatedAt,
@@ -279,7 +280,12 @@ func (db *DB) ExpireHeld(ctx context.Context, olderThan time.Time, limit int) (i
 
 func (b *batch) expire(q *queued) error {
 	b.after = append(b.after, b.deliveryChanged(q.endpoint, b.db.keys.id(q.k), new(int)))
-	if err := b.endQueued(q, Failed, reasonExpired); err != nil {
+	return b.failQueued(q, reasonExpired)
+}
+
+// failQueued ends a pending delivery as failed, without an attempt.
+func (b *batch) failQueued(q *queued, reason string) error {
+	if err := b.endQueued(q, Failed, reason); err != nil {
 		return err
 	}
 	e, err := b.loadEndpoint(q.endpoint)
@@ -287,11 +293,11 @@ func (b *batch) expire(q *queued) error {
 		return err
 	}
 	var eventType string
-	if _, err := b.row("SELECT type FROM events WHERE k=?", []any{q.event}, &eventType); err != nil {
+	if _, err := b.row("SELECT type FROM events WHERE k=?", []any{q.event}, &eventType); err != nil && faultOf(err) != faultCorrupt {
 		return err
 	}
 	return b.announceFailed(e, &Outcome{
 		Work:   &Work{ID: b.db.keys.id(q.k), Event: &Event{ID: b.db.keys.id(q.event), Type: eventType}, Attempts: q.attempts},
-		Reason: reasonExpired,
+		Reason: reason,
 	})
 }

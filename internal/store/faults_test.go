@@ -246,6 +246,7 @@ func TestSwappedSecretsDoNotOpen(t *testing.T) {
 func TestDamagedRowsHoldNobodyUp(t *testing.T) {
 	t.Parallel()
 	s := newShelf(t)
+	ops := s.endpoint(SystemConsumer)
 	var works []*Work
 	for range 6 {
 		works = append(works, s.send())
@@ -270,8 +271,15 @@ func TestDamagedRowsHoldNobodyUp(t *testing.T) {
 			t.Errorf("%d: %+v %v", i, d, err)
 		}
 	}
-	if n := s.db.Health(t.Context()).Pending; n != 3 {
+	if n := s.db.Health(t.Context()).Pending; n != 3+3 { // and what is announced
 		t.Errorf("%d pending", n)
+	}
+	told, err := s.db.LoadDue(t.Context(), ops.ID, Place{}, 10, 1<<20)
+	if err != nil || len(told) != 3 || told[0].Event.Type != EventDeliveryFailed || !strings.Contains(string(told[0].Event.Data), reasonCorrupt) {
+		t.Errorf("%d announced: %v", len(told), err)
+	}
+	if n := s.db.Counters().Ended[reasonCorrupt]; n != 3 {
+		t.Errorf("%d counted", n)
 	}
 	if e, err := s.db.Event(t.Context(), s.p.ID, works[0].Event.ID); err == nil {
 		t.Errorf("altered bytes were shown: %q", e.Data)

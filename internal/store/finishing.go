@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"errors"
+	"slices"
 )
 
 // Numbers of states in rows.
@@ -77,6 +78,9 @@ func (b *batch) finish(o *Outcome) error {
 		return b.finishLate(k, o, "")
 	}
 	b.pending--
+	if event, ok := b.db.keys.key(o.Work.Event.ID); ok {
+		b.unheld(endpoint, k, event)
+	}
 	if err := b.insertFinal(k, endpoint, o); err != nil {
 		return err
 	}
@@ -236,6 +240,9 @@ const (
 	reasonCorrupt   = "corrupt"
 )
 
+// endings are those reasons.
+var endings = [...]string{reasonCancelled, reasonDeleted, reasonSkipped, reasonExpired, reasonCorrupt}
+
 // cancelQueued ends a pending delivery without an attempt.
 func (b *batch) cancelQueued(q *queued, reason string) error {
 	return b.endQueued(q, Cancelled, reason)
@@ -247,6 +254,10 @@ func (b *batch) endQueued(q *queued, s State, reason string) error {
 		return err
 	}
 	b.pending--
+	b.unheld(q.endpoint, q.k, q.event)
+	if i := slices.Index(endings[:], reason); i >= 0 {
+		b.ended[i]++
+	}
 	err = b.exec("INSERT INTO deliveries VALUES (?,?,?,?,?,?,?,?,NULL)",
 		q.k, q.event, q.endpoint, stateNumbers[s], reason, q.attempts, b.us, q.status)
 	if err != nil {
@@ -257,7 +268,11 @@ func (b *batch) endQueued(q *queued, s State, reason string) error {
 
 // counters are what [DB.Counters] gives.
 func (db *DB) counters() Counters {
-	return Counters{Commits: db.w.commits.Load(), Accepted: db.w.accepted.Load(), Finished: db.w.finished.Load()}
+	ended := make(map[string]uint64, len(endings))
+	for i, reason := range endings {
+		ended[reason] = db.w.endedBy[i].Load()
+	}
+	return Counters{Commits: db.w.commits.Load(), Accepted: db.w.accepted.Load(), Finished: db.w.finished.Load(), Ended: ended}
 }
 
 // Counters says what the store wrote since it was opened.

@@ -229,7 +229,7 @@ func (db *DB) quarantine(bad []badRow) {
 			if q == nil {
 				continue
 			}
-			if err := b.endQueued(q, Failed, reasonCorrupt); err != nil {
+			if err := b.failQueued(q, reasonCorrupt); err != nil {
 				return err
 			}
 		}

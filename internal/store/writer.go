@@ -25,9 +25,10 @@ const (
 
 // Counters are what the writer did since the store was opened.
 type Counters struct {
-	Commits  uint64 // durable commits, one fsync each
-	Accepted uint64 // events
-	Finished uint64 // outcomes
+	Commits  uint64            // durable commits, one fsync each
+	Accepted uint64            // events
+	Finished uint64            // outcomes
+	Ended    map[string]uint64 // deliveries that the store itself ended, by the reason
 }
 
 type acceptOp struct {
@@ -88,10 +89,12 @@ type writer struct {
 	batch    batch
 
 	prune pruneRound
+	held  heldBook
 
 	log *checkpointer
 
 	commits, accepted, finished atomic.Uint64
+	endedBy                     [len(endings)]atomic.Uint64 // by the index in endings
 }
 
 // sleepMode says what may wake the writer.

@@ -23,7 +23,7 @@ func Run(t *testing.T, open Opener) {
 	t.Helper()
 	for group, cases := range map[string]map[string]func(*shelf){
 		"Accept": acceptCases, "Idempotency": idempotencyCases, "Broadcast": broadcastCases,
-		"Queue": queueCases, "Finish": finishCases, "Effects": effectCases, "Ending": endingCases,
+		"Queue": queueCases, "Finish": finishCases, "Effects": effectCases, "Ending": endingCases, "Held": heldCases,
 		"Config": configCases, "Dialects": dialectCases, "Keys": keyCases, "Once": onceCases, "Lists": listCases, "Retention": retentionCases,
 		"Restart": restartCases, "Concurrency": concurrencyCases, "Secrets": secretCases, "Documented": documentedCases,
 	} {
