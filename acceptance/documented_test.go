@@ -110,7 +110,7 @@ func TestDocumentedAPIs(t *testing.T) {
 // awaitLast waits until the list shows the last delivery.
 func (c *company) awaitLast(id string) {
 	c.Helper()
-	for deadline := time.Now().Add(10 * time.Second); ; <-time.After(20 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); ; <-time.After(20 * time.Millisecond) {
 		var list struct {
 			Webhooks []struct {
 				ID, LastDeliveryAt string
@@ -177,7 +177,7 @@ func (c *company) tarefa(r *receiver, path string) {
 		Logs       []logged
 		Pagination struct{ Total, Limit, Offset int }
 	}
-	for deadline := time.Now().Add(10 * time.Second); len(logs.Logs) < 2 && time.Now().Before(deadline); <-time.After(20 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); len(logs.Logs) < 2 && time.Now().Before(deadline); <-time.After(20 * time.Millisecond) {
 		c.curl(&logs, "/api/webhooks/"+w.ID+"/logs?limit=50", c.auth()...)
 	}
 	if len(logs.Logs) != 2 || logs.Pagination.Total != 2 || logs.Logs[0] != (logged{"task.completed", 200, true}) || logs.Logs[1] != (logged{"test", 200, true}) {

@@ -26,7 +26,7 @@ func TestFailedWriteEndsTheProcess(t *testing.T) {
 	select {
 	case err := <-fatal:
 		t.Log(err)
-	case <-time.After(10 * time.Second):
+	case <-time.After(30 * time.Second):
 		t.Fatal("the process goes on")
 	}
 	done := make(chan error, 1)
