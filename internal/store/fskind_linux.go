@@ -23,5 +23,5 @@ func unfitFileSystem(dir string) string {
 	if unix.Statfs(dir, &st) != nil {
 		return ""
 	}
-	return unfit[int64(uint32(st.Type))] //nolint:unconvert // the type differs between architectures; magic numbers have 32 bits
+	return unfit[int64(uint32(st.Type))] // the type differs between architectures; magic numbers have 32 bits
 }

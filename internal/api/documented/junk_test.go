@@ -1,6 +1,7 @@
 package documented_test
 
 import (
+	"net/http"
 	"strings"
 	"testing"
 
@@ -28,7 +29,7 @@ func TestJunk(t *testing.T) {
 		id := st.webhook(dialect, key)
 		for _, rt := range documented.Routes(dialect) {
 			path := strings.NewReplacer("{id}", id, "{userId}", "%00", "{secret}", "wh_%ff").Replace(rt.Pattern)
-			if rt.Method == "DELETE" || strings.HasSuffix(path, "/test") {
+			if rt.Method == http.MethodDelete || strings.HasSuffix(path, "/test") {
 				continue
 			}
 			for _, body := range bodies {
