@@ -207,7 +207,8 @@ export interface Delivery {
 export interface Attempt {
   number: number;
   at: string;
-  request: { line: string; headers: { name: string; value: string }[]; body: string | null; body_encoding: string };
+  /** sent is false where nothing of it reached the receiver. */
+  request: { sent: boolean; line: string; headers: { name: string; value: string }[]; body: string | null; body_encoding: string };
   response: null | { status: number; line: string; headers: { name: string; value: string }[]; body: string; body_encoding: string; truncated: boolean };
   error: null | { class: string; detail: string };
   timings: Record<string, number | boolean | null>;
