@@ -78,7 +78,8 @@ func (b *batch) finish(o *Outcome) error {
 		return b.finishLate(k, o, "")
 	}
 	b.pending--
-	if event, ok := b.db.keys.key(o.Work.Event.ID); ok {
+	if b.w.held.of[endpoint] != nil { // paused while the attempt was in flight
+		event, _ := b.db.keys.key(o.Work.Event.ID)
 		b.unheld(endpoint, k, event)
 	}
 	if err := b.insertFinal(k, endpoint, o); err != nil {

@@ -182,7 +182,7 @@ func (b *batch) expireOldest(project key, held []heldEndpoint, bytes int64, limi
 		}
 		q := heads[i][0]
 		var size int64
-		if _, err := b.row("SELECT length(data) FROM events WHERE k=?", []any{q.event}, &size); err != nil {
+		if _, err := b.row("SELECT length(data) FROM events WHERE k=?", []any{q.event}, &size); err != nil && faultOf(err) != faultCorrupt {
 			return n, err
 		}
 		if err := b.expire(q); err != nil {
