@@ -11,6 +11,7 @@ package deliver
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"sync"
 	"time"
@@ -210,7 +211,11 @@ func (e *Engine) stop(endSending, endReading context.CancelFunc) error {
 	e.mu.Lock()
 	e.stopping = true
 	e.timer.Stop()
+	waiting := e.inFlight
 	e.mu.Unlock()
+	if waiting > 0 {
+		e.log.Info(fmt.Sprintf("stopping: waiting for %d attempts", waiting), "attempts", waiting, "at_most", e.limits.Grace)
+	}
 	endReading()
 	if !e.drain(e.limits.Grace, func() bool { return e.inFlight == 0 }) {
 		endSending()

@@ -251,6 +251,8 @@ func TestBreaker(t *testing.T) {
 		if r.mostAt("a") != 16 {
 			t.Errorf("never back to full concurrency: %d", r.mostAt("a"))
 		}
+		r.said(ep, "breaker opened", 1)
+		r.said(ep, "breaker closed", 1)
 		r.quiet()
 	})
 }
@@ -419,6 +421,7 @@ func TestGoneDisables(t *testing.T) {
 		if now := r.reread(ep); now.State != store.Disabled || now.StateReason == "" {
 			t.Errorf("%+v", now)
 		}
+		r.said(ep, "endpoint disabled", 1)
 		if s := r.states(ep); s[store.Failed] != 1 || s[store.Pending] != 4 {
 			t.Errorf("%v", s)
 		}
@@ -478,6 +481,9 @@ func TestStopWithinGrace(t *testing.T) {
 		r.halt()
 		if d := time.Since(start); d < 4*time.Second || d > 5*time.Second {
 			t.Errorf("stopped after %s", d)
+		}
+		if !strings.Contains(r.log.String(), "waiting for 16 attempts") {
+			t.Errorf("the log does not say what a stop waits for:\n%s", r.log)
 		}
 		if n := len(r.got(ep)); n != 16 {
 			t.Errorf("%d arrivals", n)

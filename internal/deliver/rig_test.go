@@ -77,8 +77,9 @@ func newRig(t testing.TB, options ...func(*rig)) *rig {
 // start opens the store and runs an engine on it.
 func (r *rig) start() {
 	r.t.Helper()
+	log := slog.New(slog.NewTextHandler(&lockedWriter{w: r.log}, nil))
 	var err error
-	r.db, err = store.Open(context.Background(), store.Options{Dir: r.dir, Keyring: r.ring, Logger: slog.New(slog.DiscardHandler)})
+	r.db, err = store.Open(context.Background(), store.Options{Dir: r.dir, Keyring: r.ring, Logger: log})
 	must(r.t, err)
 	r.own = &mortal{DB: r.db}
 	if r.crashed {
@@ -87,7 +88,7 @@ func (r *rig) start() {
 	r.metrics = prometheus.NewRegistry()
 	r.e = New(Options{
 		Store: r.own, Sender: r.sender, Dialects: r.catalog.Lookup, Limits: r.limits,
-		Logger: slog.New(slog.NewTextHandler(&lockedWriter{w: r.log}, nil)), Metrics: r.metrics,
+		Logger: log, Metrics: r.metrics,
 	})
 	r.e.pace = r.sweep
 	r.db.SetOwner(r.e)
@@ -98,6 +99,20 @@ func (r *rig) run() {
 	ctx, stop := context.WithCancel(context.Background())
 	r.stop, r.ended = stop, make(chan error, 1)
 	go func() { r.ended <- r.e.Run(ctx) }()
+}
+
+// said holds the log to so many lines about an endpoint with these words.
+func (r *rig) said(ep *store.Endpoint, words string, times int) {
+	r.t.Helper()
+	n := 0
+	for line := range strings.Lines(r.log.String()) {
+		if strings.Contains(line, words) && strings.Contains(line, "endpoint="+store.EndpointName.Format(ep.ID)) {
+			n++
+		}
+	}
+	if n != times {
+		r.t.Errorf("%q is said %d times of the endpoint, want %d:\n%s", words, n, times, r.log)
+	}
 }
 
 // halt stops the engine as a planned stop does, and closes the store.

@@ -69,7 +69,9 @@ func (e *Engine) release(it *item, a *attempt, v *verdict, now time.Time, rnd fl
 	if a.ours || a.cancelled || !same {
 		health = healthUnknown // of our side, or of a receiver that is no longer the endpoint's
 	}
+	was := l.gate.breaker.open()
 	l.gate.done(health, it.probe, written, now, rnd)
+	e.tellBreaker(l, was, v)
 	if same {
 		l.gate.holdUntil(v.HoldUntil)
 	}
@@ -81,6 +83,25 @@ func (e *Engine) release(it *item, a *attempt, v *verdict, now time.Time, rnd fl
 	e.callUp(h, now)
 	e.tidy(h)
 	e.callOne(&e.crowd, 2, now)
+}
+
+// tellBreaker says once in the log that an endpoint's breaker opened or closed;
+// that it opens again after a probe is no change.
+func (e *Engine) tellBreaker(l *lane, was bool, v *verdict) {
+	b := &l.gate.breaker
+	if b.open() == was || !l.gate.breaks {
+		return
+	}
+	log := e.log.With("endpoint", store.EndpointName.Format(l.id))
+	if was {
+		e.say(func() { log.Info("breaker closed: the receiver answers again") })
+		return
+	}
+	failures, wait, class := b.failures, b.wait, v.Class
+	e.say(func() {
+		log.Warn("breaker opened: the receiver fails, deliveries wait for a probe to succeed",
+			"failures_in_a_row", failures, "last_error", string(class), "next_probe_in", wait)
+	})
 }
 
 // letLie leaves an attempt that our own stop interrupted as it is in the

@@ -47,7 +47,32 @@ func (b *batch) affect(endpoint key, o *Outcome, inTime bool) error {
 			return err
 		}
 	}
+	b.tellOperator(e, types)
 	return nil
+}
+
+// tellOperator writes a log line for each change of an endpoint's health, once
+// it is kept. It does so from a goroutine: a log may block, the writer must not.
+func (b *batch) tellOperator(e *Endpoint, types []string) {
+	if len(types) == 0 {
+		return
+	}
+	log := b.db.log.With("endpoint", EndpointName.Format(e.ID), "host", hostOf(e.URL))
+	why, failures := e.StateReason, e.FailureCount
+	b.after = append(b.after, func() {
+		go func() {
+			for _, t := range types {
+				switch t {
+				case EventEndpointDisabled:
+					log.Warn("endpoint disabled: nothing is sent to it until it is resumed", "reason", why)
+				case EventEndpointFailing:
+					log.Warn("endpoint is failing: a delivery used up its attempts", "failures", failures)
+				case EventEndpointRecovered:
+					log.Info("endpoint recovered")
+				}
+			}
+		}()
+	})
 }
 
 // change alters an endpoint by an outcome's effect and says what to announce.
