@@ -86,7 +86,7 @@ func New(ctx context.Context, o Options, log *slog.Logger) (_ *App, err error) {
 		Metrics: metrics, Logger: log, Version: o.Version,
 		Documented: documented.New(documented.Options{Store: a.db, Ingest: accept, Policy: policy, Dialects: dialects.Lookup, Logger: log}),
 	})
-	if a.server, err = newServer(handler, o, log); err != nil {
+	if a.server, err = newServer(a.whileStopping(handler), o, log); err != nil {
 		return nil, err
 	}
 	return a, nil
@@ -136,11 +136,11 @@ func closeListener(l net.Listener) func(context.Context) error {
 // Addr is where the API listens.
 func (a *App) Addr() net.Addr { return a.listener.Addr() }
 
-// Run serves until ctx ends or a part fails, then stops in order: no new
-// requests, the engine finishes what is in flight within the grace, the store
-// closes. The error says what failed; nil after a clean stop.
+// Run serves until ctx ends or a part fails, then stops in order: new events
+// are refused and /readyz says why, the engine finishes what is in flight
+// within the grace, the port and the store close. The error says what failed; nil after a clean stop.
 func (a *App) Run(ctx context.Context) error {
-	a.start("engine", a.engine.Run)
+	stopEngine := a.begin("engine", a.engine.Run)
 	a.start("maintenance", func(ctx context.Context) error {
 		maintain(ctx, chores(a.db, a.options), a.log)
 		return nil
@@ -151,7 +151,9 @@ func (a *App) Run(ctx context.Context) error {
 	a.start("api", func(ctx context.Context) error {
 		return serve(ctx, a.server, netutil.LimitListener(a.listener, a.options.MaxConnections))
 	})
+	a.down.add("engine", stopEngine) // stops first: /readyz says so for as long as attempts are in flight
 	a.log.Info("ready", "listen", a.Addr().String(), "data", a.options.Data, "version", a.options.Version)
+	a.report()
 
 	var failure error
 	select {
@@ -160,7 +162,27 @@ func (a *App) Run(ctx context.Context) error {
 	case failure = <-a.failed:
 		a.log.Error("stopping", "error", failure)
 	}
-	return errors.Join(failure, a.Stop(context.WithoutCancel(ctx)))
+	err := a.Stop(context.WithoutCancel(ctx))
+	if err == nil {
+		a.log.Info("stopped")
+	} else {
+		a.log.Error("stopped", "error", err)
+	}
+	return errors.Join(failure, err)
+}
+
+// report says what the operator would want to know of the state that this
+// process begins in.
+func (a *App) report() {
+	h := a.db.Health(context.Background())
+	if a.db.Unclean() {
+		a.log.Warn("the process before this one did not stop cleanly: attempts that were under way may be made again", "pending", h.Pending)
+	} else if h.Pending > 0 {
+		a.log.Info("deliveries are pending", "pending", h.Pending)
+	}
+	if h.Err != nil {
+		a.log.Warn("events are refused", "reason", h.Err)
+	}
 }
 
 // Stop takes everything down, in the reverse order of New and Run. Run calls
@@ -175,6 +197,12 @@ func (a *App) Stop(ctx context.Context) error {
 // start runs a part in the background. A part that ends before it is told to
 // ends the process: half a server must not look like a whole one.
 func (a *App) start(name string, run func(context.Context) error) {
+	a.down.add(name, a.begin(name, run))
+}
+
+// begin is start, for a part whose place in the teardown is another: it
+// returns what stops it.
+func (a *App) begin(name string, run func(context.Context) error) (stop func(context.Context) error) {
 	ctx, cancel := context.WithCancel(context.Background()) // parts end by teardown, in order
 	done := make(chan error, 1)
 	go func() {
@@ -187,7 +215,7 @@ func (a *App) start(name string, run func(context.Context) error) {
 		}
 		done <- err
 	}()
-	a.down.add(name, func(limit context.Context) error {
+	return func(limit context.Context) error {
 		cancel()
 		select {
 		case err := <-done:
@@ -198,7 +226,7 @@ func (a *App) start(name string, run func(context.Context) error) {
 		case <-limit.Done():
 			return errors.New("did not end in time")
 		}
-	})
+	}
 }
 
 // reseal encrypts with the first master key what an older one encrypted, then

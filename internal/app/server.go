@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -73,6 +74,31 @@ func newServer(h http.Handler, o Options, log *slog.Logger) (*http.Server, error
 		s.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{pair}}
 	}
 	return s, nil
+}
+
+// stoppingAnswer refuses what would change something while the server stops.
+const stoppingAnswer = `{"type":"urn:malote:problem:unavailable","title":"The server cannot do this now","status":503,` +
+	`"detail":"the server is stopping; nothing was kept","fix":"Try again, with the same Idempotency-Key."}` + "\n"
+
+// whileStopping lets a server that stops be read, so that a balancer sees its
+// /readyz, and takes nothing new in. Connections are closed after each answer.
+func (a *App) whileStopping(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !a.stopping.Load() {
+			next.ServeHTTP(w, r)
+			return
+		}
+		w.Header().Set("Connection", "close")
+		if r.Method == http.MethodGet || r.Method == http.MethodHead {
+			next.ServeHTTP(w, r)
+			return
+		}
+		w.Header().Set("Content-Type", "application/problem+json")
+		w.Header().Set("Cache-Control", "no-store")
+		w.Header().Set("Retry-After", "5")
+		w.WriteHeader(http.StatusServiceUnavailable)
+		_, _ = io.WriteString(w, stoppingAnswer) // a caller that is gone is no error of ours
+	})
 }
 
 // serve answers on a listener until ctx ends; then it takes no new requests,
