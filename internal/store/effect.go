@@ -167,6 +167,10 @@ func (b *batch) announceFailed(e *Endpoint, o *Outcome) error {
 }
 
 func (b *batch) announceEndpoint(eventType string, e *Endpoint) error {
+	return b.announce(e, eventType, newsOf(e))
+}
+
+func newsOf(e *Endpoint) endpointNews {
 	news := endpointNews{
 		EndpointID: EndpointName.Format(e.ID), Consumer: e.Consumer, Host: hostOf(e.URL),
 		State: string(e.State), Reason: e.StateReason, FailureCount: e.FailureCount,
@@ -174,7 +178,7 @@ func (b *batch) announceEndpoint(eventType string, e *Endpoint) error {
 	if !e.FailedAt.IsZero() {
 		news.FailedAt = &e.FailedAt
 	}
-	return b.announce(e, eventType, news)
+	return news
 }
 
 // announce makes an operational event, where somebody subscribes to it. What

@@ -279,14 +279,3 @@ func (b *batch) warnHeld(h heldEndpoint, hold time.Duration, bytes int64, full b
 	}
 	return true, b.exec("INSERT INTO expiring VALUES (?,?) ON CONFLICT (endpoint) DO UPDATE SET since=excluded.since", h.k, h.since)
 }
-
-func newsOf(e *Endpoint) endpointNews {
-	news := endpointNews{
-		EndpointID: EndpointName.Format(e.ID), Consumer: e.Consumer, Host: hostOf(e.URL),
-		State: string(e.State), Reason: e.StateReason, FailureCount: e.FailureCount,
-	}
-	if !e.FailedAt.IsZero() {
-		news.FailedAt = &e.FailedAt
-	}
-	return news
-}
