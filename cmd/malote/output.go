@@ -38,7 +38,9 @@ type table struct {
 
 func newTable(c *console, header ...string) *table {
 	t := &table{w: tabwriter.NewWriter(c.out, 0, 4, 2, ' ', 0)}
-	fmt.Fprintln(t.w, strings.Join(header, "\t"))
+	if len(header) > 0 {
+		fmt.Fprintln(t.w, strings.Join(header, "\t"))
+	}
 	return t
 }
 

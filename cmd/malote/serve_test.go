@@ -92,6 +92,21 @@ func (s *site) project(dialect string) (key string) {
 	return text(s.t, s.object(s.root, "key", "create", "--project", text(s.t, p, "id")), "key")
 }
 
+// attemptsAsJSON waits for the attempt of an event's delivery, which is kept
+// after it arrived: one object a line, and nothing else.
+func (s *site) attemptsAsJSON(key, event string) {
+	s.t.Helper()
+	delivery := s.object(key, "delivery", "list", "--event", event)
+	out := ""
+	for deadline := time.Now().Add(patience); out == "" && time.Now().Before(deadline); {
+		out, _ = s.malote(key, exitOK, "delivery", "attempts", text(s.t, delivery, "id"), "--json")
+	}
+	var a struct{ Request struct{ Sent bool } }
+	if err := json.Unmarshal([]byte(out), &a); err != nil || !strings.HasPrefix(out, "{") || !a.Request.Sent {
+		s.t.Errorf("%v: %q", err, out)
+	}
+}
+
 // TestFromTheShell walks the whole of the command line against a server: from
 // a root key to a verified webhook, its attempts, and every exit code.
 func TestFromTheShell(t *testing.T) {
@@ -127,6 +142,7 @@ func TestFromTheShell(t *testing.T) {
 		t.Errorf("data is %q, want %q", out, data)
 	}
 
+	s.attemptsAsJSON(key, text(t, sent, "id"))
 	out, _ := s.malote(key, exitOK, "endpoint", "test", id)
 	if tested := <-events; tested.Type != "test" || !strings.Contains(out, tested.ID) {
 		t.Errorf("test: %+v\n%s", tested, out)

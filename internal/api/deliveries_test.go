@@ -289,7 +289,7 @@ func TestKeysOfOneConsumerNeedNotNameIt(t *testing.T) {
 	st.do(key, "POST", "/v1/events", `{"type":"a","data":1}`).want(422)
 }
 
-// What a receiver logged, as standard's webhook-id, is found by it.
+// What a receiver logged, as connectvets' webhook-id, is found by it.
 func TestIDsOfTheWireAreFound(t *testing.T) {
 	t.Parallel()
 	st := setup(t)
