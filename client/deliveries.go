@@ -17,6 +17,7 @@ type Delivery struct {
 	Consumer   string     `json:"consumer"`
 	State      string     `json:"state"` // "pending", "delivered", "failed" or "cancelled"
 	Reason     string     `json:"reason"`
+	Held       string     `json:"held"` // pending, and not sent whatever is due: why, as in "endpoint paused"
 	Attempts   int        `json:"attempts"`
 	LastStatus int        `json:"last_status"` // HTTP status of the last attempt; 0: none
 	NextDueAt  *time.Time `json:"next_due_at"`

@@ -33,6 +33,7 @@ type call struct {
 	status  int          // of the answer; 0: none yet
 	claim   *store.Claim // of an Idempotency-Key; nil: none
 	before  []byte       // the answer to the same claim, where it was carried out before
+	refusal string       // why the answer is no success, for the log
 	bytes   int64        // of the common budget for bodies, held until the end
 }
 
@@ -76,6 +77,10 @@ func (c *call) end() {
 			"panic", fmt.Sprintf("%T", v), "stack", string(debug.Stack()))
 		c.fail(kindInternal.problem("something unexpected went wrong; the log of the server says what"))
 	}
+	if ctx := context.WithoutCancel(c.r.Context()); c.s.log.Enabled(ctx, slog.LevelDebug) {
+		c.s.log.LogAttrs(ctx, slog.LevelDebug, "request", slog.String("request_id", requestID.Format(c.id)), slog.String("method", c.route.method),
+			slog.String("route", c.route.pattern), slog.Int("status", c.status), slog.String("detail", c.refusal), slog.Duration("took", time.Since(c.start)))
+	}
 	c.route.observe[min(max(c.status/100, 0), 5)].Observe(time.Since(c.start).Seconds())
 }
 
@@ -102,6 +107,7 @@ func (c *call) fail(err error) {
 		c.s.log.Log(context.WithoutCancel(c.r.Context()), level, "request failed", "request_id", p.RequestID,
 			"method", c.route.method, "route", c.route.pattern, "status", p.Status, "detail", p.Detail, "error", p.cause)
 	}
+	c.refusal = p.Detail
 	for name, value := range p.header {
 		c.w.Header().Set(name, value)
 	}

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"errors"
 	"time"
 
@@ -15,6 +16,7 @@ type deliveryView struct {
 	Consumer   string `json:"consumer"`
 	State      string `json:"state"`
 	Reason     string `json:"reason,omitempty"` // failed or cancelled: why
+	Held       string `json:"held,omitempty"`   // pending, and not sent whatever is due: why
 	Attempts   int    `json:"attempts"`
 	LastStatus *int   `json:"last_status"` // HTTP status of the last attempt; null: no answer, or no attempt
 	NextDueAt  stamp  `json:"next_due_at"` // null unless pending
@@ -36,6 +38,47 @@ func viewDelivery(d *store.Delivery) deliveryView {
 		v.LastStatus = &d.LastStatus
 	}
 	return v
+}
+
+// held says why deliveries to an endpoint wait whatever is due; "": they do
+// not. An endpoint that cannot be read says nothing.
+func (s *server) held(ctx context.Context, endpoint store.ID) string {
+	l, err := s.store.Lane(ctx, endpoint)
+	if err != nil || l.Endpoint.State == store.Active {
+		return ""
+	}
+	why := "endpoint " + string(l.Endpoint.State)
+	if r := l.Endpoint.StateReason; r != "" && l.Endpoint.State == store.Disabled {
+		why += ": " + r
+	}
+	return why
+}
+
+// viewDelivery shows a delivery, and why it waits.
+func (s *server) viewDelivery(ctx context.Context, d *store.Delivery) deliveryView {
+	v := viewDelivery(d)
+	if d.State == store.Pending {
+		v.Held = s.held(ctx, d.EndpointID)
+	}
+	return v
+}
+
+// viewDeliveries asks for each endpoint once.
+func (s *server) viewDeliveries(ctx context.Context, ds []*store.Delivery) []deliveryView {
+	held := map[store.ID]string{}
+	return views(ds, func(d *store.Delivery) deliveryView {
+		v := viewDelivery(d)
+		if d.State != store.Pending {
+			return v
+		}
+		why, known := held[d.EndpointID]
+		if !known {
+			why = s.held(ctx, d.EndpointID)
+			held[d.EndpointID] = why
+		}
+		v.Held = why
+		return v
+	})
 }
 
 type deliveriesQuery struct {
@@ -71,7 +114,7 @@ func (s *server) listDeliveries(c *call, q *deliveriesQuery) (list[deliveryView]
 	if err != nil {
 		return list[deliveryView]{}, err
 	}
-	return list[deliveryView]{Data: views(page.Items, viewDelivery), NextCursor: c.cursor(page.Next)}, nil
+	return list[deliveryView]{Data: s.viewDeliveries(c.r.Context(), page.Items), NextCursor: c.cursor(page.Next)}, nil
 }
 
 // delivery reads the delivery of the path, if it is the key's to see.
@@ -95,7 +138,7 @@ func (s *server) getDelivery(c *call) (deliveryView, error) {
 	if err != nil {
 		return deliveryView{}, err
 	}
-	return viewDelivery(d), nil
+	return s.viewDelivery(c.r.Context(), d), nil
 }
 
 func (s *server) retryDelivery(c *call, _ *none) (deliveryView, error) {
@@ -111,7 +154,7 @@ func (s *server) retryDelivery(c *call, _ *none) (deliveryView, error) {
 	if err != nil {
 		return deliveryView{}, err
 	}
-	v := viewDelivery(d)
+	v := s.viewDelivery(c.r.Context(), d)
 	v.InFlight = &d.InFlight
 	return v, nil
 }

@@ -2,6 +2,7 @@ package api
 
 import (
 	"strconv"
+	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -27,7 +28,7 @@ func newMetrics() *metrics {
 		registry: prometheus.NewRegistry(),
 		requests: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "malote_http_request_duration_seconds", Help: "Time to answer a request of the API.",
-			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
+			Buckets: []float64{.001, .005, .025, .1, .5, 2.5, 10},
 		}, []string{"method", "route", "code"}),
 		events: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "malote_events_total", Help: "Events that callers sent, by what came of them.",
@@ -46,14 +47,22 @@ func newMetrics() *metrics {
 	return m
 }
 
-// prepare looks the route's observers up once.
+// series is one series of a vector that appears with its first value: most
+// routes never answer most classes.
+type series struct{ get func() prometheus.Observer }
+
+func (s *series) Observe(v float64) { s.get().Observe(v) }
+
+// prepare has the route's observers looked up once, at their first use.
 func (m *metrics) prepare(rt *route) {
 	for class := range rt.observe {
 		code := strconv.Itoa(class) + "xx"
 		if class == 0 {
 			code = "none"
 		}
-		rt.observe[class] = m.requests.WithLabelValues(rt.method, rt.pattern, code)
+		rt.observe[class] = &series{sync.OnceValue(func() prometheus.Observer {
+			return m.requests.WithLabelValues(rt.method, rt.pattern, code)
+		})}
 	}
 }
 

@@ -1,0 +1,74 @@
+package api
+
+import (
+	"log/slog"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/malote-dev/malote/internal/store"
+)
+
+// TestHeldDeliveriesSayWhy: what waits for an endpoint to be resumed says so,
+// wherever it is shown.
+func TestHeldDeliveriesSayWhy(t *testing.T) {
+	t.Parallel()
+	st := setup(t)
+	_, key := st.project("standard", store.Development)
+	ep := st.endpoint(key, "acme")
+	event := st.do(key, "POST", "/v1/events", `{"type":"a.b","consumer":"acme","data":{}}`).want(202).text("id")
+	id := st.walk(key, "/v1/deliveries?event_id="+event)[0]
+	if held := st.do(key, "GET", "/v1/deliveries/"+id, nil).want(200).object()["held"]; held != nil {
+		t.Errorf("an active endpoint's: held %v", held)
+	}
+	st.do(key, "POST", "/v1/endpoints/"+ep+"/pause", nil).want(200)
+	for _, a := range []*answer{
+		st.do(key, "GET", "/v1/deliveries/"+id, nil),
+		st.do(key, "POST", "/v1/deliveries/"+id+"/retry", nil),
+		st.do(key, "GET", "/v1/deliveries?event_id="+event, nil),
+	} {
+		if a.status >= 300 || !strings.Contains(string(a.body), `"held":"endpoint paused"`) {
+			t.Errorf("%s does not say why: %s", a.what, a.body)
+		}
+	}
+	if c := st.do(key, "POST", "/v1/deliveries/"+id+"/cancel", nil).want(200).object(); c["held"] != nil {
+		t.Errorf("what is over is not held: %v", c)
+	}
+}
+
+// TestEveryRequestIsInTheLog at debug, under the id that its caller has.
+func TestEveryRequestIsInTheLog(t *testing.T) {
+	t.Parallel()
+	st := setup(t)
+	st.server.log = slog.New(slog.NewTextHandler(st.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	a := st.do("mlt_wrong", "GET", "/v1/events", nil).want(401)
+	b := st.do("", "GET", "/healthz", nil).want(200)
+	limit := time.Now().Add(5 * time.Second)
+	for _, answer := range []*answer{a, b} {
+		id := answer.header.Get("X-Request-Id")
+		for !strings.Contains(st.log.String(), "request_id="+id) { // written after the answer
+			if t.Context().Err() != nil || time.Now().After(limit) {
+				t.Fatalf("%s is not in the log", id)
+			}
+			runtime.Gosched()
+		}
+	}
+	if strings.Contains(st.log.String(), "mlt_wrong") {
+		t.Error("the key is in the log")
+	}
+}
+
+// TestMetricsHaveNoSeriesForNothing: a route that was never asked has none.
+func TestMetricsHaveNoSeriesForNothing(t *testing.T) {
+	t.Parallel()
+	st := setup(t)
+	st.do("", "GET", "/healthz", nil).want(200)
+	page := string(st.do("", "GET", "/metrics", nil).want(200).body)
+	if n := strings.Count(page, "\n"); n > 400 {
+		t.Errorf("%d lines", n)
+	}
+	if strings.Contains(page, `route="/v1/events/batch"`) {
+		t.Error("a series of a route that nobody asked")
+	}
+}
