@@ -10,6 +10,7 @@ package api
 import (
 	"log/slog"
 	"net/http"
+	"sync"
 	"sync/atomic"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -52,6 +53,7 @@ type server struct {
 	bodies  atomic.Int64 // bytes of large bodies being read
 
 	documented Documented
+	reference  func() (*reference, error) // made when it is first asked for
 }
 
 // New makes the handler of all routes.
@@ -70,6 +72,7 @@ func New(o Options) http.Handler {
 	if o.Metrics != nil {
 		s.gather = prometheus.Gatherers{o.Metrics, s.metrics.registry}
 	}
+	s.reference = sync.OnceValues(func() (*reference, error) { return newReference(s.routes()) })
 	s.mux = s.serveMux(s.routes())
 	return s
 }

@@ -23,10 +23,13 @@ type eventInput struct {
 
 // batchInput describes the body of POST /v1/events/batch.
 type batchInput struct {
-	Events []struct {
-		eventInput
-		IdempotencyKey optional[string] `json:"idempotency_key"`
-	} `json:"events"`
+	Events []batchEvent `json:"events"`
+}
+
+// batchEvent is one of them.
+type batchEvent struct {
+	eventInput
+	IdempotencyKey optional[string] `json:"idempotency_key"`
 }
 
 // eventAccepted is the answer to an event that is kept.

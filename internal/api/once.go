@@ -14,7 +14,7 @@ import (
 // byte, also the secret that was shown in it. What is refused is not kept, so
 // that it may be sent again, corrected.
 func creates[In, Out any](h func(*call, *In) (Out, error)) action {
-	return action{in: reflect.TypeFor[In](), out: reflect.TypeFor[Out](), run: func(c *call) error {
+	return action{in: reflect.TypeFor[In](), out: reflect.TypeFor[Out](), once: true, run: func(c *call) error {
 		if err := noQuery(c); err != nil {
 			return err
 		}

@@ -41,6 +41,7 @@ type action struct {
 	in    reflect.Type // of the body; nil: none
 	query reflect.Type // of the parameters; nil: none
 	out   reflect.Type // of the success's body; nil: not JSON
+	once  bool         // takes an Idempotency-Key
 	run   func(*call) error
 }
 
@@ -85,6 +86,8 @@ func (s *server) routes() []*route {
 		{method: "GET", pattern: "/healthz", summary: "Is the process alive?", scope: public, status: 200, action: gives(s.healthz)},
 		{method: "GET", pattern: "/readyz", summary: "Would a 2xx be true?", scope: public, status: 200, action: gives(s.readyz)},
 		{method: "GET", pattern: "/metrics", summary: "Metrics for Prometheus", scope: public, status: 200, action: action{run: s.metricsPage}},
+		{method: "GET", pattern: "/openapi.json", summary: "This API, described in OpenAPI 3.1", scope: public, status: 200, action: action{run: s.openAPI}},
+		{method: "GET", pattern: "/docs", summary: "This API, described for people", scope: public, status: 200, action: action{run: s.docsPage}},
 	}
 }
 
@@ -144,7 +147,7 @@ func gives[Out any](h func(*call) (Out, error)) action {
 
 // reads is an action that reads its body by itself; In describes it.
 func reads[In, Out any](h func(*call, []byte) (Out, error)) action {
-	return action{in: reflect.TypeFor[In](), out: reflect.TypeFor[Out](), run: func(c *call) error {
+	return action{in: reflect.TypeFor[In](), out: reflect.TypeFor[Out](), once: true, run: func(c *call) error {
 		if err := noQuery(c); err != nil {
 			return err
 		}

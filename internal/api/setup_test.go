@@ -149,7 +149,9 @@ func (st *site) do(key, method, path string, body any, header ...string) *answer
 	if err != nil {
 		st.t.Fatal(err)
 	}
-	return &answer{t: st.t, what: method + " " + path, status: resp.StatusCode, header: resp.Header, body: text}
+	a := &answer{t: st.t, what: method + " " + path, status: resp.StatusCode, header: resp.Header, body: text}
+	st.declared(a, req)
+	return a
 }
 
 // want checks the status.

@@ -1,0 +1,231 @@
+package api
+
+import "github.com/malote-dev/malote/internal/ingest"
+
+// typeWords name a type in the document.
+type typeWords struct {
+	name, text string
+	required   []string // of an input, where the type does not say
+	without    []string // fields that this route refuses
+}
+
+// typesWords are the names of types, by their names in Go.
+var typesWords = map[string]typeWords{
+	"none":          {name: "Nothing", text: "No fields. An empty body will do."},
+	"problem":       {name: "Problem", text: "What is not a success (RFC 9457)."},
+	"fieldProblem":  {name: "FieldProblem", text: "One thing that is wrong, and where."},
+	"deleted":       {name: "Deleted", text: "The answer to a delete."},
+	"projectInput":  {name: "ProjectCreate", text: "A new project.", required: []string{"name", "environment"}},
+	"projectChange": {name: "ProjectChange", text: "What may be changed of a project; what is absent stays."},
+	"projectView":   {name: "Project", text: "One product in one environment."},
+	"keyInput":      {name: "KeyCreate", text: "A new key.", required: []string{"scopes"}},
+	"keyView":       {name: "NewKey", text: "A key as it is made: this answer is the only one that shows it."},
+	"keyListed":     {name: "Key", text: "A key, by what it begins with."},
+	"consumerInput": {name: "ConsumerPut", text: "A consumer."},
+	"consumerView":  {name: "Consumer", text: "Your customer, known by your own id for it."},
+	"endpointInput": {name: "EndpointCreate", text: "A new endpoint.", required: []string{"url", "event_types"}, without: []string{"secret_overlap"}},
+	"endpointView":  {name: "Endpoint", text: "A URL of a consumer, and the event types that it wants."},
+	"secretView":    {name: "EndpointSecret", text: "A secret that is in force, without its value."},
+	"resumeInput":   {name: "EndpointResume", text: "How to resume."},
+	"testSent":      {name: "TestSent", text: "A test event on its way."},
+	"eventInput":    {name: "EventCreate", text: "An event.", required: []string{"type", "data"}},
+	"batchInput":    {name: "EventBatch", text: "Events that are kept in one commit."},
+	"batchEvent":    {name: "EventBatchItem", text: "An event of a batch.", required: []string{"type", "data"}},
+	"eventAccepted": {name: "EventAccepted", text: "An event that is on disk with its deliveries."},
+	"batchAnswer":   {name: "EventBatchResult", text: "One result for each event, in order."},
+	"batchResult":   {name: "EventBatchItemResult", text: "An event that is kept, or the problem with it."},
+	"eventView":     {name: "Event", text: "An event without its data."},
+	"eventFull":     {name: "EventWithData", text: "An event with its data."},
+	"deliveryView":  {name: "Delivery", text: "One event on its way to one endpoint."},
+	"attemptView":   {name: "Attempt", text: "One HTTP request for a delivery, and what came of it."},
+	"requestView":   {name: "AttemptRequest", text: "What was sent, or would have been."},
+	"responseView":  {name: "AttemptResponse", text: "What the receiver answered."},
+	"headerView":    {name: "HeaderLine", text: "One header line, in the spelling of the wire."},
+	"attemptError":  {name: "AttemptError", text: "Why the attempt did not succeed."},
+	"timingsView":   {name: "AttemptTimings", text: "How long its parts took, in milliseconds; null: did not happen."},
+	"healthAnswer":  {name: "Health", text: "How the server is."},
+}
+
+// endpointPatch is the same type as a create, seen by an update.
+var endpointPatch = typeWords{name: "EndpointChange", text: "What to change: what is absent stays, null clears.", required: []string{}, without: []string{"consumer"}}
+
+// fieldWords say of a field what its type does not.
+type fieldWords struct {
+	text                 string
+	always               bool // a time that is never null
+	format, pattern      string
+	enum                 []string
+	min, max             *int
+	minLength, maxLength *int
+	minItems, maxItems   *int
+	standard             any // the default
+}
+
+func idPattern(prefix string) string { return "^" + prefix + "[0-9a-hjkmnp-tv-z]{26}$" }
+
+// fieldsWords are the fields, by type and name; ".name" speaks for every type
+// that has no words of its own for it.
+var fieldsWords = map[string]fieldWords{
+	".created_at":  {text: "When it was made.", always: true},
+	".updated_at":  {text: "When it was last changed.", always: true},
+	".consumer":    {text: "The uid of the consumer."},
+	".name":        {text: "For people.", maxLength: new(maxName)},
+	".in_flight":   {text: "Attempts that began before the change and were still under way: these may arrive as things were before, none later.", min: new(0)},
+	".deliveries":  {text: "How many endpoints get it.", min: new(0)},
+	".unreached":   {text: "Why nobody gets it, in words; present where deliveries is 0."},
+	".next_cursor": {text: "Send it back as cursor, with the same filters, for the next page; null: this was the last one."},
+	".data":        {text: "The items of this page."},
+	".headers":     {text: "The header lines, in the order of the wire."},
+	".public_key":  {text: "What a receiver verifies with, where the secret is an Ed25519 key pair: whpk_…"},
+	".project_id":  {text: "The key's project.", pattern: idPattern("prj_")},
+	".event_id":    {text: "The event.", pattern: idPattern("evt_")},
+	".scopes":      {text: `What the key may do; "*" is all of it.`, enum: append([]string{allScopes}, Scopes()...)},
+	".status":      {text: "The HTTP status.", min: new(100), max: new(999)},
+	".detail":      {text: "What is wrong, in words."},
+
+	"problem.type":           {text: "The kind of problem; docs/api.md lists them.", format: "uri", pattern: "^" + problemType},
+	"problem.title":          {text: "The kind of problem, in words."},
+	"problem.errors":         {text: "Each thing that is wrong.", maxItems: new(ingest.MaxErrors)},
+	"problem.fix":            {text: "What to do about it."},
+	"problem.request_id":     {text: "The same as the header X-Request-Id, and in the server's log.", pattern: idPattern("req_")},
+	"fieldProblem.pointer":   {text: "A JSON pointer into the body.", format: "json-pointer"},
+	"fieldProblem.parameter": {text: "The name of a query parameter."},
+	"fieldProblem.header":    {text: "The name of a header."},
+	"deleted.deleted":        {text: "Always true."},
+
+	"projectInput.name":        {text: "Unique in its environment.", minLength: new(1), maxLength: new(maxName)},
+	"projectInput.environment": {text: "Where the product runs.", enum: []string{"production", "development"}},
+	"projectInput.dialect":     {text: "The wire contract of its webhooks; `malote dialect list` names them.", standard: defaultDialect},
+	"projectInput.body_id":     {text: "Adds a top-level id to bodies whose envelope has none.", standard: false},
+	"projectInput.host":        {text: "The host name under which the company's own API is called, as in api.example.com.", maxLength: new(254)},
+	"projectChange.name":       {text: "Unique in its environment.", minLength: new(1), maxLength: new(maxName)},
+	"projectChange.host":       {text: "The host name under which the company's own API is called; null takes it away.", maxLength: new(254)},
+	"projectView.id":           {text: "The project's id.", pattern: idPattern("prj_")},
+	"projectView.environment":  {text: "Where the product runs.", enum: []string{"production", "development"}},
+	"projectView.dialect":      {text: "The wire contract of its webhooks."},
+	"projectView.body_id":      {text: "Whether bodies whose envelope has no id get one."},
+	"projectView.host":         {text: "The host name of the company's own API; empty: none."},
+
+	"keyInput.scopes":        {text: `What the key may do; "*" is all of it.`, minItems: new(1), enum: append([]string{allScopes}, Scopes()...)},
+	"keyInput.consumer":      {text: "The uid of the one consumer that the key acts for."},
+	"keyInput.prefix":        {text: "What the key begins with instead of mlt_prod_ or mlt_dev_, as in pk_.", minLength: new(2), maxLength: new(maxKeyPrefix), pattern: "^[a-zA-Z0-9_]*_$"},
+	"keyInput.expires_at":    {text: "A time to come; left out: never."},
+	"keyView.id":             {text: "The key's id.", pattern: idPattern("key_")},
+	"keyView.key":            {text: "The key itself: keep it secret."},
+	"keyView.prefix":         {text: "What the key begins with."},
+	"keyView.consumer":       {text: "The one consumer that the key acts for; null: all."},
+	"keyView.expires_at":     {text: "When it ends; null: never."},
+	"keyListed.id":           {text: "The key's id.", pattern: idPattern("key_")},
+	"keyListed.prefix":       {text: "What the key begins with."},
+	"keyListed.consumer":     {text: "The one consumer that the key acts for; null: all."},
+	"keyListed.expires_at":   {text: "When it ends; null: never."},
+	"keyListed.revoked_at":   {text: "When it was revoked; null: it was not."},
+	"keyListed.last_used_at": {text: "About when it was last used: kept with a delay of a minute."},
+
+	"consumerView.id":  {text: "The consumer's id.", pattern: idPattern("con_")},
+	"consumerView.uid": {text: "Your own id for it."},
+
+	"endpointInput.consumer":       {text: "The uid of its consumer, which is created on first mention. A key of one consumer may leave it out.", minLength: new(1), maxLength: new(128)},
+	"endpointInput.url":            {text: "Where deliveries are POSTed to. Addresses inside (loopback, private, link-local, metadata) are refused here and again at every connection.", format: "uri", maxLength: new(maxURL)},
+	"endpointInput.event_types":    {text: "The types that it wants: exact names, a prefix (task.* is task.created and task.a.b), or *.", minItems: new(1), maxItems: new(maxEventTypes)},
+	"endpointInput.description":    {text: "For people.", maxLength: new(maxDescription)},
+	"endpointInput.headers":        {text: "Sent with every delivery; at most 8 KiB in all. Values are secrets. In a change they merge: null removes one, [redacted] leaves one as it was.", maxItems: new(2 * maxHeaders)},
+	"endpointInput.secret":         {text: "Your own, in the dialect's form; left out, or null in a change: the server makes one."},
+	"endpointInput.secret_type":    {text: "The kind of secret that the server makes.", enum: []string{typeSymmetric, typeEd25519}},
+	"endpointInput.secret_overlap": {text: "Seconds for which the old secret stays in force when it changes (86400 where none are given).", min: new(0), max: new(maxOverlap)},
+	"endpointInput.rate_limit":     {text: "Deliveries a minute; null or 0: the dialect's.", min: new(0), max: new(maxRate)},
+	"endpointInput.enabled":        {text: "false pauses it, true resumes it."},
+	"endpointView.id":              {text: "The endpoint's id.", pattern: idPattern("ep_")},
+	"endpointView.url":             {text: "Where deliveries are POSTed to.", format: "uri"},
+	"endpointView.description":     {text: "For people."},
+	"endpointView.event_types":     {text: "The types that it wants."},
+	"endpointView.headers":         {text: "What is sent with every delivery; values are shown as [redacted]."},
+	"endpointView.secret":          {text: "The newest secret, in the one answer that shows it, or always where the dialect's contract says so."},
+	"endpointView.secrets":         {text: "The secrets that are in force, the newest first."},
+	"endpointView.inbound_path":    {text: "The path of the address that takes events in, where the project's contract has one. Its last part is a secret."},
+	"endpointView.rate_limit":      {text: "Deliveries a minute; null: the dialect's.", min: new(1), max: new(maxRate)},
+	"endpointView.enabled":         {text: "Whether its state is active."},
+	"endpointView.state":           {text: "active, paused by a person, or disabled by a rule or a 410. What does not send keeps its deliveries.", enum: []string{"active", "paused", "disabled"}},
+	"endpointView.state_reason":    {text: "Why, in words."},
+	"endpointView.state_since":     {text: "Since when.", always: true},
+	"endpointView.failure_count":   {text: "Deliveries in a row whose attempts were all used up.", min: new(0)},
+	"endpointView.failed_at":       {text: "When the dialect marked it as failed; null: it did not."},
+	"endpointView.skipped":         {text: "After a resume that skips: how many deliveries were cancelled.", min: new(0)},
+	"endpointView.skipped_more":    {text: "There were more than were counted."},
+	"secretView.expires_at":        {text: "When it ends; null: with the next one."},
+	"resumeInput.skip":             {text: "Cancels what waits instead of sending it.", standard: false},
+	"testSent.delivery_id":         {text: "The delivery, where it is to be seen already.", pattern: idPattern("dlv_")},
+
+	"eventInput.type":            {text: "What happened.", minLength: new(1), maxLength: new(128), pattern: "^[a-zA-Z0-9_.-]+$"},
+	"eventInput.consumer":        {text: `The uid of its consumer; "*" is every consumer of the project and needs the scope events:broadcast. A key of one consumer may leave it out.`, minLength: new(1), maxLength: new(128)},
+	"eventInput.data":            {text: "Any JSON value, nested at most 128 deep. Its bytes are kept and delivered as they came."},
+	"eventInput.timestamp":       {text: "When it happened, from 2000 to a day from now; left out: now."},
+	"batchInput.events":          {text: "The events.", minItems: new(1), maxItems: new(MaxBatch)},
+	"batchEvent.idempotency_key": {text: "As the header Idempotency-Key, for this event alone.", minLength: new(1), maxLength: new(256), pattern: "^[ -~]+$"},
+	"eventAccepted.id":           {text: "The event's id.", pattern: idPattern("evt_")},
+	"eventAccepted.duplicate":    {text: "The Idempotency-Key was used before with the same event: this is the first answer."},
+	"eventAccepted.more":         {text: "A broadcast goes on: more deliveries are being made."},
+	"batchAnswer.accepted":       {text: "How many events are kept.", min: new(1)},
+	"batchAnswer.refused":        {text: "How many are not.", min: new(0)},
+	"batchAnswer.results":        {text: "What came of each event, in order."},
+	"batchResult.error":          {text: "The problem with this event."},
+	"eventView.id":               {text: "The event's id.", pattern: idPattern("evt_")},
+	"eventView.type":             {text: "What happened."},
+	"eventView.timestamp":        {text: "When it happened."},
+	"eventView.idempotency_key":  {text: "The one that it came with; null: none."},
+	"eventView.dialect":          {text: "The dialect with its revision that its deliveries are rendered in."},
+	"eventView.test":             {text: "Whether it is a test send."},
+	"eventFull.data":             {text: "The data, byte for byte as it came."},
+
+	"deliveryView.id":          {text: "The delivery's id.", pattern: idPattern("dlv_")},
+	"deliveryView.type":        {text: "The event's type."},
+	"deliveryView.endpoint_id": {text: "The endpoint.", pattern: idPattern("ep_")},
+	"deliveryView.state":       {text: "Where it stands.", enum: deliveryStates()},
+	"deliveryView.held":        {text: "Why it waits whatever is due, where its endpoint is not active."},
+	"deliveryView.reason":      {text: "Why it failed or was cancelled."},
+	"deliveryView.attempts":    {text: "How many attempts there were.", min: new(0)},
+	"deliveryView.last_status": {text: "The HTTP status of the last attempt; null: no answer, or no attempt.", min: new(100), max: new(999)},
+	"deliveryView.next_due_at": {text: "When the next attempt is due; null unless pending."},
+	"deliveryView.finished_at": {text: "When it was over; null while pending."},
+
+	"attemptView.number":            {text: "Counts from 1.", min: new(1)},
+	"attemptView.at":                {text: "When it began.", always: true},
+	"attemptView.request":           {text: "What was sent, byte for byte but for values that are secret."},
+	"attemptView.response":          {text: "What came back; null: nothing."},
+	"attemptView.error":             {text: "Why it did not succeed; null: it did."},
+	"attemptView.timings":           {text: "How long its parts took."},
+	"attemptView.next_due_at":       {text: "When the next attempt is due, with the last attempt of a delivery that is pending."},
+	"requestView.sent":              {text: "false: nothing of it reached the receiver."},
+	".line":                         {text: "The first line."},
+	"contentView.body":              {text: "The body; null where it is not known any more."},
+	"contentView.body_encoding":     {text: "text, base64 where it is not UTF-8, or none where the body is not known any more.", enum: []string{"text", "base64", "none"}},
+	"responseView.truncated":        {text: "The answer was longer than what is kept."},
+	"headerView.name":               {text: "The header's name."},
+	"headerView.value":              {text: "Its value; [redacted] where it is secret."},
+	"attemptError.class":            {text: "What kind of failure.", enum: errorClasses()},
+	"timingsView.dns_ms":            {text: "Finding the address."},
+	"timingsView.connect_ms":        {text: "The TCP connection."},
+	"timingsView.tls_ms":            {text: "The TLS handshake."},
+	"timingsView.first_byte_ms":     {text: "Until the first byte of the answer."},
+	"timingsView.total_ms":          {text: "All of it."},
+	"timingsView.reused_connection": {text: "Whether the connection stood before."},
+
+	"healthAnswer.status":  {text: "ok or ready.", enum: []string{"ok", "ready"}},
+	"healthAnswer.version": {text: "The server's version."},
+}
+
+// parametersWords are the parameters of paths and queries.
+var parametersWords = map[string]fieldWords{
+	"id":          {text: "The id, or the UUID that most dialects write on the wire."},
+	"key":         {text: "The key's id."},
+	"uid":         {text: "Your own id for the consumer, percent-encoded: 1 to 128 visible ASCII characters without spaces, not *."},
+	"consumer":    {text: "Only those of this consumer."},
+	"type":        {text: "Only those of this event type."},
+	"event_id":    {text: "Only those of this event: its id, or the UUID on the wire."},
+	"endpoint_id": {text: "Only those of this endpoint: its id, or the UUID."},
+	"state":       {text: "Only those in this state.", enum: deliveryStates()},
+	"from":        {text: "Only those made at this time or later."},
+	"until":       {text: "Only those made before this time."},
+	"limit":       {text: "How many items a page has at most. It may have fewer while there is a next one.", min: new(1), max: new(maxLimit), standard: defaultLimit},
+	"cursor":      {text: "next_cursor of the page before; with the same filters."},
+}
