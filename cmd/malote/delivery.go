@@ -36,19 +36,30 @@ func (l *deliveryListCmd) Run(c *console) error {
 			EventID: l.Event, EndpointID: l.Endpoint, Consumer: l.Consumer, Type: l.Type, State: l.State,
 			From: l.From.Time, Until: l.Until.Time, PageSize: pageSize(l.Limit),
 		})
-	}, []string{"DELIVERY", "TYPE", "CONSUMER", "STATE", "ATTEMPTS", "LAST", "NEXT", "CREATED"}, func(t *table, d *client.Delivery) {
-		t.row(d.ID, d.Type, d.Consumer, stateOf(d), d.Attempts, number(d.LastStatus), next(d, now), stamp(d.CreatedAt))
+	}, []string{"DELIVERY", "TYPE", "CONSUMER", "ENDPOINT", "STATE", "ATTEMPTS", "LAST", "NEXT", "CREATED"}, func(t *table, d *client.Delivery) {
+		t.row(d.ID, d.Type, d.Consumer, d.EndpointID, stateOf(d), d.Attempts, last(d), next(d, now), stamp(d.CreatedAt))
 	})
 }
 
 func stateOf(d *client.Delivery) string {
-	if d.Reason == "" {
+	if d.Reason == "" || d.Reason == d.State {
 		return d.State
 	}
 	return d.State + ": " + d.Reason
 }
 
+// last is what the last attempt brought, as far as a list knows it.
+func last(d *client.Delivery) string {
+	if d.LastStatus == 0 && d.Attempts > 0 {
+		return "no answer"
+	}
+	return number(d.LastStatus)
+}
+
 func next(d *client.Delivery, now time.Time) string {
+	if d.Held != "" {
+		return "held: " + d.Held
+	}
 	if d.NextDueAt == nil {
 		return ""
 	}
@@ -65,14 +76,38 @@ type oneDelivery struct {
 }
 
 func (o *oneDelivery) ask(c *console, call func(*client.Client, context.Context, string) (*client.Delivery, error)) error {
+	if err := idOf("delivery", o.ID); err != nil {
+		return err
+	}
+	answer := ""
 	return ask(&o.remote, c, func(ctx context.Context, api *client.Client) (*client.Delivery, error) {
-		return call(api, ctx, o.ID)
+		d, err := call(api, ctx, o.ID)
+		if err == nil && d.LastStatus == 0 && d.Attempts > 0 && !o.JSON {
+			answer = lastError(ctx, api, d.ID)
+		}
+		return d, err
 	}, func(d *client.Delivery) {
 		c.facts("delivery", d.ID, "event", d.EventID, "type", d.Type, "endpoint", d.EndpointID, "consumer", d.Consumer,
-			"state", stateOf(d), "attempts", fmt.Sprint(d.Attempts), "last status", number(d.LastStatus),
+			"state", stateOf(d), "attempts", fmt.Sprint(d.Attempts), "last status", number(d.LastStatus), "last error", answer, "held", d.Held,
 			"next attempt", stampOf(d.NextDueAt), "created", stamp(d.CreatedAt), "finished", stampOf(d.FinishedAt))
 		c.inFlight(d.InFlight)
+		if d.Held != "" {
+			fmt.Fprintln(c.err, "It waits until the endpoint is resumed: malote endpoint resume "+d.EndpointID)
+		}
 	})
+}
+
+// lastError says why the last attempt brought no answer, where that is kept.
+func lastError(ctx context.Context, api *client.Client, id string) (text string) {
+	for a, err := range api.Attempts(ctx, id) {
+		if err != nil {
+			return ""
+		}
+		if text = ""; a.Error != nil {
+			text = a.Error.Class + ": " + a.Error.Detail
+		}
+	}
+	return text
 }
 
 type deliveryGetCmd struct{ oneDelivery }
@@ -94,6 +129,9 @@ type deliveryAttemptsCmd struct{ oneDelivery }
 
 // Run shows the attempts as they were on the wire.
 func (a *deliveryAttemptsCmd) Run(c *console) error {
+	if err := idOf("delivery", a.ID); err != nil {
+		return err
+	}
 	if a.JSON {
 		return enumerate(&a.remote, c, 0, func(ctx context.Context, api *client.Client) iter.Seq2[*client.Attempt, error] {
 			return api.Attempts(ctx, a.ID)

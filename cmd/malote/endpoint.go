@@ -4,6 +4,9 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"maps"
+	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/malote-dev/malote/client"
@@ -91,10 +94,7 @@ func (c *console) endpoint(e *client.Endpoint) {
 	if e.RateLimit != nil {
 		rate = fmt.Sprintf("%d a minute", *e.RateLimit)
 	}
-	var headers []string
-	for name := range e.Headers {
-		headers = append(headers, name)
-	}
+	headers := slices.Sorted(maps.Keys(e.Headers))
 	state := e.State
 	if e.StateReason != "" {
 		state += ": " + e.StateReason
@@ -121,8 +121,21 @@ func (l *endpointListCmd) Run(c *console) error {
 	return enumerate(&l.remote, c, l.Limit, func(ctx context.Context, api *client.Client) iter.Seq2[*client.Endpoint, error] {
 		return api.Endpoints(ctx, client.EndpointFilter{Consumer: l.Consumer, PageSize: pageSize(l.Limit)})
 	}, []string{"ENDPOINT", "CONSUMER", "STATE", "EVENT TYPES", "URL"}, func(t *table, e *client.Endpoint) {
-		t.row(e.ID, e.Consumer, e.State, strings.Join(e.EventTypes, ","), e.URL)
+		t.row(e.ID, e.Consumer, healthOf(e), strings.Join(e.EventTypes, ","), e.URL)
 	})
+}
+
+// healthOf is an endpoint's state and, where it is active but fails, that.
+func healthOf(e *client.Endpoint) string {
+	switch {
+	case e.State != "active":
+		return e.State
+	case e.FailedAt != nil:
+		return "failing since " + stampOf(e.FailedAt)
+	case e.FailureCount > 0:
+		return fmt.Sprintf("failing (%d deliveries in a row)", e.FailureCount)
+	}
+	return e.State
 }
 
 // oneEndpoint is an endpoint named on the command line.
@@ -132,6 +145,9 @@ type oneEndpoint struct {
 }
 
 func (o *oneEndpoint) ask(c *console, call func(*client.Client, context.Context, string) (*client.Endpoint, error)) error {
+	if err := idOf("endpoint", o.ID); err != nil {
+		return err
+	}
 	return ask(&o.remote, c, func(ctx context.Context, api *client.Client) (*client.Endpoint, error) {
 		return call(api, ctx, o.ID)
 	}, c.endpoint)
@@ -201,6 +217,9 @@ func (u *endpointUpdateCmd) Run(c *console) error {
 	change, err := u.change(c)
 	if err != nil {
 		return err
+	}
+	if reflect.ValueOf(change).IsZero() {
+		return usage("nothing to change is named", "name what is to change, as in --to URL or --rate-limit 60; see `malote endpoint update --help`")
 	}
 	return ask(&u.remote, c, func(ctx context.Context, api *client.Client) (*client.Endpoint, error) {
 		return api.UpdateEndpoint(ctx, u.ID, change)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"net/http"
 	"strings"
 	"time"
 
@@ -46,7 +47,11 @@ func (k *keyCreateCmd) scopes() []string {
 // Run makes a project's key and shows it, the only time.
 func (k *keyCreateCmd) Run(c *console) error {
 	return ask(&k.remote, c, func(ctx context.Context, api *client.Client) (*client.Key, error) {
-		return api.CreateKey(ctx, k.Project, client.NewKey{Name: k.Name, Scopes: k.scopes(), Consumer: k.Consumer, Prefix: k.Prefix, ExpiresAt: k.Expires.Time})
+		made, err := api.CreateKey(ctx, k.Project, client.NewKey{Name: k.Name, Scopes: k.scopes(), Consumer: k.Consumer, Prefix: k.Prefix, ExpiresAt: k.Expires.Time})
+		if hasStatus(err, http.StatusNotFound) {
+			return nil, &failure{what: "--project " + k.Project + ": no such project", fix: "see them with: malote project list", code: exitNotFound, err: err}
+		}
+		return made, err
 	}, func(made *client.Key) {
 		c.facts("key", made.Key, "id", made.ID, "project", made.ProjectID, "name", made.Name, "consumer", made.Consumer,
 			"scopes", strings.Join(made.Scopes, ", "), "expires", stampOf(made.ExpiresAt))

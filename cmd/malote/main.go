@@ -65,6 +65,9 @@ func run(args []string, in io.Reader, out, errOut io.Writer) (code int) {
 	if len(args) == 0 {
 		args = []string{"--help"}
 	}
+	if len(args) == 1 && args[0] == "--version" {
+		args = []string{"version"}
+	}
 	ctx, err := parser.Parse(args)
 	if err != nil {
 		return c.fail(c.explainParse(err))

@@ -34,7 +34,14 @@ func (p *projectCreateCmd) Run(c *console) error {
 }
 
 func showProject(c *console, p *client.Project) {
-	c.facts("project", p.ID, "name", p.Name, "environment", p.Environment, "dialect", p.Dialect, "host", p.Host)
+	c.facts("project", p.ID, "name", p.Name, "environment", p.Environment, "dialect", p.Dialect, "body id", yes(p.BodyID), "host", p.Host)
+}
+
+func yes(b bool) string {
+	if b {
+		return "yes"
+	}
+	return ""
 }
 
 type projectUpdateCmd struct {
@@ -64,7 +71,7 @@ type projectListCmd struct{ remote }
 func (p *projectListCmd) Run(c *console) error {
 	return enumerate(&p.remote, c, 0, func(ctx context.Context, api *client.Client) iter.Seq2[*client.Project, error] {
 		return api.Projects(ctx)
-	}, []string{"PROJECT", "NAME", "ENVIRONMENT", "DIALECT", "CREATED"}, func(t *table, p *client.Project) {
-		t.row(p.ID, p.Name, p.Environment, p.Dialect, stamp(p.CreatedAt))
+	}, []string{"PROJECT", "NAME", "ENVIRONMENT", "DIALECT", "BODY ID", "CREATED"}, func(t *table, p *client.Project) {
+		t.row(p.ID, p.Name, p.Environment, p.Dialect, yes(p.BodyID), stamp(p.CreatedAt))
 	})
 }

@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/signal"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -119,16 +120,22 @@ func describeRemote(err error) *failure {
 	}
 	var u *url.Error
 	var n net.Error
+	var number syscall.Errno
 	switch {
 	case errors.Is(err, context.Canceled):
 		return &failure{what: "interrupted", code: exitFailure, err: err}
+	case errors.As(err, &u) && strings.Contains(u.Err.Error(), "HTTP response to HTTPS client"):
+		return &failure{
+			what: "the server speaks http, not https: " + serverOf(u.URL), fix: "write --url (or MALOTE_URL) with http://",
+			code: exitUnavailable, err: err,
+		}
 	case errors.As(err, &u):
 		return &failure{
 			what: "the server does not answer: " + u.Err.Error(),
 			fix:  "is it running, and is --url (or MALOTE_URL) right? Asked was " + serverOf(u.URL),
 			code: exitUnavailable, err: err,
 		}
-	case errors.As(err, &n), errors.Is(err, io.ErrUnexpectedEOF):
+	case errors.As(err, &n) && !errors.As(err, &number), errors.Is(err, io.ErrUnexpectedEOF):
 		return &failure{what: "the answer broke off: " + err.Error(), fix: "look whether it was done, then try again", code: exitUnavailable, err: err}
 	}
 	return nil
@@ -149,11 +156,12 @@ func describeAnswer(e *client.Error) *failure {
 	}
 	var fields []string
 	for _, x := range e.Errors {
-		fields = append(fields, strings.TrimSpace(x.Parameter+x.Header+strings.TrimPrefix(x.Pointer, "/"))+": "+x.Detail)
+		fields = append(fields, strings.TrimSpace(x.Parameter+x.Header+fieldName(x.Pointer))+": "+x.Detail)
 	}
 	if len(fields) > 0 {
 		f.what = strings.Join(fields, "\n")
 	}
+	f.fix = shellFix(f.fix)
 	switch {
 	case e.Status == http.StatusUnauthorized:
 		f.code, f.fix = exitNotAllowed, "pass the key with --key or MALOTE_KEY: root keys come from `malote key root`, others from `malote key create`"
@@ -171,6 +179,45 @@ func describeAnswer(e *client.Error) *failure {
 		f.fix += " (request " + e.RequestID + ")"
 	}
 	return f
+}
+
+// fieldName is a JSON pointer as somebody reads it who wrote options: "/a/1"
+// is "a, item 2".
+func fieldName(pointer string) string {
+	name := strings.TrimPrefix(pointer, "/")
+	if list, at, ok := strings.Cut(name, "/"); ok {
+		if n, err := strconv.Atoi(at); err == nil {
+			return fmt.Sprintf("%s, item %d", list, n+1)
+		}
+	}
+	return name
+}
+
+// shellFix turns advice for a program that speaks HTTP into advice for a shell.
+func shellFix(fix string) string {
+	switch {
+	case strings.HasPrefix(fix, "Correct what errors names"):
+		return "correct what is named above and run it again; --help shows each option"
+	case strings.Contains(fix, "header Retry-After"):
+		return "wait a moment, then run it again"
+	}
+	return strings.NewReplacer("GET /v1/projects", "`malote project list`", "with the same Idempotency-Key", "with the same --idempotency-key").Replace(fix)
+}
+
+// idOf refuses an id that is plainly of something else.
+func idOf(want, id string) error {
+	for _, k := range []struct{ prefix, name, with, fix string }{
+		{"evt_", "event", "an", "see its deliveries with: malote delivery list --event " + id},
+		{"dlv_", "delivery", "a", "see it with: malote delivery get " + id},
+		{"ep_", "endpoint", "an", "see it with: malote endpoint get " + id},
+		{"prj_", "project", "a", "see the projects with: malote project list"},
+		{"key_", "key", "a", "see the keys with: malote key list"},
+	} {
+		if k.name != want && strings.HasPrefix(id, k.prefix) {
+			return usage(id+" is "+k.with+" "+k.name+", and here the id of another kind is needed: "+want, k.fix)
+		}
+	}
+	return nil
 }
 
 // input is text that stands on the command line, in a file (@FILE) or in

@@ -105,6 +105,9 @@ func tuneMemory(deliveries int64) {
 }
 
 func (s *serveCmd) options() (app.Options, error) {
+	if err := s.noZeros(); err != nil {
+		return app.Options{}, err
+	}
 	keys, err := app.MasterKeys(s.MasterKey, s.MasterKeyFile)
 	if err != nil {
 		return app.Options{}, err
@@ -124,6 +127,24 @@ func (s *serveCmd) options() (app.Options, error) {
 		Version: version(),
 	}
 	return o, nil
+}
+
+// noZeros refuses an option that is 0: it has no meaning here, and must not
+// silently be the default.
+func (s *serveCmd) noZeros() error {
+	for _, o := range []struct {
+		name string
+		zero bool
+	}{
+		{"retention", s.Retention == 0}, {"hold", s.Hold == 0}, {"hold-bytes", s.HoldBytes == 0}, {"idempotency", s.Idempotency == 0}, {"grace", s.Grace == 0},
+		{"min-free", s.MinFree == 0}, {"max-data", s.MaxData == 0}, {"memory", s.Memory == 0}, {"max-connections", s.MaxConnections == 0},
+		{"per-endpoint", s.PerEndpoint == 0}, {"per-host", s.PerHost == 0}, {"in-flight", s.InFlight == 0},
+	} {
+		if o.zero {
+			return usage("--"+o.name+" 0: has to be more than 0", "leave it out for the default, or see `malote serve --help`")
+		}
+	}
+	return nil
 }
 
 // errSignal is the cause of a context that a signal ended.

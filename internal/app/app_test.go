@@ -86,7 +86,8 @@ func TestValidateNamesTheOption(t *testing.T) {
 func TestMasterKeysComeInOrder(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "keys")
-	if err := os.WriteFile(file, []byte("# the old one\n\n  second  \nthird\n"), 0o600); err != nil {
+	second, third := NewMasterKey(), NewMasterKey()
+	if err := os.WriteFile(file, []byte("# the old one\n\n  "+second+"  \n"+third+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	keys, err := MasterKeys([]string{"first"}, []string{file})
@@ -97,7 +98,7 @@ func TestMasterKeysComeInOrder(t *testing.T) {
 	for _, k := range keys {
 		got = append(got, k.Reveal())
 	}
-	if strings.Join(got, " ") != "first second third" {
+	if strings.Join(got, " ") != "first "+second+" "+third {
 		t.Errorf("keys are %q", got)
 	}
 	for _, bad := range []string{file + "-not", emptyFile(t)} {

@@ -26,6 +26,11 @@ func MasterKeys(direct, files []string) ([]secret.Text, error) {
 	}
 	for _, path := range files {
 		more, err := readKeys(path)
+		for _, k := range more {
+			if _, wrong := secret.NewKeyring(k.Reveal()); wrong != nil && err == nil {
+				err = wrong
+			}
+		}
 		if err != nil {
 			p := wrongOption("master-key-file", path, err.Error(), "name a file that holds what `malote key master` printed")
 			p.Err = err

@@ -180,23 +180,39 @@ func checkNumbers(o *Options) *Problem {
 	numbers := []struct {
 		name             string
 		value, low, high int64
+		text             func(int64) string
 	}{
-		{"max-data", int64(o.MaxData), 1 << 10, 16 << 20},
-		{"hold-bytes", o.HoldBytes, 1 << 20, 1 << 40},
-		{"min-free", o.MinFree, 1 << 20, 1 << 40},
-		{"max-connections", int64(o.MaxConnections), 1, 1_000_000},
-		{"per-endpoint", int64(o.PerEndpoint), 1, 10_000},
-		{"per-host", int64(o.PerHost), 1, 10_000},
-		{"in-flight", int64(o.InFlight), 1, 100_000},
-		{"memory", o.Memory, 1 << 20, 1 << 40},
+		{"max-data", int64(o.MaxData), 1 << 10, 16 << 20, sizeText},
+		{"hold-bytes", o.HoldBytes, 1 << 20, 1 << 40, sizeText},
+		{"min-free", o.MinFree, 1 << 20, 1 << 40, sizeText},
+		{"max-connections", int64(o.MaxConnections), 1, 1_000_000, plainText},
+		{"per-endpoint", int64(o.PerEndpoint), 1, 10_000, plainText},
+		{"per-host", int64(o.PerHost), 1, 10_000, plainText},
+		{"in-flight", int64(o.InFlight), 1, 100_000, plainText},
+		{"memory", o.Memory, 1 << 20, 1 << 40, sizeText},
 	}
 	for _, n := range numbers {
 		if n.value < n.low || n.value > n.high {
 			return wrongOption(n.name, n.value, "is out of range",
-				"choose from "+strconv.FormatInt(n.low, 10)+" to "+strconv.FormatInt(n.high, 10))
+				"choose from "+n.text(n.low)+" to "+n.text(n.high))
 		}
 	}
 	return nil
+}
+
+func plainText(n int64) string { return strconv.FormatInt(n, 10) }
+
+// sizeText is a number of bytes as options take it.
+func sizeText(n int64) string {
+	for _, u := range []struct {
+		suffix string
+		factor int64
+	}{{"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}} {
+		if n >= u.factor && n%u.factor == 0 {
+			return strconv.FormatInt(n/u.factor, 10) + u.suffix
+		}
+	}
+	return strconv.FormatInt(n, 10)
 }
 
 func checkAllow(o *Options) *Problem {

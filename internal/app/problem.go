@@ -55,6 +55,10 @@ func explainOpen(dir string, err error) error {
 	case errors.Is(err, fs.ErrPermission):
 		p.What = "the data directory " + dir + " cannot be written: " + err.Error()
 		p.Fix = "give this user the directory (mode 0700), or choose another one with --data"
+	case errors.Is(err, syscall.ENOTDIR), errors.Is(err, fs.ErrExist), errors.Is(err, syscall.EROFS):
+		p.Kind = KindOption
+		p.What = "--data " + dir + ": cannot create the directory: " + err.Error()
+		p.Fix = "name a directory that exists or can be made"
 	case errors.Is(err, syscall.ENOSPC):
 		p.What = "the disk that holds " + dir + " is full"
 		p.Fix = "free some space there, or choose another directory with --data"
