@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -17,7 +18,8 @@ import (
 type devCmd struct {
 	Data     string `env:"MALOTE_DEV_DATA" placeholder:"DIR" help:"Directory that keeps everything (default: malote/dev under XDG_STATE_HOME, or ~/.local/state)."`
 	Listen   string `env:"MALOTE_DEV_LISTEN" default:"${listen}" placeholder:"HOST:PORT" help:"Where the API listens (default ${default})."`
-	Receiver string `env:"MALOTE_DEV_RECEIVER" default:"127.0.0.1:8401" placeholder:"HOST:PORT" help:"Where the receiver inside listens on the first run (default ${default}, or any free port)."`
+	Receiver string `env:"MALOTE_DEV_RECEIVER" placeholder:"HOST:PORT" help:"Where the receiver inside listens (default: where it did before, at first 127.0.0.1:8401; where that is taken, any free port)."`
+	Quiet    bool   `help:"Send no event at the start."`
 	Dialect  string `env:"MALOTE_DEV_DIALECT" default:"standard" placeholder:"NAME" help:"Wire contract of the project: see malote dialect list (default ${default})."`
 	Dialects string `env:"MALOTE_DIALECTS" placeholder:"DIR" help:"Directory of your own dialect files (.json)."`
 	LogLevel string `env:"MALOTE_LOG_LEVEL" default:"error" placeholder:"LEVEL" help:"debug, info, warn or error (default ${default})."`
@@ -127,7 +129,7 @@ func (r *devRun) work(ctx context.Context, d *devCmd, rootKey string) error {
 		return fmt.Errorf("set up the development project: %w", err)
 	}
 	r.greet(p)
-	if !p.Greeted {
+	if !d.Quiet {
 		if err := r.first(ctx, p); err != nil {
 			return err
 		}
@@ -141,16 +143,23 @@ func (r *devRun) work(ctx context.Context, d *devCmd, rootKey string) error {
 	return nil
 }
 
-// receive starts the receiver where the endpoints of earlier runs point to.
-func (r *devRun) receive(fallback string) (err error) {
-	addr := r.state.Receiver
-	if addr == "" {
-		addr = fallback
+// devReceiverAddr is where the receiver listens where nothing else is said.
+const devReceiverAddr = "127.0.0.1:8401"
+
+// receive starts the receiver where the option says, else where the endpoints
+// of earlier runs point to.
+func (r *devRun) receive(asked string) (err error) {
+	addr := asked
+	if _, port, err := net.SplitHostPort(asked); asked == "" || err == nil && port == "0" && r.state.Receiver != "" {
+		addr = cmp.Or(r.state.Receiver, devReceiverAddr) // any port is also the one of before
 	}
 	if r.receiver, err = newDevReceiver(addr); err != nil {
 		return fmt.Errorf("start the receiver: %w", err)
 	}
 	r.state.Receiver = r.receiver.addr()
+	if _, port, err := net.SplitHostPort(addr); err != nil || port != "0" && addr != r.state.Receiver {
+		fmt.Fprintf(r.c.err, "malote: the receiver cannot listen on %s, so it listens on %s, and its endpoints follow.\n", addr, r.state.Receiver)
+	}
 	return nil
 }
 
@@ -182,6 +191,10 @@ func (r *devRun) first(ctx context.Context, p *devProject) error {
 		fmt.Fprintf(r.c.out, "\n  from the POST to the receiver in %s\n", roundTrip(a.at.Sub(start)))
 	case <-ctx.Done():
 	case <-time.After(arrivalTime):
+		if p.Greeted { // the endpoint may have been paused or pointed elsewhere since
+			fmt.Fprintf(r.c.out, "\n  nothing yet: see malote endpoint get %s\n", p.Endpoint)
+			return nil
+		}
 		return &failure{what: "the first webhook did not arrive", fix: "run again with --log-level debug", code: exitFailure}
 	}
 	return nil

@@ -77,8 +77,8 @@ func TestDevShowsTheFirstWebhook(t *testing.T) {
 			if got := curlIn(t, again); got != curl {
 				t.Errorf("the curl changed from\n%s\nto\n%s", curl.whole, got.whole)
 			}
-			if strings.Contains(again, "✓") {
-				t.Errorf("a restart sends an event again:\n%s", again)
+			if !strings.Contains(again, "✓") {
+				t.Errorf("a restart shows no webhook:\n%s", again)
 			}
 			curl.run(t)
 			p.waitFor("✓")
@@ -143,10 +143,16 @@ func TestDevFindsAnotherReceiverPort(t *testing.T) {
 	taken := listenOn(t, m[1])
 	defer taken.Close()
 
-	p = start(t, env, args...)
+	p = start(t, env, append(args, "--quiet")...)
 	again := p.waitFor("Ctrl-C")
-	if strings.Contains(again, m[0]) {
+	if strings.Contains(again, "http://"+m[1]) {
 		t.Fatalf("still %s:\n%s", m[0], again)
+	}
+	if strings.Contains(again, "✓") {
+		t.Errorf("--quiet sends an event:\n%s", again)
+	}
+	if out := p.output(); !strings.Contains(out, "cannot listen on "+m[1]) {
+		t.Errorf("nothing says that the port is taken:\n%s", out)
 	}
 	curl.run(t)
 	p.waitFor("✓")
