@@ -29,7 +29,7 @@ type batchInput struct {
 // batchEvent is one of them.
 type batchEvent struct {
 	eventInput
-	IdempotencyKey optional[string] `json:"idempotency_key"`
+	IdempotencyKey string `json:"idempotency_key"`
 }
 
 // eventAccepted is the answer to an event that is kept.

@@ -187,6 +187,9 @@ func (b *documenter) queryParameter(f reflect.StructField) parameterObject {
 	if f.Type == reflect.TypeFor[string]() || f.Type == reflect.TypeFor[store.ID]() {
 		s.MinLength, s.MaxLength = new(1), new(512)
 	}
+	if prefix := f.Tag.Get("prefix"); prefix != "" {
+		s.MinLength, s.MaxLength, s.Pattern = nil, nil, wireIDPattern(prefix)
+	}
 	return b.parameter(f.Tag.Get("query"), "query", s)
 }
 
@@ -197,6 +200,9 @@ func (b *documenter) parameter(name, in string, s *schema) parameterObject {
 	}
 	if w.enum != nil {
 		s.MinLength, s.MaxLength = nil, nil
+	}
+	if in == "path" {
+		s.MinLength, s.MaxLength, s.Pattern = w.minLength, w.maxLength, w.pattern
 	}
 	s.Default, s.Minimum, s.Maximum = w.standard, w.min, w.max
 	for _, v := range w.enum {

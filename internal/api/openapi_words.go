@@ -61,7 +61,18 @@ type fieldWords struct {
 	standard             any // the default
 }
 
-func idPattern(prefix string) string { return "^" + prefix + "[0-9a-hjkmnp-tv-z]{26}$" }
+// Forms of texts, as regular expressions of JSON Schema.
+const (
+	ulidForm    = "[0-7][0-9a-hjkmnp-tv-z]{25}"
+	uuidForm    = "[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
+	uidForm     = "^[!-~]+$"
+	patternForm = `^(\*|[a-zA-Z0-9_.-]+(\.\*)?)$`
+)
+
+func idPattern(prefix string) string { return "^" + prefix + ulidForm + "$" }
+
+// wireIDPattern is an id, or the UUID that stands for it on the wire.
+func wireIDPattern(prefix string) string { return "^(" + prefix + ulidForm + "|" + uuidForm + ")$" }
 
 // fieldsWords are the fields, by type and name; ".name" speaks for every type
 // that has no words of its own for it.
@@ -107,7 +118,7 @@ var fieldsWords = map[string]fieldWords{
 	"projectView.host":         {text: "The host name of the company's own API; empty: none."},
 
 	"keyInput.scopes":        {text: `What the key may do; "*" is all of it.`, minItems: new(1), enum: append([]string{allScopes}, Scopes()...)},
-	"keyInput.consumer":      {text: "The uid of the one consumer that the key acts for."},
+	"keyInput.consumer":      {text: "The uid of the one consumer that the key acts for.", minLength: new(1), maxLength: new(128), pattern: uidForm},
 	"keyInput.prefix":        {text: "What the key begins with instead of mlt_prod_ or mlt_dev_, as in pk_.", minLength: new(2), maxLength: new(maxKeyPrefix), pattern: "^[a-zA-Z0-9_]*_$"},
 	"keyInput.expires_at":    {text: "A time to come; left out: never."},
 	"keyView.id":             {text: "The key's id.", pattern: idPattern("key_")},
@@ -125,9 +136,9 @@ var fieldsWords = map[string]fieldWords{
 	"consumerView.id":  {text: "The consumer's id.", pattern: idPattern("con_")},
 	"consumerView.uid": {text: "Your own id for it."},
 
-	"endpointInput.consumer":       {text: "The uid of its consumer, which is created on first mention. A key of one consumer may leave it out.", minLength: new(1), maxLength: new(128)},
+	"endpointInput.consumer":       {text: "The uid of its consumer, which is created on first mention. A key of one consumer may leave it out.", minLength: new(1), maxLength: new(128), pattern: uidForm},
 	"endpointInput.url":            {text: "Where deliveries are POSTed to. Addresses inside (loopback, private, link-local, metadata) are refused here and again at every connection.", format: "uri", maxLength: new(maxURL)},
-	"endpointInput.event_types":    {text: "The types that it wants: exact names, a prefix (task.* is task.created and task.a.b), or *.", minItems: new(1), maxItems: new(maxEventTypes)},
+	"endpointInput.event_types":    {text: "The types that it wants: exact names, a prefix (task.* is task.created and task.a.b), or *.", minItems: new(1), maxItems: new(maxEventTypes), minLength: new(1), maxLength: new(130), pattern: patternForm},
 	"endpointInput.description":    {text: "For people.", maxLength: new(maxDescription)},
 	"endpointInput.headers":        {text: "Sent with every delivery; at most 8 KiB in all. Values are secrets. In a change they merge: null removes one, [redacted] leaves one as it was.", maxItems: new(2 * maxHeaders)},
 	"endpointInput.secret":         {text: "Your own, in the dialect's form; left out, or null in a change: the server makes one."},
@@ -218,7 +229,7 @@ var fieldsWords = map[string]fieldWords{
 var parametersWords = map[string]fieldWords{
 	"id":          {text: "The id, or the UUID that most dialects write on the wire."},
 	"key":         {text: "The key's id."},
-	"uid":         {text: "Your own id for the consumer, percent-encoded: 1 to 128 visible ASCII characters without spaces, not *."},
+	"uid":         {text: "Your own id for the consumer, percent-encoded: 1 to 128 visible ASCII characters without spaces, not *.", minLength: new(1), maxLength: new(128), pattern: uidForm},
 	"consumer":    {text: "Only those of this consumer."},
 	"type":        {text: "Only those of this event type."},
 	"event_id":    {text: "Only those of this event: its id, or the UUID on the wire."},
