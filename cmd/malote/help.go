@@ -37,7 +37,11 @@ func printEnvironment(c *console, n *kong.Node) {
 			for _, env := range f.Envs {
 				if !seen[env] {
 					seen[env] = true
-					fmt.Fprintf(c.out, "%-28s %s\n", env, f.Help)
+					help := f.Help
+					if env == "MALOTE_LOG_LEVEL" {
+						help = "debug, info, warn or error (default: info for serve, error for dev)."
+					}
+					fmt.Fprintf(c.out, "%-28s %s\n", env, help)
 				}
 			}
 		}

@@ -10,8 +10,12 @@ import (
 	"os/signal"
 	"runtime"
 	"runtime/debug"
+	"slices"
+	"strings"
 	"syscall"
 	"time"
+
+	"github.com/alecthomas/kong"
 
 	"github.com/malote-dev/malote/internal/app"
 )
@@ -53,7 +57,7 @@ type serveCmd struct {
 }
 
 // Run serves until a signal. The second signal ends the process at once.
-func (s *serveCmd) Run(c *console) error {
+func (s *serveCmd) Run(c *console, k *kong.Kong) error {
 	o, err := s.options()
 	if err != nil {
 		return err
@@ -63,6 +67,7 @@ func (s *serveCmd) Run(c *console) error {
 		return err
 	}
 	warnOfReaders(log, s.keepers(c.config))
+	warnOfVariables(log, k.Model.Node, os.Environ())
 	ctx, stop := untilSignal(c.err)
 	defer stop()
 	a, err := app.New(ctx, o, log)
@@ -90,6 +95,29 @@ func warnOfReaders(log *slog.Logger, files []string) {
 			log.Warn("every user of this machine can read the master key", "file", path, "fix", "chmod 600 "+path)
 		}
 	}
+}
+
+// warnOfVariables names variables that begin like ours and that no option
+// reads: a mistyped one sets nothing. Values are not shown.
+func warnOfVariables(log *slog.Logger, root *kong.Node, environ []string) {
+	known := variables(root)
+	for _, pair := range environ {
+		name, _, _ := strings.Cut(pair, "=")
+		if strings.HasPrefix(name, "MALOTE_") && !slices.Contains(known, name) {
+			log.Warn("a variable that no option reads is ignored", "variable", name, "near", nearest(name, known), "fix", "see `malote help environment`")
+		}
+	}
+}
+
+// variables that options of any command read.
+func variables(n *kong.Node) (names []string) {
+	for _, f := range n.Flags {
+		names = append(names, f.Envs...)
+	}
+	for _, child := range n.Children {
+		names = append(names, variables(child)...)
+	}
+	return names
 }
 
 // tuneMemory trades memory that is there for fewer collections: measured, a

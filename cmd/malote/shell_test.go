@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -74,6 +75,21 @@ func TestAnswersAreSaidInWordsOfTheShell(t *testing.T) {
 	code, _, errOut := malote("project", "list", "--url", strings.Replace(server.URL, "http:", "https:", 1), "--key", "k")
 	if code != exitUnavailable || !strings.Contains(errOut, "with http://") {
 		t.Errorf("%d %s", code, errOut)
+	}
+}
+
+// TestAMistypedVariableIsNamed, without its value.
+func TestAMistypedVariableIsNamed(t *testing.T) {
+	t.Parallel()
+	var grammar commands
+	parser, err := newParser(&grammar, &console{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out strings.Builder
+	warnOfVariables(slog.New(slog.NewTextHandler(&out, nil)), parser.Model.Node, []string{"MALOTE_DATAA=canary", "MALOTE_DATA=x", "HOME=y"})
+	if text := out.String(); strings.Count(text, "\n") != 1 || !strings.Contains(text, "variable=MALOTE_DATAA") || strings.Contains(text, "canary") {
+		t.Errorf("%s", text)
 	}
 }
 

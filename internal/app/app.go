@@ -58,6 +58,9 @@ func New(ctx context.Context, o Options, log *slog.Logger) (_ *App, err error) {
 		return nil, err
 	}
 	if a.listener, err = listen(ctx, o.Listen); err != nil {
+		if store.InUse(o.Data) { // another port would not help
+			err = explainOpen(o.Data, store.ErrLocked)
+		}
 		return nil, err
 	}
 	a.down.add("listener", closeListener(a.listener))

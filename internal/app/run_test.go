@@ -132,9 +132,13 @@ func TestNewLeavesNothingOpen(t *testing.T) {
 func TestSecondServerIsRefused(t *testing.T) {
 	t.Parallel()
 	o := valid(t)
-	running(t, o)
-	o.Listen = "127.0.0.1:0"
+	a, _ := running(t, o)
 	var p *Problem
+	o.Listen = a.Addr().String() // the port is taken too; to choose another would not help
+	if _, err := New(t.Context(), o, quiet()); !errors.As(err, &p) || p.Kind != KindInUse || !strings.Contains(p.What, o.Data) {
+		t.Errorf("New on the same port: %v", err)
+	}
+	o.Listen = "127.0.0.1:0"
 	if _, err := New(t.Context(), o, quiet()); !errors.As(err, &p) || p.Kind != KindInUse || !strings.Contains(p.What, o.Data) {
 		t.Errorf("New: %v", err)
 	}

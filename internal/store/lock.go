@@ -68,6 +68,21 @@ func lockDir(dir string) (*dirLock, error) {
 	return &dirLock{f: f, unclean: served || bytes.Equal(says, markMoving), served: served}, nil
 }
 
+// InUse reports whether another process holds a data directory. It changes
+// nothing there.
+func InUse(dir string) bool {
+	f, err := os.OpenFile(filepath.Join(dir, lockFile), os.O_RDWR, 0o600)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	if err := tryLock(f); err != nil {
+		return errors.Is(err, ErrLocked)
+	}
+	unlock(f)
+	return false
+}
+
 // begin checks the log that the process before left, and notes that from here
 // on it may go in good order: SQLite removes it whenever the last connection
 // closes, and a process may be killed right after that, too.
