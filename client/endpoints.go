@@ -56,6 +56,7 @@ type Endpoint struct {
 type Secret struct {
 	CreatedAt time.Time  `json:"created_at"`
 	ExpiresAt *time.Time `json:"expires_at"`
+	SignsFrom *time.Time `json:"signs_from"` // an older one signs until then; nil: it signs
 	PublicKey string     `json:"public_key"` // of an Ed25519 key
 }
 

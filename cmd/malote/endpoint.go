@@ -108,6 +108,10 @@ func (c *console) endpoint(e *client.Endpoint) {
 		"own headers", strings.Join(headers, ", "), "description", e.Description, "created", stamp(e.CreatedAt), "takes events in at", e.InboundPath, "secret", e.Secret, "public key", e.PublicKey,
 		"skipped", skipped)
 	c.inFlight(e.InFlight)
+	if len(e.Secrets) > 0 && e.Secrets[0].SignsFrom != nil {
+		fmt.Fprintf(c.err, "The old secret signs until %s; then the new one does. To switch now: malote endpoint update %s --secret-overlap 0\n",
+			stampOf(e.Secrets[0].SignsFrom), e.ID)
+	}
 }
 
 type endpointListCmd struct {

@@ -56,6 +56,7 @@ type endpointView struct {
 type secretView struct {
 	CreatedAt stamp   `json:"created_at"`
 	ExpiresAt stamp   `json:"expires_at"`
+	SignsFrom *stamp  `json:"signs_from,omitempty"` // where an older one signs until then: the contract's header holds one signature
 	PublicKey *string `json:"public_key,omitempty"` // where it is a private key
 }
 
@@ -76,7 +77,16 @@ func viewEndpoint(e *store.Endpoint, d *webhook.Dialect, reveal bool) endpointVi
 	now := time.Now()
 	for _, s := range e.Secrets {
 		if s.ExpiresAt.IsZero() || s.ExpiresAt.After(now) {
-			v.Secrets = append(v.Secrets, secretView{stamp(s.CreatedAt), stamp(s.ExpiresAt), publicKey(d, s)})
+			v.Secrets = append(v.Secrets, secretView{CreatedAt: stamp(s.CreatedAt), ExpiresAt: stamp(s.ExpiresAt), PublicKey: publicKey(d, s)})
+		}
+	}
+	if d != nil && d.Signature.Rotation == webhook.RotateOldest {
+		for i := len(v.Secrets) - 2; i >= 0; i-- {
+			from := v.Secrets[i+1].ExpiresAt
+			if later := v.Secrets[i+1].SignsFrom; later != nil && time.Time(*later).After(time.Time(from)) {
+				from = *later
+			}
+			v.Secrets[i].SignsFrom = &from
 		}
 	}
 	if e.PathSecret != "" {

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"encoding/json"
 	"log/slog"
 	"runtime"
 	"strings"
@@ -8,6 +9,7 @@ import (
 	"time"
 
 	"github.com/malote-dev/malote/internal/store"
+	"github.com/malote-dev/malote/webhook"
 )
 
 // TestHeldDeliveriesSayWhy: what waits for an endpoint to be resumed says so,
@@ -70,5 +72,33 @@ func TestMetricsHaveNoSeriesForNothing(t *testing.T) {
 	}
 	if strings.Contains(page, `route="/v1/events/batch"`) {
 		t.Error("a series of a route that nobody asked")
+	}
+}
+
+// TestANewSecretSaysWhenItSigns, where the old one does until it expires.
+func TestANewSecretSaysWhenItSigns(t *testing.T) {
+	t.Parallel()
+	st := setup(t)
+	for dialect, waits := range map[string]bool{"standard": false, "tarefa": true} {
+		d, _ := st.server.dialects(dialect)
+		if got := d.Signature.Rotation == webhook.RotateOldest; got != waits {
+			t.Fatalf("%s: one signature %v", dialect, got)
+		}
+		_, key := st.project(dialect, store.Development)
+		path := "/v1/endpoints/" + st.endpoint(key, "42")
+		st.do(key, "PATCH", path, `{"secret":null,"secret_overlap":3600}`).want(200)
+		var e struct {
+			Secrets []struct {
+				ExpiresAt *time.Time `json:"expires_at"`
+				SignsFrom *time.Time `json:"signs_from"`
+			} `json:"secrets"`
+		}
+		if err := json.Unmarshal(st.do(key, "GET", path, nil).want(200).body, &e); err != nil || len(e.Secrets) != 2 {
+			t.Fatal(err, e)
+		}
+		from := e.Secrets[0].SignsFrom
+		if (from != nil) != waits || e.Secrets[1].SignsFrom != nil || waits && !from.Equal(*e.Secrets[1].ExpiresAt) {
+			t.Errorf("%s: %+v", dialect, e.Secrets)
+		}
 	}
 }

@@ -163,6 +163,7 @@ var fieldsWords = map[string]fieldWords{
 	"endpointView.failed_at":       {text: "When the dialect marked it as failed; null: it did not."},
 	"endpointView.skipped":         {text: "After a resume that skips: how many deliveries were cancelled.", min: new(0)},
 	"endpointView.skipped_more":    {text: "There were more than were counted."},
+	"secretView.signs_from":        {text: "When it begins to sign: until then an older one does, because the contract's header holds one signature."},
 	"secretView.expires_at":        {text: "When it ends; null: with the next one."},
 	"resumeInput.skip":             {text: "Cancels what waits instead of sending it.", standard: false},
 	"testSent.delivery_id":         {text: "The delivery, where it is to be seen already.", pattern: idPattern("dlv_")},
