@@ -11,7 +11,6 @@ package deliver
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"sync"
 	"time"
@@ -214,7 +213,7 @@ func (e *Engine) stop(endSending, endReading context.CancelFunc) error {
 	waiting := e.inFlight
 	e.mu.Unlock()
 	if waiting > 0 {
-		e.log.Info(fmt.Sprintf("stopping: waiting for %d attempts", waiting), "attempts", waiting, "at_most", e.limits.Grace)
+		e.log.Info("stopping: waiting for attempts that are under way", "attempts", waiting, "at_most", e.limits.Grace)
 	}
 	endReading()
 	if !e.drain(e.limits.Grace, func() bool { return e.inFlight == 0 }) {
