@@ -482,7 +482,7 @@ func TestStopWithinGrace(t *testing.T) {
 		if d := time.Since(start); d < 4*time.Second || d > 5*time.Second {
 			t.Errorf("stopped after %s", d)
 		}
-		if !strings.Contains(r.log.String(), "waiting for 16 attempts") {
+		if !strings.Contains(r.log.String(), "waiting for attempts that are under way\" attempts=16") {
 			t.Errorf("the log does not say what a stop waits for:\n%s", r.log)
 		}
 		if n := len(r.got(ep)); n != 16 {
