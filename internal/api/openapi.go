@@ -198,11 +198,14 @@ func (b *documenter) parameter(name, in string, s *schema) parameterObject {
 	if !ok {
 		b.missing = append(b.missing, "parameter "+name)
 	}
-	if w.enum != nil {
+	if w.enum != nil || w.pattern != "" { // these say it
 		s.MinLength, s.MaxLength = nil, nil
 	}
+	if w.pattern != "" {
+		s.Pattern = w.pattern
+	}
 	if in == "path" {
-		s.MinLength, s.MaxLength, s.Pattern = w.minLength, w.maxLength, w.pattern
+		s.MinLength, s.MaxLength = w.minLength, w.maxLength
 	}
 	s.Default, s.Minimum, s.Maximum = w.standard, w.min, w.max
 	for _, v := range w.enum {
@@ -231,6 +234,7 @@ func (b *documenter) responses(rt *route, words routeWords) (out ordered[*respon
 	for _, status := range append([]int{rt.status}, words.also...) {
 		ok := &response{Description: http.StatusText(status), Headers: headers}
 		switch {
+		case status == http.StatusNotModified: // has no body
 		case rt.out != nil:
 			ok.Content = ordered[mediaType]{{"application/json", mediaType{Schema: b.output(rt.out)}}}
 		case words.media != "":

@@ -60,8 +60,8 @@ var routesWords = map[string]routeWords{
 	"GET /healthz":      {id: "healthz", tag: "Server"},
 	"GET /readyz":       {id: "readyz", tag: "Server", text: "200 where an accepted event would be kept; else 503 with the reason.", problems: []int{503}},
 	"GET /metrics":      {id: "metrics", tag: "Server", media: "text/plain"},
-	"GET /openapi.json": {id: "openapi", tag: "Server", text: "This document."},
-	"GET /docs":         {id: "docs", tag: "Server", text: "This document as a page.", media: "text/html"},
+	"GET /openapi.json": {id: "openapi", tag: "Server", text: "This document.", also: []int{304}},
+	"GET /docs":         {id: "docs", tag: "Server", text: "This document as a page.", also: []int{304}, media: "text/html"},
 }
 
 // problemsOf lists the statuses that a route may answer besides a success.

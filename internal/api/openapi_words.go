@@ -66,6 +66,9 @@ const (
 	ulidForm    = "[0-7][0-9a-hjkmnp-tv-z]{25}"
 	uuidForm    = "[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 	uidForm     = "^[!-~]+$"
+	plainForm   = `^[^\x00-\x1F\x7F-\x9F]*$` // no control characters
+	hostForm    = "^[a-zA-Z0-9.-]*$"
+	cursorForm  = "^[A-Za-z0-9_-]{34}$"
 	patternForm = `^(\*|[a-zA-Z0-9_.-]+(\.\*)?)$`
 )
 
@@ -104,19 +107,22 @@ var fieldsWords = map[string]fieldWords{
 	"fieldProblem.header":    {text: "The name of a header."},
 	"deleted.deleted":        {text: "Always true."},
 
-	"projectInput.name":        {text: "Unique in its environment.", minLength: new(1), maxLength: new(maxName)},
+	"projectInput.name":        {text: "Unique in its environment.", minLength: new(1), maxLength: new(maxName), pattern: plainForm},
 	"projectInput.environment": {text: "Where the product runs.", enum: []string{"production", "development"}},
 	"projectInput.dialect":     {text: "The wire contract of its webhooks; `malote dialect list` names them.", standard: defaultDialect},
 	"projectInput.body_id":     {text: "Adds a top-level id to bodies whose envelope has none.", standard: false},
-	"projectInput.host":        {text: "The host name under which the company's own API is called, as in api.example.com.", maxLength: new(254)},
-	"projectChange.name":       {text: "Unique in its environment.", minLength: new(1), maxLength: new(maxName)},
-	"projectChange.host":       {text: "The host name under which the company's own API is called; null takes it away.", maxLength: new(254)},
+	"projectInput.host":        {text: "The host name under which the company's own API is called, as in api.example.com.", maxLength: new(254), pattern: hostForm},
+	"projectChange.name":       {text: "Unique in its environment.", minLength: new(1), maxLength: new(maxName), pattern: plainForm},
+	"projectChange.host":       {text: "The host name under which the company's own API is called; null takes it away.", maxLength: new(254), pattern: hostForm},
 	"projectView.id":           {text: "The project's id.", pattern: idPattern("prj_")},
 	"projectView.environment":  {text: "Where the product runs.", enum: []string{"production", "development"}},
 	"projectView.dialect":      {text: "The wire contract of its webhooks."},
 	"projectView.body_id":      {text: "Whether bodies whose envelope has no id get one."},
 	"projectView.host":         {text: "The host name of the company's own API; empty: none."},
 
+	"consumerInput.name":     {text: "For people.", maxLength: new(maxName), pattern: plainForm},
+	"keyInput.name":          {text: "For people.", maxLength: new(maxName), pattern: plainForm},
+	"endpointInput.name":     {text: "For people.", maxLength: new(maxName), pattern: plainForm},
 	"keyInput.scopes":        {text: `What the key may do; "*" is all of it.`, minItems: new(1), enum: append([]string{allScopes}, Scopes()...)},
 	"keyInput.consumer":      {text: "The uid of the one consumer that the key acts for.", minLength: new(1), maxLength: new(128), pattern: uidForm},
 	"keyInput.prefix":        {text: "What the key begins with instead of mlt_prod_ or mlt_dev_, as in pk_.", minLength: new(2), maxLength: new(maxKeyPrefix), pattern: "^[a-zA-Z0-9_]*_$"},
@@ -139,9 +145,9 @@ var fieldsWords = map[string]fieldWords{
 	"endpointInput.consumer":       {text: "The uid of its consumer, which is created on first mention. A key of one consumer may leave it out.", minLength: new(1), maxLength: new(128), pattern: uidForm},
 	"endpointInput.url":            {text: "Where deliveries are POSTed to. Addresses inside (loopback, private, link-local, metadata) are refused here and again at every connection.", format: "uri", maxLength: new(maxURL)},
 	"endpointInput.event_types":    {text: "The types that it wants: exact names, a prefix (task.* is task.created and task.a.b), or *.", minItems: new(1), maxItems: new(maxEventTypes), minLength: new(1), maxLength: new(130), pattern: patternForm},
-	"endpointInput.description":    {text: "For people.", maxLength: new(maxDescription)},
+	"endpointInput.description":    {text: "For people.", maxLength: new(maxDescription), pattern: plainForm},
 	"endpointInput.headers":        {text: "Sent with every delivery; at most 8 KiB in all. Values are secrets. In a change they merge: null removes one, [redacted] leaves one as it was.", maxItems: new(2 * maxHeaders)},
-	"endpointInput.secret":         {text: "Your own, in the dialect's form; left out, or null in a change: the server makes one."},
+	"endpointInput.secret":         {text: "Your own, in the dialect's form; left out, or null in a change: the server makes one.", minLength: new(1)},
 	"endpointInput.secret_type":    {text: "The kind of secret that the server makes.", enum: []string{typeSymmetric, typeEd25519}},
 	"endpointInput.secret_overlap": {text: "Seconds for which the old secret stays in force when it changes (86400 where none are given).", min: new(0), max: new(maxOverlap)},
 	"endpointInput.rate_limit":     {text: "Deliveries a minute; null or 0: the dialect's.", min: new(0), max: new(maxRate)},
@@ -239,5 +245,5 @@ var parametersWords = map[string]fieldWords{
 	"from":        {text: "Only those made at this time or later."},
 	"until":       {text: "Only those made before this time."},
 	"limit":       {text: "How many items a page has at most. It may have fewer while there is a next one.", min: new(1), max: new(maxLimit), standard: defaultLimit},
-	"cursor":      {text: "next_cursor of the page before; with the same filters."},
+	"cursor":      {text: "next_cursor of the page before; with the same filters.", pattern: cursorForm},
 }
