@@ -99,8 +99,19 @@ func (c *console) explainParse(err error) error {
 	}
 	f := *describe(err)
 	f.code = exitUsage
+	f.what = plainWords(f.what)
 	if f.fix == "" {
 		f.fix = "see `" + command + " --help`"
 	}
 	return &f
+}
+
+// plainWords says what the parser of the command line says in words of its own.
+func plainWords(text string) string {
+	if flag, _, ok := strings.Cut(text, ` value but got "EOL"`); ok {
+		if flag, _, ok = strings.Cut(flag, ": expected "); ok {
+			return flag + ": the value is missing"
+		}
+	}
+	return strings.Replace(text, "expected a valid 64 bit int but got ", "not a whole number: ", 1)
 }

@@ -38,6 +38,8 @@ func TestWrongUseIsSaidInWordsOfTheShell(t *testing.T) {
 		{[]string{"delivery", "attempts", "evt_1", "--key", "k"}, "is an event"},
 		{[]string{"endpoint", "pause", "dlv_1", "--key", "k"}, "is a delivery"},
 		{[]string{"endpoint", "update", "ep_1", "--key", "k"}, "nothing to change"},
+		{[]string{"endpoint", "list", "--limit", "x"}, `--limit: not a whole number: "x"`},
+		{[]string{"endpoint", "create", "--to"}, "--to: the value is missing"},
 	} {
 		if code, out, errOut := malote(c.args...); code != exitUsage || !strings.Contains(errOut, c.want) || !strings.Contains(errOut, "fix: ") {
 			t.Errorf("%s: %d %s%s, want %d %q", strings.Join(c.args, " "), code, out, errOut, exitUsage, c.want)
