@@ -73,6 +73,19 @@ const (
 	typeEd25519   = "ed25519"   // the receiver has a public key
 )
 
+// secretForm says which texts are secrets in a dialect whose secrets are keys
+// in an encoding.
+func secretForm(d *webhook.Dialect) string {
+	if len(d.Signature.Schemes) == 0 {
+		return ""
+	}
+	k := &d.Signature.Schemes[0].Key
+	if k.Decoding != webhook.Base64 || k.MaxBytes == 0 {
+		return ""
+	}
+	return fmt.Sprintf("; a secret is %s and %d to %d bytes in base64 behind it; leave it out to have one made", k.Prefix, max(1, k.MinBytes), k.MaxBytes)
+}
+
 // checkSecret judges a secret that was sent, or makes one.
 func (ch *endpointChange) checkSecret(d *webhook.Dialect, create bool, errs *ingest.FieldErrors) {
 	in := ch.in
@@ -83,7 +96,7 @@ func (ch *endpointChange) checkSecret(d *webhook.Dialect, create bool, errs *ing
 	case in.Secret.given():
 		ch.secret = in.Secret.Value
 		if err := d.CheckSecret(ch.secret); errors.As(err, &bad) {
-			addError(errs, "/secret", bad.Reason)
+			addError(errs, "/secret", bad.Reason+secretForm(d))
 		} else if err != nil {
 			addError(errs, "/secret", "cannot sign in this dialect")
 		}

@@ -102,3 +102,13 @@ func TestANewSecretSaysWhenItSigns(t *testing.T) {
 		}
 	}
 }
+
+func TestARefusedSecretIsToldItsForm(t *testing.T) {
+	t.Parallel()
+	st := setup(t)
+	_, key := st.project("standard", store.Development)
+	a := st.do(key, "POST", "/v1/endpoints", `{"consumer":"c","url":"https://example.com/","event_types":["*"],"secret":"abc"}`).problem(kindInvalid, "/secret")
+	if !strings.Contains(string(a.body), "a secret is whsec_ and 24 to 64 bytes in base64") {
+		t.Errorf("%s", a.body)
+	}
+}
