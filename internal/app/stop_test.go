@@ -94,7 +94,7 @@ func TestAStopIsSeenAndSaid(t *testing.T) {
 	if last := lines[len(lines)-1]; !strings.Contains(last, "msg=stopped") {
 		t.Errorf("the last line is %s", last)
 	}
-	if !strings.Contains(log.String(), "waiting for 1 attempts") {
+	if !strings.Contains(log.String(), " attempts=1 ") {
 		t.Errorf("the log does not say what is waited for:\n%s", log)
 	}
 }
