@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"html/template"
+	"net/http"
 	"slices"
 	"strconv"
 	"strings"
@@ -41,6 +42,8 @@ type operationView struct {
 	BodyText                        string
 	Curl                            string
 	Answers                         []answerView
+	Problems                        []answerView
+	ProblemNames                    string // their statuses
 }
 
 type answerView struct {
@@ -127,7 +130,12 @@ func (d *document) operationView(method, path string, op *operation) operationVi
 				a.Type.Text = r.Content[0].Name
 			}
 		}
-		v.Answers = append(v.Answers, a)
+		if r.Content.get("application/problem+json").Schema == nil {
+			v.Answers = append(v.Answers, a)
+			continue
+		}
+		v.Problems = append(v.Problems, a)
+		v.ProblemNames = strings.TrimPrefix(v.ProblemNames+", "+a.Status, ", ")
 	}
 	return v
 }
@@ -136,7 +144,7 @@ func (d *document) operationView(method, path string, op *operation) operationVi
 func curlOf(v *operationView, op *operation) string {
 	var b strings.Builder
 	b.WriteString("curl ")
-	if v.Method != "GET" {
+	if v.Method != http.MethodGet {
 		b.WriteString("-X " + v.Method + " ")
 	}
 	path := v.Path

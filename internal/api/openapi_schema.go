@@ -95,8 +95,8 @@ func (sh *shaper) of(t reflect.Type, input bool) *schema {
 // either that or the rest.
 func (sh *shaper) object(t reflect.Type, words typeWords, input bool) *schema {
 	out := &schema{Type: "object", Additional: false}
-	for i := range t.NumField() {
-		if f := t.Field(i); f.Anonymous && f.Type.Kind() == reflect.Pointer {
+	for f := range t.Fields() {
+		if f.Anonymous && f.Type.Kind() == reflect.Pointer {
 			out.OneOf = append(out.OneOf, sh.of(f.Type.Elem(), input))
 		}
 	}
@@ -113,8 +113,7 @@ func (sh *shaper) object(t reflect.Type, words typeWords, input bool) *schema {
 }
 
 func (sh *shaper) members(out *schema, t reflect.Type, words typeWords, input bool) {
-	for i := range t.NumField() {
-		f := t.Field(i)
+	for f := range t.Fields() {
 		if f.Anonymous {
 			if f.Type.Kind() == reflect.Struct {
 				sh.members(out, f.Type, words, input)

@@ -39,7 +39,7 @@ func TestDocumentIsCommitted(t *testing.T) {
 	t.Parallel()
 	ref := referenceOf(t, setup(t))
 	if *update {
-		if err := os.WriteFile(documentPath, ref.json.body, 0o644); err != nil { //nolint:gosec // it is public
+		if err := os.WriteFile(documentPath, ref.json.body, 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -409,6 +409,9 @@ func TestReferenceIsServed(t *testing.T) {
 		st.do("", "GET", path, nil, "If-None-Match", `"x"`).want(200)
 	}
 	html := string(ref.html.body)
+	if !strings.Contains(html, "<summary>Problems: 400, 401, ") {
+		t.Error("the page does not say which problems a route has")
+	}
 	style := regexp.MustCompile(`(?s)<style>(.*?)</style>`).FindStringSubmatch(html)
 	sum := sha256.Sum256([]byte(style[1]))
 	if want := "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"; !strings.Contains(ref.html.policy, want) {
