@@ -81,7 +81,7 @@ func judge(d *webhook.Dialect, number int, r result, now time.Time, rnd float64)
 	}
 	if !ok {
 		v.State, v.Reason = store.Failed, reasonExhausted
-		v.Effect = store.Effect{Exhausted: true, Mark: rule.MarkExhausted, PauseAfter: rule.DisableAfter}
+		v.Effect = store.Effect{Exhausted: true, Mark: rule.MarkExhausted, DisableAfter: rule.DisableAfter}
 		return v
 	}
 	v.Due = roundUp(now.Add(max(wait, asked)))

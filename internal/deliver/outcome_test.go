@@ -91,7 +91,7 @@ func checkEffect(t *testing.T, d *webhook.Dialect, status int, v *verdict) {
 		want.Exhausted = true
 		want.Mark = d.Name == "tarefa"
 		if d.Name == "gabinete360" {
-			want.PauseAfter = 10
+			want.DisableAfter = 10
 		}
 	}
 	if v.Effect != want {

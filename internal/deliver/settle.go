@@ -132,7 +132,7 @@ func (e *Engine) takeBack(it *item) {
 func (e *Engine) await(it *item, o *store.Outcome) {
 	it.stage, it.outcome, it.config = stageSettling, o, nil
 	it.weight = int64(outcomeSize + len(o.Attempt.RequestHead) + len(o.Attempt.ResponseHead) + len(o.Attempt.ResponseBody))
-	it.blocks = o.Effect.Disable != "" || o.Effect.Exhausted && o.Effect.PauseAfter > 0
+	it.blocks = o.Effect.Disable != "" || o.Effect.Exhausted && o.Effect.DisableAfter > 0
 	e.settling++
 	e.settlingBytes += it.weight
 	it.lane.gate.unkept++

@@ -84,7 +84,7 @@ func (b *batch) accept(a *Acceptance) (Accepted, error) {
 		e.Unreached = "no endpoint subscribes to " + e.Type
 	}
 	out.Unreached, e.BodyID = e.Unreached, p.BodyID
-	k := b.keep(p.k, e, a.Broadcast, targets)
+	k := b.keep(p.k, e, targets)
 	out.EventID = e.ID
 	if err := b.insertEvent(p.k, k, e, a.Broadcast, targets); err != nil {
 		return out, err
@@ -104,7 +104,7 @@ func (b *batch) accept(a *Acceptance) (Accepted, error) {
 
 // keep sets what the store sets in an event, and gives keys to it and to its
 // deliveries: those follow the event's.
-func (b *batch) keep(project key, e *Event, broadcast bool, targets []target) key {
+func (b *batch) keep(project key, e *Event, targets []target) key {
 	k := b.db.keys.next(b.now, 1+len(targets))
 	e.ID, e.CreatedAt, e.Deliveries = b.db.keys.id(k), keyTime(k), len(targets)
 	if e.Time.IsZero() {

@@ -93,7 +93,7 @@ func change(e *Endpoint, o *Outcome, inTime bool, now time.Time) (changed bool, 
 		announce = append(announce, EventEndpointFailing)
 	}
 	why := f.Disable
-	if why == "" && f.PauseAfter > 0 && f.Exhausted && inTime && e.FailureCount >= f.PauseAfter {
+	if why == "" && f.DisableAfter > 0 && f.Exhausted && inTime && e.FailureCount >= f.DisableAfter {
 		why = fmt.Sprintf("%d deliveries in a row used up their attempts", e.FailureCount)
 	}
 	if why != "" && e.State != Disabled {
@@ -200,7 +200,7 @@ func (b *batch) announce(about *Endpoint, eventType string, data any) error {
 		ProjectID: about.ProjectID, Consumer: SystemConsumer, Type: eventType,
 		Time: b.now, Data: body, Dialect: systemDialect,
 	}
-	k := b.keep(project, e, false, targets)
+	k := b.keep(project, e, targets)
 	return b.insertEvent(project, k, e, false, targets)
 }
 

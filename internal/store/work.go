@@ -36,11 +36,11 @@ type Outcome struct {
 
 // Effect is what an outcome does to its endpoint beside the delivery itself.
 type Effect struct {
-	Exhausted  bool   // a schedule was used up: count it
-	Mark       bool   // set FailedAt
-	Clear      bool   // a success after failures: reset FailureCount and FailedAt
-	Disable    string // why; empty: no
-	PauseAfter int    // disable when FailureCount reaches it; 0: never
+	Exhausted    bool   // a schedule was used up: count it
+	Mark         bool   // set FailedAt
+	Clear        bool   // a success after failures: reset FailureCount and FailedAt
+	Disable      string // why; empty: no
+	DisableAfter int    // disable when FailureCount reaches it; 0: never
 }
 
 // Owner is told, after the commit, what changed in rows it may hold in

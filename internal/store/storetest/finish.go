@@ -277,7 +277,7 @@ var effectCases = map[string]func(*shelf){
 		e := s.endpoint("c")
 		for i := range 3 {
 			o := outcome(s.send("c", "x"), store.Failed, 500)
-			o.Effect = store.Effect{Exhausted: true, PauseAfter: 3}
+			o.Effect = store.Effect{Exhausted: true, DisableAfter: 3}
 			s.owner.changed()
 			s.finish(o)
 			got, err := s.db.Endpoint(s.ctx, s.project.ID, e.ID)
@@ -307,7 +307,7 @@ var effectCases = map[string]func(*shelf){
 	"DisabledEndpointComesBackWithACountOfZero": func(s *shelf) {
 		e := s.endpoint("c")
 		o := outcome(s.send("c", "x"), store.Failed, 500)
-		o.Effect = store.Effect{Exhausted: true, PauseAfter: 1}
+		o.Effect = store.Effect{Exhausted: true, DisableAfter: 1}
 		s.finish(o)
 		s.setState(e, store.Active)
 		got, err := s.db.Endpoint(s.ctx, s.project.ID, e.ID)
@@ -334,7 +334,7 @@ var effectCases = map[string]func(*shelf){
 		e := s.endpoint("c")
 		s.endpoint(store.SystemConsumer)
 		o := outcome(s.send("c", "x"), store.Failed, 500)
-		o.Effect = store.Effect{Exhausted: true, Mark: true, PauseAfter: 1}
+		o.Effect = store.Effect{Exhausted: true, Mark: true, DisableAfter: 1}
 		s.finish(o)
 		s.setState(e, store.Active)
 		o = outcome(s.send("c", "x"), store.Delivered, 200)
