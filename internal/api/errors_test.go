@@ -243,6 +243,11 @@ func TestBodyLimits(t *testing.T) {
 	st.do(key, "POST", "/v1/events/batch", strings.Repeat(" ", batchBody+1), "Expect", "100-continue").problem(kindTooLarge)
 	st.do(key, "POST", "/v1/events/batch", strings.Repeat(" ", batchBody)).problem(kindJSON)
 	st.do(key, "POST", "/v1/events", event(100), "Content-Encoding", "gzip").problem(kindMedia)
+	for path, body := range map[string]string{"/v1/events": event(100), "/v1/events/batch": `{"events":[` + event(100) + `]}`} {
+		if r := st.do(key, "POST", path, body, "webhook-id", "evt_1").problem(kindInvalid); !strings.Contains(string(r.body), "webhook-id") {
+			t.Errorf("%s takes a webhook for an event: %s", path, r.body)
+		}
+	}
 	if n := st.server.bodies.Load(); n != 0 {
 		t.Errorf("%d bytes of the budget are not given back", n)
 	}

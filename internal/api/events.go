@@ -72,6 +72,9 @@ func acceptedView(r *ingest.Result) eventAccepted {
 }
 
 func (s *server) postEvent(c *call, body []byte) (eventAccepted, error) {
+	if err := c.noWebhook(); err != nil {
+		return eventAccepted{}, err
+	}
 	req, err := ingest.Decode(body)
 	if err != nil {
 		s.metrics.refused.Inc()
@@ -98,6 +101,15 @@ func (s *server) postEvent(c *call, body []byte) (eventAccepted, error) {
 		return eventAccepted{}, eventProblem(r.Err)
 	}
 	return acceptedView(r), nil
+}
+
+// noWebhook refuses what is a delivery itself: an endpoint that points back
+// here through a proxy's name would make an event of every delivery, for ever.
+func (c *call) noWebhook() error {
+	if c.r.Header.Get("webhook-id") == "" {
+		return nil
+	}
+	return kindInvalid.problem("the request has the header webhook-id: it is a webhook, and this route takes events; an endpoint points to this server, or the header is to be left out")
 }
 
 // own makes a request the caller's: his project, and what his key allows.
@@ -135,6 +147,9 @@ type batchResult struct {
 }
 
 func (s *server) postBatch(c *call, body []byte) (batchAnswer, error) {
+	if err := c.noWebhook(); err != nil {
+		return batchAnswer{}, err
+	}
 	items, err := ingest.DecodeBatch(body, MaxBatch)
 	if err != nil {
 		return batchAnswer{}, err
