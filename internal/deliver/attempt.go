@@ -128,19 +128,12 @@ func (e *Engine) render(it *item, s *scratch, a *attempt) (err error) {
 	s.fields = append(s.fields, c.headers...)
 	s.request = egress.Request{
 		URL: c.url, Fields: s.fields, Redact: len(c.headers), Body: s.body,
-		Connect: orElse(time.Duration(rule.Connect), defaultConnect),
-		Total:   orElse(time.Duration(rule.Response), defaultTotal),
+		Connect: orDefault(time.Duration(rule.Connect), defaultConnect),
+		Total:   orDefault(time.Duration(rule.Response), defaultTotal),
 		Whole:   time.Duration(rule.Total),
 		MaxBody: it.answer, MaxOK: answerMin,
 	}
 	return nil
-}
-
-func orElse(d, otherwise time.Duration) time.Duration {
-	if d > 0 {
-		return d
-	}
-	return otherwise
 }
 
 // classify reads what Send returned.

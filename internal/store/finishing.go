@@ -267,17 +267,14 @@ func (b *batch) endQueued(q *queued, s State, reason string) error {
 	return b.noteFinal(q.k, q.endpoint, s)
 }
 
-// counters are what [DB.Counters] gives.
-func (db *DB) counters() Counters {
+// Counters says what the store wrote since it was opened.
+func (db *DB) Counters() Counters {
 	ended := make(map[string]uint64, len(endings))
 	for i, reason := range endings {
 		ended[reason] = db.w.endedBy[i].Load()
 	}
 	return Counters{Commits: db.w.commits.Load(), Accepted: db.w.accepted.Load(), Finished: db.w.finished.Load(), Ended: ended}
 }
-
-// Counters says what the store wrote since it was opened.
-func (db *DB) Counters() Counters { return db.counters() }
 
 // Flush puts everything that was accepted so far into the lists. Lists do so
 // by themselves.
