@@ -48,9 +48,19 @@ type action struct {
 // none is the input of a route that takes no fields.
 type none struct{}
 
-// routes is the whole API.
+// routes is the whole API, one function for each group.
 func (s *server) routes() []*route {
-	single := int64(s.ingest.MaxData()) + envelope
+	return slices.Concat(
+		s.projectRoutes(),
+		s.consumerRoutes(),
+		s.endpointRoutes(),
+		s.eventRoutes(),
+		s.deliveryRoutes(),
+		s.serverRoutes(),
+	)
+}
+
+func (s *server) projectRoutes() []*route {
 	return []*route{
 		{method: "POST", pattern: "/v1/projects", summary: "Create a project", scope: root, body: smallBody, status: 201, action: creates(s.createProject)},
 		{method: "GET", pattern: "/v1/projects", summary: "List projects", scope: root, status: 200, action: asks(s.listProjects)},
@@ -58,11 +68,19 @@ func (s *server) routes() []*route {
 		{method: "POST", pattern: "/v1/projects/{id}/keys", summary: "Create a key", scope: root, body: smallBody, status: 201, action: creates(s.createKey)},
 		{method: "GET", pattern: "/v1/projects/{id}/keys", summary: "List a project's keys", scope: root, status: 200, action: asks(s.listKeys)},
 		{method: "DELETE", pattern: "/v1/projects/{id}/keys/{key}", summary: "Revoke a key", scope: root, body: noBody, status: 200, action: takes(s.revokeKey)},
+	}
+}
 
+func (s *server) consumerRoutes() []*route {
+	return []*route{
 		{method: "PUT", pattern: "/v1/consumers/{uid}", summary: "Create or rename a consumer", scope: consumersWrite, body: smallBody, status: 200, action: takes(s.putConsumer)},
 		{method: "GET", pattern: "/v1/consumers/{uid}", summary: "Read a consumer", scope: consumersRead, status: 200, action: gives(s.getConsumer)},
 		{method: "DELETE", pattern: "/v1/consumers/{uid}", summary: "Delete a consumer with its endpoints", scope: consumersWrite, body: noBody, status: 200, action: takes(s.deleteConsumer)},
+	}
+}
 
+func (s *server) endpointRoutes() []*route {
+	return []*route{
 		{method: "POST", pattern: "/v1/endpoints", summary: "Create an endpoint", scope: endpointsWrite, body: smallBody, status: 201, action: creates(s.createEndpoint)},
 		{method: "GET", pattern: "/v1/endpoints", summary: "List endpoints", scope: endpointsRead, status: 200, action: asks(s.listEndpoints)},
 		{method: "GET", pattern: "/v1/endpoints/{id}", summary: "Read an endpoint", scope: endpointsRead, status: 200, action: gives(s.getEndpoint)},
@@ -71,18 +89,31 @@ func (s *server) routes() []*route {
 		{method: "POST", pattern: "/v1/endpoints/{id}/pause", summary: "Pause an endpoint", scope: endpointsWrite, body: noBody, status: 200, action: takes(s.pauseEndpoint)},
 		{method: "POST", pattern: "/v1/endpoints/{id}/resume", summary: "Resume an endpoint", scope: endpointsWrite, body: noBody, status: 200, action: takes(s.resumeEndpoint)},
 		{method: "POST", pattern: "/v1/endpoints/{id}/test", summary: "Send a test event to an endpoint", scope: endpointsWrite, body: noBody, status: 202, action: takes(s.testEndpoint)},
+	}
+}
 
+func (s *server) eventRoutes() []*route {
+	single := int64(s.ingest.MaxData()) + envelope
+	return []*route{
 		{method: "POST", pattern: "/v1/events", summary: "Send an event", scope: eventsWrite, body: single, status: 202, action: reads[eventInput, eventAccepted](s.postEvent)},
 		{method: "POST", pattern: "/v1/events/batch", summary: "Send up to 1,000 events", scope: eventsWrite, body: batchBody, status: 202, action: reads[batchInput, batchAnswer](s.postBatch)},
 		{method: "GET", pattern: "/v1/events", summary: "List events", scope: eventsRead, status: 200, action: asks(s.listEvents)},
 		{method: "GET", pattern: "/v1/events/{id}", summary: "Read an event with its data", scope: eventsRead, status: 200, action: gives(s.getEvent)},
+	}
+}
 
+func (s *server) deliveryRoutes() []*route {
+	return []*route{
 		{method: "GET", pattern: "/v1/deliveries", summary: "List deliveries", scope: deliveriesRead, status: 200, action: asks(s.listDeliveries)},
 		{method: "GET", pattern: "/v1/deliveries/{id}", summary: "Read a delivery", scope: deliveriesRead, status: 200, action: gives(s.getDelivery)},
 		{method: "GET", pattern: "/v1/deliveries/{id}/attempts", summary: "List a delivery's attempts", scope: deliveriesRead, status: 200, action: asks(s.listAttempts)},
 		{method: "POST", pattern: "/v1/deliveries/{id}/retry", summary: "Make a delivery due now", scope: deliveriesWrite, body: noBody, status: 202, action: takes(s.retryDelivery)},
 		{method: "POST", pattern: "/v1/deliveries/{id}/cancel", summary: "End a pending delivery", scope: deliveriesWrite, body: noBody, status: 200, action: takes(s.cancelDelivery)},
+	}
+}
 
+func (s *server) serverRoutes() []*route {
+	return []*route{
 		{method: "GET", pattern: "/healthz", summary: "Is the process alive?", scope: public, status: 200, action: gives(s.healthz)},
 		{method: "GET", pattern: "/readyz", summary: "Would a 2xx be true?", scope: public, status: 200, action: gives(s.readyz)},
 		{method: "GET", pattern: "/metrics", summary: "Metrics for Prometheus", scope: public, status: 200, action: action{run: s.metricsPage}},

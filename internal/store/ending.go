@@ -11,7 +11,7 @@ const deleteSlice = 200 // pending deliveries that one transaction cancels
 // deleteEndpoint marks an endpoint deleted and forgets its secrets. Its
 // pending deliveries are cancelled by and by; from the commit on none is sent.
 func (b *batch) deleteEndpoint(k key, reason string, inFlight *int) error {
-	err := b.exec("UPDATE endpoints SET deleted_at=?, headers=NULL, secrets=NULL, path=NULL, revision=revision+1 WHERE k=?", b.us, k)
+	err := b.exec("UPDATE endpoints SET deleted_at=?, headers=NULL, secrets=NULL, path=NULL, auth=NULL, revision=revision+1 WHERE k=?", b.us, k)
 	if err != nil {
 		return err
 	}

@@ -5,10 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 )
 
 const selectEndpoint = `SELECT k, project, consumer, url, description, event_types, headers, secrets, rate_limit,
-	state, state_reason, state_since, failure_count, failed_at, updated_at, revision, name, path FROM endpoints`
+	state, state_reason, state_since, failure_count, failed_at, updated_at, revision, name, path, settings, auth FROM endpoints`
 
 // endpointRow is an endpoint with what only the store knows of it.
 type endpointRow struct {
@@ -23,19 +24,20 @@ func (db *DB) scanEndpoint(scan func(...any) error) (*endpointRow, error) {
 		r                        = &endpointRow{Endpoint: &Endpoint{}}
 		e                        = r.Endpoint
 		types, headers, secrets  []byte
-		path                     []byte
+		path, auth               []byte
+		settings                 string
 		since, failedAt, updated int64
 	)
 	err := scan(&r.k, &r.project, &e.Consumer, &e.URL, &e.Description, &types, &headers, &secrets, &e.RateLimit,
-		&e.State, &e.StateReason, &since, &e.FailureCount, &failedAt, &updated, &r.revision, &e.Name, &path)
+		&e.State, &e.StateReason, &since, &e.FailureCount, &failedAt, &updated, &r.revision, &e.Name, &path, &settings, &auth)
 	if err != nil {
 		return nil, err
 	}
 	e.ID, e.ProjectID, e.CreatedAt = db.keys.id(r.k), db.keys.id(r.project), keyTime(r.k)
 	e.StateSince, e.FailedAt, e.UpdatedAt = fromMicros(since), fromMicros(failedAt), fromMicros(updated)
 	e.EventTypes = patterns(types)
-	r.sealErr = errors.Join(db.openHeaders(e, headers), db.openSecrets(e, secrets), db.openPath(e, path))
-	return r, nil
+	r.sealErr = errors.Join(db.openHeaders(e, headers), db.openSecrets(e, secrets), db.openPath(e, path), db.openAuth(e, auth))
+	return r, parseSettings(settings, &e.Settings)
 }
 
 // patterns reads event types; what does not decode matches nothing.
@@ -118,10 +120,14 @@ func (b *batch) insertEndpoint(project, k key, e *Endpoint) error {
 	if err != nil {
 		return err
 	}
-	return b.exec("INSERT INTO endpoints VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,1,0,?,?,?)",
+	settings, err := settingsText(&e.Settings)
+	if err != nil {
+		return err
+	}
+	return b.exec("INSERT INTO endpoints VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,1,0,?,?,?,?,?)",
 		k, project, e.Consumer, e.URL, e.Description, types, b.db.sealHeaders(e), b.db.sealSecrets(e), e.RateLimit,
 		string(e.State), e.StateReason, micros(e.StateSince), e.FailureCount, micros(e.FailedAt), micros(e.UpdatedAt),
-		e.Name, b.db.sealPath(e), pathHash(e.PathSecret))
+		e.Name, b.db.sealPath(e), pathHash(e.PathSecret), settings, b.db.sealAuth(e))
 }
 
 // Endpoint reads one of a project. Errors: [ErrNotFound], also for a foreign
@@ -255,6 +261,8 @@ func cloneEndpoint(e *Endpoint) *Endpoint {
 	c.EventTypes = append([]string(nil), e.EventTypes...)
 	c.Headers = append([]Header(nil), e.Headers...)
 	c.Secrets = append([]SigningSecret(nil), e.Secrets...)
+	c.Settings.Channels = append([]string(nil), e.Settings.Channels...)
+	c.Settings.Schedule = append([]time.Duration(nil), e.Settings.Schedule...)
 	return &c
 }
 
@@ -274,10 +282,14 @@ func (b *batch) updateEndpoint(was *endpointRow, e *Endpoint, inFlight *int) err
 	if err != nil {
 		return err
 	}
+	settings, err := settingsText(&e.Settings)
+	if err != nil {
+		return err
+	}
 	n, err := b.change(`UPDATE endpoints SET url=?, description=?, event_types=?, headers=?, secrets=?, rate_limit=?, state=?, state_reason=?,
-		state_since=?, failure_count=?, failed_at=?, updated_at=?, name=?, path=?, path_hash=?, revision=revision+1 WHERE k=? AND revision=? AND deleted_at=0`,
+		state_since=?, failure_count=?, failed_at=?, updated_at=?, name=?, path=?, path_hash=?, settings=?, auth=?, revision=revision+1 WHERE k=? AND revision=? AND deleted_at=0`,
 		e.URL, e.Description, types, b.db.sealHeaders(e), b.db.sealSecrets(e), e.RateLimit, string(e.State), e.StateReason,
-		micros(e.StateSince), e.FailureCount, micros(e.FailedAt), micros(e.UpdatedAt), e.Name, b.db.sealPath(e), pathHash(e.PathSecret), was.k, was.revision)
+		micros(e.StateSince), e.FailureCount, micros(e.FailedAt), micros(e.UpdatedAt), e.Name, b.db.sealPath(e), pathHash(e.PathSecret), settings, b.db.sealAuth(e), was.k, was.revision)
 	if err != nil {
 		return err
 	}

@@ -94,7 +94,9 @@ type Endpoint struct {
 	Headers     []Header
 	Secrets     []SigningSecret // newest first; never empty
 	RateLimit   int             // deliveries a minute; 0: the dialect's
-	PathSecret  secret.Text     // of the address that takes events in, where the company's own API has one
+	Settings    Settings
+	Auth        Auth
+	PathSecret  secret.Text // of the address that takes events in, where the company's own API has one
 
 	State       EndpointState
 	StateReason string // in words; empty when active

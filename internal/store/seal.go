@@ -196,14 +196,14 @@ func (db *DB) resealSlice(ctx context.Context, after key) (resealed int, last ke
 
 // resealOne rewrites one endpoint where it is of an older key.
 func (b *batch) resealOne(r *endpointRow) (int, error) {
-	var headers, secrets, path []byte
-	if _, err := b.row("SELECT headers, secrets, path FROM endpoints WHERE k=?", []any{r.k}, &headers, &secrets, &path); err != nil {
+	var headers, secrets, path, auth []byte
+	if _, err := b.row("SELECT headers, secrets, path, auth FROM endpoints WHERE k=?", []any{r.k}, &headers, &secrets, &path, &auth); err != nil {
 		return 0, err
 	}
 	current := func(sealed []byte) bool { return len(sealed) == 0 || b.db.o.Keyring.Current(sealed) }
-	if current(headers) && current(secrets) && current(path) {
+	if current(headers) && current(secrets) && current(path) && current(auth) {
 		return 0, nil
 	}
-	return 1, b.exec("UPDATE endpoints SET headers=?, secrets=?, path=? WHERE k=?",
-		b.db.sealHeaders(r.Endpoint), b.db.sealSecrets(r.Endpoint), b.db.sealPath(r.Endpoint), r.k)
+	return 1, b.exec("UPDATE endpoints SET headers=?, secrets=?, path=?, auth=? WHERE k=?",
+		b.db.sealHeaders(r.Endpoint), b.db.sealSecrets(r.Endpoint), b.db.sealPath(r.Endpoint), b.db.sealAuth(r.Endpoint), r.k)
 }

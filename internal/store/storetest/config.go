@@ -13,6 +13,38 @@ import (
 )
 
 var configCases = map[string]func(*shelf){
+	"SettingsAndAuth": func(s *shelf) {
+		e := s.endpoint("acme")
+		auth := store.Auth{
+			Kind: store.AuthMTLS, Username: "u", Password: "pass-canary", Token: "token-canary",
+			Certificate: "chain", PrivateKey: "key-canary",
+		}
+		settings := store.Settings{
+			Channels: []string{"a"}, Filter: "true", Email: "ops@example.com", Concurrency: 3,
+			Timeout: time.Second, Schedule: []time.Duration{time.Second, time.Minute},
+		}
+		_, _, err := s.db.UpdateEndpoint(s.ctx, s.project.ID, e.ID, func(e *store.Endpoint) error {
+			e.Settings, e.Auth = settings, auth
+			return nil
+		})
+		s.no(err)
+		for range 2 {
+			got, err := s.db.Endpoint(s.ctx, s.project.ID, e.ID)
+			s.no(err)
+			if diff := cmp.Diff(settings, got.Settings) + cmp.Diff(auth, got.Auth); diff != "" {
+				s.Error(diff)
+			}
+			s.reopen()
+		}
+		_, _, err = s.db.UpdateEndpoint(s.ctx, s.project.ID, e.ID, func(e *store.Endpoint) error {
+			e.Settings, e.Auth = store.Settings{}, store.Auth{}
+			return nil
+		})
+		s.no(err)
+		if got, err := s.db.Endpoint(s.ctx, s.project.ID, e.ID); err != nil || got.Auth.Kind != "" || got.Settings.Filter != "" {
+			s.Errorf("%+v %v", got, err)
+		}
+	},
 	"Projects": func(s *shelf) {
 		p := &store.Project{Name: "x", Environment: store.Development, Dialect: "tarefa", BodyID: true}
 		s.no(s.db.CreateProject(s.ctx, p))

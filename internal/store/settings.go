@@ -1,0 +1,86 @@
+package store
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/malote-dev/malote/internal/secret"
+)
+
+// Settings are an endpoint's own choices; a zero field leaves it to the
+// dialect, or chooses nothing.
+type Settings struct {
+	Channels    []string        `json:"channels,omitempty"`    // only events of one of these; empty: of any, or of none
+	Filter      string          `json:"filter,omitempty"`      // only events that this CEL expression is true for
+	Email       string          `json:"email,omitempty"`       // of the owner, who is told of failures
+	Concurrency int             `json:"concurrency,omitempty"` // attempts in flight at most
+	Timeout     time.Duration   `json:"timeout,omitempty"`     // for the answer, once connected
+	Schedule    []time.Duration `json:"schedule,omitempty"`    // waits between attempts: one fewer than attempts
+}
+
+// AuthKind is how requests to an endpoint prove who they are from, beside
+// their signature.
+type AuthKind string
+
+// The kinds of authentication.
+const (
+	AuthBasic  AuthKind = "basic"  // Username and Password (RFC 7617)
+	AuthBearer AuthKind = "bearer" // Token (RFC 6750)
+	AuthMTLS   AuthKind = "mtls"   // Certificate and PrivateKey, shown to the receiver in the TLS handshake
+)
+
+// Auth is what an endpoint's requests are authenticated with; the zero Auth
+// is nothing.
+type Auth struct {
+	Kind        AuthKind
+	Username    string
+	Password    secret.Text
+	Token       secret.Text
+	Certificate string      // PEM, the chain, leaf first
+	PrivateKey  secret.Text // PEM
+}
+
+type sealedAuth struct {
+	Kind        AuthKind `json:"k"`
+	Username    string   `json:"u,omitempty"`
+	Password    string   `json:"p,omitempty"`
+	Token       string   `json:"t,omitempty"`
+	Certificate string   `json:"c,omitempty"`
+	PrivateKey  string   `json:"s,omitempty"`
+}
+
+func (db *DB) sealAuth(e *Endpoint) []byte {
+	if a := &e.Auth; a.Kind != "" {
+		return seal(db.o.Keyring, []sealedAuth{{a.Kind, a.Username, a.Password.Reveal(), a.Token.Reveal(), a.Certificate, a.PrivateKey.Reveal()}},
+			placeOf(e.ID, "auth"))
+	}
+	return nil
+}
+
+func (db *DB) openAuth(e *Endpoint, sealed []byte) error {
+	values, err := unseal[sealedAuth](db.o.Keyring, sealed, placeOf(e.ID, "auth"))
+	for _, v := range values {
+		e.Auth = Auth{v.Kind, v.Username, secret.Text(v.Password), secret.Text(v.Token), v.Certificate, secret.Text(v.PrivateKey)}
+	}
+	return err
+}
+
+// settingsText is how settings are kept; without any, as nothing.
+func settingsText(s *Settings) (string, error) {
+	b, err := json.Marshal(s)
+	if string(b) == "{}" {
+		return "", err
+	}
+	return string(b), err
+}
+
+func parseSettings(text string, s *Settings) error {
+	if text == "" {
+		return nil
+	}
+	if err := json.Unmarshal([]byte(text), s); err != nil {
+		return fmt.Errorf("the settings of an endpoint do not decode: %w", err)
+	}
+	return nil
+}
