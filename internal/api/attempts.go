@@ -55,7 +55,7 @@ type contentView struct {
 
 type attemptError struct {
 	Class  string `json:"class"`
-	Detail string `json:"detail"`
+	Detail string `json:"detail" lang:"kept"`
 }
 
 // timingsView is in milliseconds; null: did not happen.

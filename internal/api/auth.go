@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/malote-dev/malote/internal/lang"
 	"github.com/malote-dev/malote/internal/secret"
 	"github.com/malote-dev/malote/internal/store"
 )
@@ -169,7 +170,7 @@ func bearer(values []string) (string, error) {
 	return strings.TrimSpace(text), nil
 }
 
-func unauthenticated(k kind, detail string) *problem {
+func unauthenticated(k kind, detail lang.Format) *problem {
 	return k.problem(detail).with("WWW-Authenticate", `Bearer realm="malote"`)
 }
 
@@ -182,10 +183,10 @@ func authorize(k *store.Key, need scope) error {
 		return kindForbidden.problem("this route takes a root key, and the key belongs to a project").
 			fixed("Use a root key; whoever runs the server makes one with `malote key root`.")
 	case isRoot:
-		return kindForbidden.problem("a root key manages projects and their keys only; this route needs a project's key with the scope " + string(need)).
+		return kindForbidden.problemf("a root key manages projects and their keys only; this route needs a project's key with the scope %s", need).
 			fixed("Make a key for the project: POST /v1/projects/{id}/keys.")
 	case !hasScope(k, need):
-		return kindForbidden.problem("this route needs a key with the scope " + string(need))
+		return kindForbidden.problemf("this route needs a key with the scope %s", need)
 	}
 	return nil
 }

@@ -14,9 +14,11 @@ import (
 	"net/url"
 	"os"
 	"runtime/debug"
+	"slices"
 	"strconv"
 	"time"
 
+	"github.com/malote-dev/malote/internal/lang"
 	"github.com/malote-dev/malote/internal/store"
 )
 
@@ -44,6 +46,8 @@ var (
 	isTrue  = []string{"true"}
 	isJSON  = []string{"application/json"}
 	isFault = []string{"application/problem+json"}
+
+	byLanguage = []string{"Accept-Language"}
 )
 
 // Memory for bodies. A body within firstRead is read at once; a larger one
@@ -98,6 +102,7 @@ func (c *call) run() {
 // fail answers with a problem.
 func (c *call) fail(err error) {
 	p := *asProblem(err) // a copy: some are shared
+	p.Errors = slices.Clone(p.Errors)
 	p.RequestID = requestID.Format(c.id)
 	if p.Status >= 500 {
 		level := slog.LevelError
@@ -108,6 +113,12 @@ func (c *call) fail(err error) {
 			"method", c.route.method, "route", c.route.pattern, "status", p.Status, "detail", p.Detail, "error", p.cause)
 	}
 	c.refusal = p.Detail
+	l := c.language()
+	if l != lang.English {
+		p.speak(l)
+	}
+	c.w.Header()["Content-Language"] = []string{l.Tag()}
+	c.w.Header()["Vary"] = byLanguage
 	for name, value := range p.header {
 		c.w.Header().Set(name, value)
 	}
@@ -121,6 +132,13 @@ func (c *call) fail(err error) {
 
 // answer writes a success.
 func (c *call) answer(out any) error {
+	if c.route.speaks {
+		if l := c.language(); l != lang.English {
+			c.w.Header()["Content-Language"] = []string{l.Tag()}
+			c.w.Header()["Vary"] = byLanguage
+			out = inLanguage(out, l)
+		}
+	}
 	body, err := encode(out)
 	if err != nil {
 		return fmt.Errorf("encode the answer: %w", err)
@@ -247,13 +265,13 @@ func (c *call) idempotencyKey() (string, error) {
 	case 1:
 		return values[0], nil
 	}
-	return "", keyProblem("is given more than once; send it once")
+	return "", keyProblem(lang.Text("is given more than once; send it once"))
 }
 
 // noIdempotencyKey refuses the header where it would promise what is not kept.
 func noIdempotencyKey(c *call) error {
 	if _, given := c.r.Header["Idempotency-Key"]; given && c.r.Method == http.MethodPost {
-		return keyProblem("is not known by this route: a repeat would do it again; read first whether it was done")
+		return keyProblem(lang.Text("is not known by this route: a repeat would do it again; read first whether it was done"))
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"github.com/malote-dev/malote/internal/ingest"
+	"github.com/malote-dev/malote/internal/lang"
 	"github.com/malote-dev/malote/internal/store"
 	"github.com/malote-dev/malote/webhook"
 )
@@ -34,11 +35,10 @@ func (s *server) putConsumer(c *call, in *consumerInput) (consumerView, error) {
 		return consumerView{}, err
 	}
 	var errs ingest.FieldErrors
-	if d := s.checkConsumer(project, uid); d != "" {
-		return consumerView{}, kindInvalid.problem("the uid in the path " + d)
+	if d := s.checkConsumer(project, uid); !d.IsZero() {
+		return consumerView{}, kindInvalid.problemf("the uid in the path %s", d)
 	}
-	if d := checkText(in.Name.Value, maxName, false); d != "" {
-		addError(&errs, "/name", d)
+	if errs.AddText("/name", checkText(in.Name.Value, maxName, false)); len(errs) > 0 {
 		return consumerView{}, errs
 	}
 	co := &store.Consumer{ProjectID: c.key.ProjectID, UID: uid, Name: in.Name.Value}
@@ -78,22 +78,22 @@ func (s *server) deleteConsumer(c *call, _ *none) (deleted, error) {
 }
 
 // checkConsumer returns what is wrong with a uid in a project, or "".
-func (s *server) checkConsumer(p *store.Project, uid string) string {
+func (s *server) checkConsumer(p *store.Project, uid string) lang.Message {
 	if uid == store.SystemConsumer {
-		return "" // the operator's own endpoints
+		return lang.Message{} // the operator's own endpoints
 	}
-	if d := ingest.CheckUID(uid); d != "" {
+	if d := ingest.CheckUID(uid); !d.IsZero() {
 		return d
 	}
 	d, ok := s.dialects(p.Dialect)
 	if !ok {
-		return ""
+		return lang.Message{}
 	}
 	var misfit *webhook.DataError
 	if errors.As(d.CheckConsumer(uid), &misfit) {
-		return misfit.Reason
+		return lang.Recall(misfit.Reason)
 	}
-	return ""
+	return lang.Message{}
 }
 
 func otherConsumer() *problem {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/malote-dev/malote/internal/ingest"
+	"github.com/malote-dev/malote/internal/lang"
 	"github.com/malote-dev/malote/internal/rawjson"
 	"github.com/malote-dev/malote/internal/store"
 )
@@ -81,7 +82,7 @@ func decodeBody(body []byte, into any) error {
 		r.Members(func(name []byte) {
 			i := fieldNamed(v.Type(), "json", string(name))
 			if i < 0 {
-				addError(&errs, "/"+rawjson.PointerToken(string(name)), "is not a field of this route"+fieldList(v.Type(), "json"))
+				addError(&errs, "/"+rawjson.PointerToken(string(name)), "is not a field of this route%s", fieldList(v.Type(), "json"))
 				return
 			}
 			if seen[i] {
@@ -181,16 +182,14 @@ func readInt(r *rawjson.Reader, pointer string, errs *ingest.FieldErrors) int {
 	return int(n)
 }
 
-func wrongType(errs *ingest.FieldErrors, pointer string, got rawjson.Kind, want string) {
+func wrongType(errs *ingest.FieldErrors, pointer string, got rawjson.Kind, want lang.Format) {
 	if got != rawjson.None { // else the document itself is wrong
-		addError(errs, pointer, "is "+got.String()+"; send "+want)
+		addError(errs, pointer, "is %s; send %s", got, lang.Text(want))
 	}
 }
 
-func addError(errs *ingest.FieldErrors, pointer, detail string) {
-	if len(*errs) < ingest.MaxErrors {
-		*errs = append(*errs, &ingest.FieldError{Pointer: pointer, Detail: detail})
-	}
+func addError(errs *ingest.FieldErrors, pointer string, detail lang.Format, args ...any) {
+	errs.Add(pointer, detail, args...)
 }
 
 func fieldNamed(t reflect.Type, tag, name string) int {
@@ -202,7 +201,7 @@ func fieldNamed(t reflect.Type, tag, name string) int {
 	return -1
 }
 
-func fieldList(t reflect.Type, tag string) string {
+func fieldList(t reflect.Type, tag string) lang.Message {
 	var names []string
 	for i := range t.NumField() {
 		if own, _, _ := strings.Cut(t.Field(i).Tag.Get(tag), ","); own != "" {
@@ -210,9 +209,9 @@ func fieldList(t reflect.Type, tag string) string {
 		}
 	}
 	if len(names) == 0 {
-		return ", which takes none"
+		return lang.Text(", which takes none")
 	}
-	return "; it takes " + strings.Join(names, ", ")
+	return lang.Text("; it takes %s", strings.Join(names, ", "))
 }
 
 // Limits of a page.
@@ -228,7 +227,7 @@ func decodeQuery(values url.Values, into any) error {
 	for _, name := range slices.Sorted(maps.Keys(values)) {
 		i := fieldNamed(v.Type(), "query", name)
 		if i < 0 {
-			return parameter(shorten(name), "is not known here"+fieldList(v.Type(), "query"))
+			return parameter(shorten(name), "is not known here%s", fieldList(v.Type(), "query"))
 		}
 		if len(values[name]) > 1 {
 			return parameter(name, "is given more than once; send it once")
@@ -253,17 +252,17 @@ func readParameter(into any, name, text string, tag reflect.StructTag) error {
 	case *int:
 		n, err := strconv.Atoi(text)
 		if err != nil || n < 1 || n > maxLimit {
-			return parameter(name, "is not a whole number from 1 to "+strconv.Itoa(maxLimit))
+			return parameter(name, "is not a whole number from 1 to %d", maxLimit)
 		}
 		*p = n
 	case *time.Time:
 		if p.UnmarshalText([]byte(text)) != nil {
-			return parameter(name, "is not a time; write it as RFC 3339 says, with + as %2B: 2026-01-31T09:30:00Z")
+			return parameter(name, "is not a time; write it as RFC 3339 says, with + as %%2B: 2026-01-31T09:30:00Z")
 		}
 	case *store.ID:
 		id, err := parseID(store.IDName(tag.Get("prefix")), text)
 		if err != nil {
-			return parameter(name, "is not an id of the form "+tag.Get("prefix")+"…, nor a UUID")
+			return parameter(name, "is not an id of the form %s…, nor a UUID", tag.Get("prefix"))
 		}
 		*p = id
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/malote-dev/malote/internal/lang"
 	"github.com/malote-dev/malote/internal/store"
 )
 
@@ -15,8 +16,8 @@ type deliveryView struct {
 	EndpointID string `json:"endpoint_id"`
 	Consumer   string `json:"consumer"`
 	State      string `json:"state"`
-	Reason     string `json:"reason,omitempty"` // failed or cancelled: why
-	Held       string `json:"held,omitempty"`   // pending, and not sent whatever is due: why
+	Reason     string `json:"reason,omitempty"`           // failed or cancelled: why
+	Held       string `json:"held,omitempty" lang:"kept"` // pending, and not sent whatever is due: why
 	Attempts   int    `json:"attempts"`
 	LastStatus *int   `json:"last_status"` // HTTP status of the last attempt; null: no answer, or no attempt
 	NextDueAt  stamp  `json:"next_due_at"` // null unless pending
@@ -47,11 +48,13 @@ func (s *server) held(ctx context.Context, endpoint store.ID) string {
 	if err != nil || l.Endpoint.State == store.Active {
 		return ""
 	}
-	why := "endpoint " + string(l.Endpoint.State)
 	if r := l.Endpoint.StateReason; r != "" && l.Endpoint.State == store.Disabled {
-		why += ": " + r
+		return lang.Keep("endpoint disabled: %s", r)
 	}
-	return why
+	if l.Endpoint.State == store.Disabled {
+		return lang.Keep("endpoint disabled")
+	}
+	return lang.Keep("endpoint paused")
 }
 
 // viewDelivery shows a delivery, and why it waits.

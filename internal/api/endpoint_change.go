@@ -9,6 +9,7 @@ import (
 
 	"github.com/malote-dev/malote/internal/deliver/egress"
 	"github.com/malote-dev/malote/internal/ingest"
+	"github.com/malote-dev/malote/internal/lang"
 	"github.com/malote-dev/malote/internal/rawjson"
 	"github.com/malote-dev/malote/internal/secret"
 	"github.com/malote-dev/malote/internal/store"
@@ -48,18 +49,14 @@ func (s *server) checkEndpoint(in *endpointInput, p *store.Project, d *webhook.D
 	if create || in.EventTypes.Set {
 		checkEventTypes(in.EventTypes.Value, errs)
 	}
-	if detail := checkText(in.Name.Value, maxName, false); detail != "" {
-		addError(errs, "/name", detail)
-	}
-	if detail := checkText(in.Description.Value, maxDescription, false); detail != "" {
-		addError(errs, "/description", detail)
-	}
+	errs.AddText("/name", checkText(in.Name.Value, maxName, false))
+	errs.AddText("/description", checkText(in.Description.Value, maxDescription, false))
 	checkHeaders(in.Headers.Value, d, create, errs)
 	if r := in.RateLimit.or(1); r < 0 || r > maxRate {
-		addError(errs, "/rate_limit", fmt.Sprintf("is deliveries a minute, from 1 to %d; 0 or null means the dialect's", maxRate))
+		addError(errs, "/rate_limit", "is deliveries a minute, from 1 to %d; 0 or null means the dialect's", maxRate)
 	}
 	if o := in.SecretOverlap.or(0); o < 0 || o > maxOverlap {
-		addError(errs, "/secret_overlap", fmt.Sprintf("is seconds, from 0 to %d", maxOverlap))
+		addError(errs, "/secret_overlap", "is seconds, from 0 to %d", maxOverlap)
 	} else if create && in.SecretOverlap.given() {
 		addError(errs, "/secret_overlap", "has no meaning for a new endpoint; it says how long the old secret stays in force when secret changes")
 	}
@@ -75,15 +72,15 @@ const (
 
 // secretForm says which texts are secrets in a dialect whose secrets are keys
 // in an encoding.
-func secretForm(d *webhook.Dialect) string {
+func secretForm(d *webhook.Dialect) lang.Message {
 	if len(d.Signature.Schemes) == 0 {
-		return ""
+		return lang.Message{}
 	}
 	k := &d.Signature.Schemes[0].Key
 	if k.Decoding != webhook.Base64 || k.MaxBytes == 0 {
-		return ""
+		return lang.Message{}
 	}
-	return fmt.Sprintf("; a secret is %s and %d to %d bytes in base64 behind it; leave it out to have one made", k.Prefix, max(1, k.MinBytes), k.MaxBytes)
+	return lang.Text("; a secret is %s and %d to %d bytes in base64 behind it; leave it out to have one made", k.Prefix, max(1, k.MinBytes), k.MaxBytes)
 }
 
 // checkSecret judges a secret that was sent, or makes one.
@@ -96,7 +93,7 @@ func (ch *endpointChange) checkSecret(d *webhook.Dialect, create bool, errs *ing
 	case in.Secret.given():
 		ch.secret = in.Secret.Value
 		if err := d.CheckSecret(ch.secret); errors.As(err, &bad) {
-			addError(errs, "/secret", bad.Reason+secretForm(d))
+			addError(errs, "/secret", "%s%s", lang.Recall(bad.Reason), secretForm(d))
 		} else if err != nil {
 			addError(errs, "/secret", "cannot sign in this dialect")
 		}
@@ -106,7 +103,7 @@ func (ch *endpointChange) checkSecret(d *webhook.Dialect, create bool, errs *ing
 	case kind == typeEd25519:
 		var ok bool
 		if ch.secret, _, ok = d.NewKeyPair(); !ok {
-			addError(errs, "/secret_type", "the dialect "+d.Name+" has no Ed25519 signatures")
+			addError(errs, "/secret_type", "the dialect %s has no Ed25519 signatures", d.Name)
 		}
 		ch.generated = true
 	default:
@@ -123,7 +120,7 @@ func (s *server) checkURL(raw string, p *store.Project, d *webhook.Dialect, errs
 		addError(errs, "/url", "is missing; send the URL that deliveries are POSTed to, as in https://example.com/webhooks")
 		return ""
 	case len(raw) > maxURL:
-		addError(errs, "/url", fmt.Sprintf("has more than %d characters", maxURL))
+		addError(errs, "/url", "has more than %d characters", maxURL)
 		return ""
 	}
 	policy := s.policy
@@ -138,7 +135,7 @@ func (s *server) checkURL(raw string, p *store.Project, d *webhook.Dialect, errs
 		addError(errs, "/url", "cannot be used")
 		return ""
 	}
-	addError(errs, "/url", bad.Reason+"; "+bad.Fix)
+	errs.AddText("/url", bad.Words())
 	return ""
 }
 
@@ -147,12 +144,10 @@ func checkEventTypes(types []string, errs *ingest.FieldErrors) {
 	case len(types) == 0:
 		addError(errs, "/event_types", `is missing; name the types that the endpoint wants: exact ones, "task.*", or "*" for all`)
 	case len(types) > maxEventTypes:
-		addError(errs, "/event_types", fmt.Sprintf(`has more than %d entries; use patterns such as "task.*"`, maxEventTypes))
+		addError(errs, "/event_types", `has more than %d entries; use patterns such as "task.*"`, maxEventTypes)
 	default:
 		for i, t := range types {
-			if detail := ingest.CheckPattern(t); detail != "" {
-				addError(errs, fmt.Sprintf("/event_types/%d", i), detail)
-			}
+			errs.AddText(fmt.Sprintf("/event_types/%d", i), ingest.CheckPattern(t))
 		}
 	}
 }
@@ -213,7 +208,7 @@ func (ch *endpointChange) applyHeaders(e *store.Endpoint) error {
 		size += len(h.Name) + len(h.Value.Reveal())
 	}
 	if len(headers) > maxHeaders || size > maxHeaderBytes {
-		return field("/headers", fmt.Sprintf("would be %d headers of %d bytes; at most %d of %d bytes in all", len(headers), size, maxHeaders, maxHeaderBytes))
+		return field("/headers", "would be %d headers of %d bytes; at most %d of %d bytes in all", len(headers), size, maxHeaders, maxHeaderBytes)
 	}
 	e.Headers = headers
 	return nil

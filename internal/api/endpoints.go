@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/malote-dev/malote/internal/ingest"
+	"github.com/malote-dev/malote/internal/lang"
 	"github.com/malote-dev/malote/internal/secret"
 	"github.com/malote-dev/malote/internal/store"
 	"github.com/malote-dev/malote/webhook"
@@ -41,7 +42,7 @@ type endpointView struct {
 	RateLimit    *int              `json:"rate_limit"`             // null: the dialect's
 	Enabled      bool              `json:"enabled"`
 	State        string            `json:"state"`
-	StateReason  string            `json:"state_reason"`
+	StateReason  string            `json:"state_reason" lang:"kept"`
 	StateSince   stamp             `json:"state_since"`
 	FailureCount int               `json:"failure_count"`
 	FailedAt     stamp             `json:"failed_at"`
@@ -154,9 +155,7 @@ func (s *server) createEndpoint(c *call, in *endpointInput) (endpointView, error
 	}
 	d = dialectFor(in.Consumer.Value, d)
 	var errs ingest.FieldErrors
-	if detail := s.checkConsumer(project, in.Consumer.Value); detail != "" {
-		addError(&errs, "/consumer", detail)
-	}
+	errs.AddText("/consumer", s.checkConsumer(project, in.Consumer.Value))
 	ch := s.checkEndpoint(in, project, d, true, &errs)
 	if len(errs) > 0 {
 		return endpointView{}, errs
@@ -356,7 +355,7 @@ func setEnabled(e *store.Endpoint, on bool) {
 	case on:
 		e.State, e.StateReason = store.Active, ""
 	case e.State != store.Disabled:
-		e.State, e.StateReason = store.Paused, "paused through the API"
+		e.State, e.StateReason = store.Paused, lang.Keep("paused through the API")
 	}
 }
 

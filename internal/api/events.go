@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/malote-dev/malote/internal/ingest"
+	"github.com/malote-dev/malote/internal/lang"
 	"github.com/malote-dev/malote/internal/store"
 )
 
@@ -36,9 +37,9 @@ type batchEvent struct {
 type eventAccepted struct {
 	ID         string `json:"id"`
 	Deliveries int    `json:"deliveries"`
-	Duplicate  bool   `json:"duplicate,omitempty"` // the Idempotency-Key was used before: this is the first answer
-	Unreached  string `json:"unreached,omitempty"` // why nobody gets it
-	More       bool   `json:"more,omitempty"`      // a broadcast goes on: more deliveries are being made
+	Duplicate  bool   `json:"duplicate,omitempty"`             // the Idempotency-Key was used before: this is the first answer
+	Unreached  string `json:"unreached,omitempty" lang:"kept"` // why nobody gets it
+	More       bool   `json:"more,omitempty"`                  // a broadcast goes on: more deliveries are being made
 }
 
 // appendJSON is encoding/json's answer without its reflection: this is the
@@ -84,7 +85,7 @@ func (s *server) postEvent(c *call, body []byte) (eventAccepted, error) {
 		return eventAccepted{}, err
 	}
 	if _, given := c.r.Header["Idempotency-Key"]; given {
-		if d := ingest.CheckKey(req.IdempotencyKey); d != "" {
+		if d := ingest.CheckKey(req.IdempotencyKey); !d.IsZero() {
 			return eventAccepted{}, keyProblem(d)
 		}
 	}
@@ -159,7 +160,7 @@ func (s *server) postBatch(c *call, body []byte) (batchAnswer, error) {
 		return batchAnswer{}, err
 	}
 	if _, given := c.r.Header["Idempotency-Key"]; given {
-		if d := ingest.CheckKey(key); d != "" {
+		if d := ingest.CheckKey(key); !d.IsZero() {
 			return batchAnswer{}, keyProblem(d)
 		}
 		ingest.BatchKey(items, key, body)
@@ -224,16 +225,17 @@ func allRefused(results []batchResult) *problem {
 	p.Errors = nil
 	for n, r := range results {
 		if r.Error.Status != first.Status {
-			p.Type, p.Title, p.Status, p.Fix = problemType+kindInvalid.name, kindInvalid.title, kindInvalid.status, kindInvalid.fix
+			p.Type, p.Status, p.title, p.fix = problemType+kindInvalid.name, kindInvalid.status, lang.Text(kindInvalid.title), lang.Text(kindInvalid.fix)
 		}
 		for _, e := range r.Error.Errors {
 			if e.Pointer != nil && len(p.Errors) < ingest.MaxErrors {
 				pointer := fmt.Sprintf("/events/%d%s", n, *e.Pointer)
-				p.Errors = append(p.Errors, fieldProblem{Pointer: &pointer, Detail: e.Detail})
+				p.Errors = append(p.Errors, fieldProblem{Pointer: &pointer, detail: e.detail})
 			}
 		}
 	}
-	p.Detail = fmt.Sprintf("none of the %d events was kept; the first: %s", len(results), first.Detail)
+	p.detail = lang.Text("none of the %d events was kept; the first: %s", len(results), first.detail)
+	p.speak(lang.English)
 	return &p
 }
 
@@ -247,7 +249,7 @@ type eventView struct {
 	Dialect        string     `json:"dialect"`
 	Test           bool       `json:"test"`
 	Deliveries     int        `json:"deliveries"`
-	Unreached      string     `json:"unreached,omitempty"`
+	Unreached      string     `json:"unreached,omitempty" lang:"kept"`
 	CreatedAt      stamp      `json:"created_at"`
 }
 

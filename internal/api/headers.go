@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/malote-dev/malote/internal/ingest"
+	"github.com/malote-dev/malote/internal/lang"
 	"github.com/malote-dev/malote/internal/rawjson"
 	"github.com/malote-dev/malote/webhook"
 )
@@ -17,32 +18,30 @@ func checkHeaders(headers []headerValue, d *webhook.Dialect, create bool, errs *
 		return
 	}
 	for _, h := range headers {
-		if detail := checkHeader(h, d, create); detail != "" {
-			addError(errs, "/headers/"+rawjson.PointerToken(h.Name), detail)
-		}
+		errs.AddText("/headers/"+rawjson.PointerToken(h.Name), checkHeader(h, d, create))
 	}
 }
 
-func checkHeader(h headerValue, d *webhook.Dialect, create bool) string {
+func checkHeader(h headerValue, d *webhook.Dialect, create bool) lang.Message {
 	switch {
 	case h.Null && create:
-		return "is null, which removes a header; send a value"
+		return lang.Text("is null, which removes a header; send a value")
 	case h.Null:
-		return ""
+		return lang.Message{}
 	case !webhook.ValidHeaderName(h.Name) || len(h.Name) > maxHeaderName:
-		return "is not the name of a header: use letters, digits and !#$%&'*+-.^_`|~, at most 128 of them"
+		return lang.Text("is not the name of a header: use letters, digits and !#$%%&'*+-.^_`|~, at most 128 of them")
 	case webhook.ForbiddenHeader(h.Name):
-		return "is set by the sender itself and cannot be configured"
+		return lang.Text("is set by the sender itself and cannot be configured")
 	case strings.HasPrefix(strings.ToLower(h.Name), "webhook-"), d.ReservedHeader(h.Name):
-		return "belongs to the dialect " + d.Name + " and cannot be configured"
+		return lang.Text("belongs to the dialect %s and cannot be configured", d.Name)
 	}
 	for i := range len(h.Value) {
 		if c := h.Value[i]; (c < ' ' && c != '\t') || c > '~' {
-			return "has a value with characters that a header cannot carry; use visible ASCII and spaces"
+			return lang.Text("has a value with characters that a header cannot carry; use visible ASCII and spaces")
 		}
 	}
 	if strings.TrimSpace(h.Value) != h.Value {
-		return "has a value that begins or ends with white space"
+		return lang.Text("has a value that begins or ends with white space")
 	}
-	return ""
+	return lang.Message{}
 }

@@ -4,6 +4,8 @@ import (
 	"net/http"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/malote-dev/malote/internal/lang"
 )
 
 // healthAnswer says that the process lives.
@@ -23,7 +25,7 @@ func (s *server) readyz(c *call) (healthAnswer, error) {
 		err = s.ready()
 	}
 	if err != nil {
-		return healthAnswer{}, kindUnavailable.problem("not ready: "+err.Error()).
+		return healthAnswer{}, kindUnavailable.problemf("not ready: %s", lang.Recall(err.Error())).
 			with("Retry-After", "1").fixed("Send events later, with the same Idempotency-Key; what was acknowledged is kept.")
 	}
 	return healthAnswer{Status: "ready", Version: s.version}, nil

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/malote-dev/malote/internal/ingest"
+	"github.com/malote-dev/malote/internal/lang"
 	"github.com/malote-dev/malote/internal/secret"
 	"github.com/malote-dev/malote/internal/store"
 )
@@ -73,31 +74,25 @@ func viewNewKey(k *store.Key, text secret.Text) keyView {
 
 func (s *server) checkKey(in *keyInput, project *store.Project, now time.Time) error {
 	var errs ingest.FieldErrors
-	if d := checkText(in.Name.Value, maxName, false); d != "" {
-		addError(&errs, "/name", d)
-	}
+	errs.AddText("/name", checkText(in.Name.Value, maxName, false))
 	known := Scopes()
 	if len(in.Scopes) == 0 {
-		addError(&errs, "/scopes", `is missing; name what the key may do: "*" (all), or some of `+strings.Join(known, ", "))
+		addError(&errs, "/scopes", `is missing; name what the key may do: "*" (all), or some of %s`, strings.Join(known, ", "))
 	}
 	for i, sc := range in.Scopes {
 		at := fmt.Sprintf("/scopes/%d", i)
 		switch {
 		case sc != allScopes && !slices.Contains(known, sc):
-			addError(&errs, at, `is not a scope; they are "*" (all) and `+strings.Join(known, ", "))
+			addError(&errs, at, `is not a scope; they are "*" (all) and %s`, strings.Join(known, ", "))
 		case sc == string(eventsBroadcast) && in.Consumer.given():
 			addError(&errs, at, "cannot be given to a key of one consumer: it reaches all of them")
 		}
 	}
 	if in.Consumer.given() {
-		if d := s.checkConsumer(project, in.Consumer.Value); d != "" {
-			addError(&errs, "/consumer", d)
-		}
+		errs.AddText("/consumer", s.checkConsumer(project, in.Consumer.Value))
 	}
 	if in.Prefix.given() {
-		if d := checkKeyPrefix(in.Prefix.Value); d != "" {
-			addError(&errs, "/prefix", d)
-		}
+		errs.AddText("/prefix", checkKeyPrefix(in.Prefix.Value))
 	}
 	if in.ExpiresAt.given() && !in.ExpiresAt.Value.After(now) {
 		addError(&errs, "/expires_at", "lies in the past; choose a time to come, or leave it out for a key without an end")
@@ -112,14 +107,14 @@ const maxKeyPrefix = 32 // characters
 
 // checkKeyPrefix returns what is wrong with the beginning that a company
 // wants for its keys, or "".
-func checkKeyPrefix(s string) string {
+func checkKeyPrefix(s string) lang.Message {
 	switch {
 	case strings.HasPrefix(s, keyPrefix):
-		return "begins with " + keyPrefix + ", which is for the server's own; leave it out for one of those"
+		return lang.Text("begins with %s, which is for the server's own; leave it out for one of those", keyPrefix)
 	case len(s) < 2 || len(s) > maxKeyPrefix || s[len(s)-1] != '_':
-		return fmt.Sprintf("is 2 to %d characters that end with _, as in pk_", maxKeyPrefix)
+		return lang.Text("is 2 to %d characters that end with _, as in pk_", maxKeyPrefix)
 	case strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") != "":
-		return "may hold only the characters a-z, A-Z, 0-9 and _"
+		return lang.Text("may hold only the characters a-z, A-Z, 0-9 and _")
 	}
-	return ""
+	return lang.Message{}
 }

@@ -140,11 +140,11 @@ func asFieldErrors(err error) error {
 	var errs ingest.FieldErrors
 	for _, e := range p.Errors {
 		if e.Pointer != nil {
-			addError(&errs, *e.Pointer, e.Detail)
+			errs.AddText(*e.Pointer, e.detail)
 		}
 	}
 	if len(errs) == 0 {
-		addError(&errs, "", p.Detail)
+		errs.AddText("", p.detail)
 	}
 	return errs
 }

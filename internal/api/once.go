@@ -52,7 +52,7 @@ func (c *call) claims(body []byte) (*store.Claim, error) {
 	if _, given := c.r.Header["Idempotency-Key"]; !given {
 		return nil, nil //nolint:nilnil // no key is no claim
 	}
-	if detail := ingest.CheckKey(key); detail != "" {
+	if detail := ingest.CheckKey(key); !detail.IsZero() {
 		return nil, keyProblem(detail)
 	}
 	asked := append([]byte(c.r.Method+" "+c.r.URL.Path+"\n"), body...)

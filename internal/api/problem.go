@@ -3,11 +3,10 @@ package api
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
-	"strings"
 
 	"github.com/malote-dev/malote/internal/ingest"
+	"github.com/malote-dev/malote/internal/lang"
 	"github.com/malote-dev/malote/internal/rawjson"
 	"github.com/malote-dev/malote/internal/store"
 )
@@ -19,8 +18,8 @@ const problemType = "urn:malote:problem:"
 type kind struct {
 	name   string
 	status int
-	title  string
-	fix    string
+	title  lang.Format
+	fix    lang.Format
 }
 
 // The kinds of problems: the one table from errors to answers.
@@ -46,8 +45,8 @@ var (
 	kindUnavailable = kind{"unavailable", 503, "The server cannot do this now", "Try again, with the same Idempotency-Key."}
 )
 
-// problem is an answer that is not a success (RFC 9457). Its cause is for the
-// log alone.
+// problem is an answer that is not a success (RFC 9457). Its texts are in
+// English until [problem.speak]. Its cause is for the log alone.
 type problem struct {
 	Type      string         `json:"type"`
 	Title     string         `json:"title"`
@@ -57,8 +56,9 @@ type problem struct {
 	Fix       string         `json:"fix"`
 	RequestID string         `json:"request_id,omitempty"`
 
-	header map[string]string
-	cause  error
+	title, detail, fix lang.Message
+	header             map[string]string
+	cause              error
 }
 
 // fieldProblem is one thing that is wrong: with a member of the body (a JSON
@@ -68,6 +68,8 @@ type fieldProblem struct {
 	Parameter string  `json:"parameter,omitempty"`
 	Header    string  `json:"header,omitempty"`
 	Detail    string  `json:"detail"`
+
+	detail lang.Message
 }
 
 func (p *problem) Error() string {
@@ -79,19 +81,33 @@ func (p *problem) Error() string {
 
 func (p *problem) Unwrap() error { return p.cause }
 
-func (k kind) problem(detail string) *problem {
-	return &problem{Type: problemType + k.name, Title: k.title, Status: k.status, Detail: detail, Fix: k.fix}
+// problem makes a problem of a kind. Its detail is a constant, as it is the
+// key of its translations; problemf takes arguments.
+func (k kind) problem(detail lang.Format) *problem { return k.problemf(detail) }
+
+func (k kind) problemf(detail lang.Format, args ...any) *problem {
+	p := &problem{Type: problemType + k.name, Status: k.status, title: lang.Text(k.title), detail: lang.Text(detail, args...), fix: lang.Text(k.fix)}
+	p.speak(lang.English)
+	return p
 }
 
-func (k kind) problemf(format string, args ...any) *problem {
-	return k.problem(fmt.Sprintf(format, args...))
+// speak says the problem in a language.
+func (p *problem) speak(l lang.Language) {
+	p.Title, p.Detail, p.Fix = p.title.In(l), p.detail.In(l), p.fix.In(l)
+	for i := range p.Errors {
+		p.Errors[i].Detail = p.Errors[i].detail.In(l)
+	}
 }
 
 // because keeps the cause for the log.
 func (p *problem) because(err error) *problem { p.cause = err; return p }
 
 // fixed replaces the kind's general advice by a better one.
-func (p *problem) fixed(fix string) *problem { p.Fix = fix; return p }
+func (p *problem) fixed(fix lang.Format, args ...any) *problem {
+	p.fix = lang.Text(fix, args...)
+	p.Fix = p.fix.String()
+	return p
+}
 
 func (p *problem) with(name, value string) *problem {
 	if p.header == nil {
@@ -103,43 +119,45 @@ func (p *problem) with(name, value string) *problem {
 
 // fields makes a problem of all that is wrong with members of the body.
 func (k kind) fields(errs ingest.FieldErrors) *problem {
-	p := k.problem("")
-	names := make([]string, len(errs))
+	names := make([]any, len(errs))
 	for i, e := range errs {
-		pointer := e.Pointer
-		names[i] = place(pointer)
-		p.Errors = append(p.Errors, fieldProblem{Pointer: &pointer, Detail: e.Detail})
+		names[i] = place(e.Pointer)
 	}
-	p.Detail = names[0] + " " + errs[0].Detail
+	p := k.problemf("%s %s", names[0], errs[0].Detail)
 	if len(errs) > 1 {
-		p.Detail = fmt.Sprintf("%d fields are wrong: %s", len(errs), strings.Join(names, ", "))
+		p = k.problemf("%d fields are wrong: %s", len(errs), lang.List(names...))
+	}
+	for _, e := range errs {
+		pointer := e.Pointer
+		p.Errors = append(p.Errors, fieldProblem{Pointer: &pointer, Detail: e.Detail.String(), detail: e.Detail})
 	}
 	return p
 }
 
-func place(pointer string) string {
+func place(pointer string) lang.Message {
 	if pointer == "" {
-		return "the body"
+		return lang.Text("the body")
 	}
-	return pointer
+	return lang.Text("%s", pointer)
 }
 
 // field is the problem of one member.
-func field(pointer, detail string) *problem {
-	return kindInvalid.fields(ingest.FieldErrors{{Pointer: pointer, Detail: detail}})
+func field(pointer string, detail lang.Format, args ...any) *problem {
+	return kindInvalid.fields(ingest.FieldErrors{{Pointer: pointer, Detail: lang.Text(detail, args...)}})
 }
 
-func parameter(name, detail string) *problem {
-	p := kindShape.problem("the parameter " + name + " " + detail)
-	p.Errors = []fieldProblem{{Parameter: name, Detail: detail}}
+func parameter(name string, detail lang.Format, args ...any) *problem {
+	m := lang.Text(detail, args...)
+	p := kindShape.problemf("the parameter %s %s", name, m)
+	p.Errors = []fieldProblem{{Parameter: name, Detail: m.String(), detail: m}}
 	return p
 }
 
 // keyProblem is what is wrong with the header Idempotency-Key.
-func keyProblem(detail string) *problem {
+func keyProblem(detail lang.Message) *problem {
 	const name = "Idempotency-Key"
-	p := kindShape.problem("the header " + name + " " + detail)
-	p.Errors = []fieldProblem{{Header: name, Detail: detail}}
+	p := kindShape.problemf("the header %s %s", name, detail)
+	p.Errors = []fieldProblem{{Header: name, Detail: detail.String(), detail: detail}}
 	return p
 }
 
@@ -154,7 +172,7 @@ func asProblem(err error) *problem {
 	case errors.As(err, &p):
 		return p
 	case errors.As(err, &syntax):
-		return kindJSON.problem("the body: " + syntax.Error())
+		return kindJSON.problemf("the body: %s", syntax)
 	case errors.As(err, &shape):
 		return kindShape.fields(shape.Fields)
 	case errors.As(err, &values):

@@ -2,12 +2,12 @@ package api
 
 import (
 	"errors"
-	"fmt"
 	"strings"
 	"unicode"
 	"unicode/utf8"
 
 	"github.com/malote-dev/malote/internal/ingest"
+	"github.com/malote-dev/malote/internal/lang"
 	"github.com/malote-dev/malote/internal/store"
 )
 
@@ -51,14 +51,12 @@ func (s *server) createProject(c *call, in *projectInput) (projectView, error) {
 		Dialect: in.Dialect.or(defaultDialect), BodyID: in.BodyID.or(false), Host: canonicalHost(in.Host.Value),
 	}
 	var errs ingest.FieldErrors
-	if d := checkText(p.Name, maxName, true); d != "" {
-		addError(&errs, "/name", d)
-	}
+	errs.AddText("/name", checkText(p.Name, maxName, true))
 	if p.Environment != store.Production && p.Environment != store.Development {
 		addError(&errs, "/environment", `must be "production" or "development"`)
 	}
 	if d, ok := s.dialects(p.Dialect); !ok || d.Name != p.Dialect {
-		addError(&errs, "/dialect", fmt.Sprintf("%q is not a dialect of this server; `malote dialect list` names them", shorten(p.Dialect)))
+		addError(&errs, "/dialect", "%q is not a dialect of this server; `malote dialect list` names them", shorten(p.Dialect))
 	}
 	checkHost(p.Host, &errs)
 	if len(errs) > 0 {
@@ -94,9 +92,7 @@ func (s *server) patchProject(c *call, in *projectChange) (projectView, error) {
 	}
 	var errs ingest.FieldErrors
 	if in.Name.Set {
-		if d := checkText(in.Name.Value, maxName, true); d != "" {
-			addError(&errs, "/name", d)
-		}
+		errs.AddText("/name", checkText(in.Name.Value, maxName, true))
 	}
 	host := canonicalHost(in.Host.Value)
 	checkHost(host, &errs)
@@ -162,14 +158,14 @@ func (s *server) listProjects(c *call, q *projectsQuery) (list[projectView], err
 }
 
 // checkText returns what is wrong with a text for people, or "".
-func checkText(s string, longest int, required bool) string {
+func checkText(s string, longest int, required bool) lang.Message {
 	switch {
 	case required && strings.TrimSpace(s) == "":
-		return "is missing"
+		return lang.Text("is missing")
 	case utf8.RuneCountInString(s) > longest:
-		return fmt.Sprintf("has more than %d characters", longest)
+		return lang.Text("has more than %d characters", longest)
 	case strings.IndexFunc(s, unicode.IsControl) >= 0:
-		return "holds a control character"
+		return lang.Text("holds a control character")
 	}
-	return ""
+	return lang.Message{}
 }

@@ -32,6 +32,7 @@ type route struct {
 	status  int   // of the success
 	action
 
+	speaks  bool                   // its answer has texts for people
 	observe [6]prometheus.Observer // by the status's first digit
 }
 
@@ -206,6 +207,7 @@ func (s *server) serveMux(routes []*route) *http.ServeMux {
 	mux := http.NewServeMux()
 	for _, rt := range routes {
 		s.metrics.prepare(rt)
+		rt.speaks = speaks(rt.out)
 		res := paths[rt.pattern]
 		if res == nil {
 			res = &resource{s: s, methods: map[string]*route{}}

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/malote-dev/malote/internal/ingest"
+	"github.com/malote-dev/malote/internal/lang"
 	"github.com/malote-dev/malote/internal/rawjson"
 	"github.com/malote-dev/malote/internal/store"
 )
@@ -300,8 +301,8 @@ func TestErrorsFindTheirProblem(t *testing.T) {
 		{store.ErrClosed, kindUnavailable, true}, {store.ErrStale, kindUnavailable, true}, {ingest.ErrBusy, kindUnavailable, true},
 		{ingest.ErrDialect, kindUnavailable, true}, {context.Canceled, kindUnavailable, true}, {context.DeadlineExceeded, kindUnavailable, true},
 		{errors.New("canary"), kindInternal, false}, {&http.MaxBytesError{Limit: 7}, kindTooLarge, false},
-		{&rawjson.SyntaxError{Line: 1, Column: 2, Reason: "x"}, kindJSON, false}, {ingest.FieldErrors{{Pointer: "/a", Detail: "b"}}, kindInvalid, false},
-		{&ingest.ShapeError{Fields: ingest.FieldErrors{{Pointer: "/a", Detail: "b"}}}, kindShape, false},
+		{&rawjson.SyntaxError{Line: 1, Column: 2, Reason: lang.Text("x")}, kindJSON, false}, {ingest.FieldErrors{{Pointer: "/a", Detail: lang.Text("b")}}, kindInvalid, false},
+		{&ingest.ShapeError{Fields: ingest.FieldErrors{{Pointer: "/a", Detail: lang.Text("b")}}}, kindShape, false},
 		{kindTooMany.problem("x"), kindTooMany, false},
 	} {
 		p := asProblem(fmt.Errorf("wrapped: %w", c.err))

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/malote-dev/malote/internal/ingest"
+	"github.com/malote-dev/malote/internal/lang"
 	"github.com/malote-dev/malote/internal/store"
 )
 
@@ -30,7 +31,11 @@ func (s *server) testEndpoint(c *call, _ *none) (testSent, error) {
 		err = r.Err
 	}
 	if errors.Is(err, ingest.ErrInactive) {
-		return testSent{}, kindConflict.problemf("the endpoint is %s: %s", e.State, e.StateReason).
+		p := kindConflict.problemf("the endpoint is paused: %s", lang.Recall(e.StateReason))
+		if e.State == store.Disabled {
+			p = kindConflict.problemf("the endpoint is disabled: %s", lang.Recall(e.StateReason))
+		}
+		return testSent{}, p.
 			fixed("Resume it first: POST /v1/endpoints/{id}/resume.")
 	}
 	if err != nil {

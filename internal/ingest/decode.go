@@ -2,11 +2,11 @@ package ingest
 
 import (
 	"bytes"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/malote-dev/malote/internal/lang"
 	"github.com/malote-dev/malote/internal/rawjson"
 )
 
@@ -60,7 +60,7 @@ func DecodeBatch(body []byte, limit int) ([]Item, error) {
 	seen, count := 0, 0
 	err := rawjson.Read(body, MaxDepth+3, func(r *rawjson.Reader) {
 		if r.Kind() != rawjson.Object {
-			fields.add("", "is "+r.Kind().String()+`; send an object: {"events":[…]}`)
+			fields.Add("", `is %s; send an object: {"events":[…]}`, r.Kind())
 			return
 		}
 		r.Members(func(name []byte) {
@@ -69,11 +69,11 @@ func DecodeBatch(body []byte, limit int) ([]Item, error) {
 				return
 			}
 			if seen++; seen > 1 {
-				fields.add("/events", "is given twice; send it once")
+				fields.Add("/events", "is given twice; send it once")
 				return
 			}
 			if r.Kind() != rawjson.Array {
-				fields.add("/events", "is "+r.Kind().String()+"; send an array of events")
+				fields.Add("/events", "is %s; send an array of events", r.Kind())
 				return
 			}
 			r.Items(func(i int) {
@@ -87,11 +87,11 @@ func DecodeBatch(body []byte, limit int) ([]Item, error) {
 	case err != nil:
 		return nil, err
 	case len(fields) == 0 && seen == 0:
-		fields.add("/events", "is missing; send an array of events")
+		fields.Add("/events", "is missing; send an array of events")
 	case len(fields) == 0 && count == 0:
-		fields.add("/events", "is empty; send at least one event")
+		fields.Add("/events", "is empty; send at least one event")
 	case count > limit:
-		fields.add("/events", fmt.Sprintf("has %d events; send at most %d in one request", count, limit))
+		fields.Add("/events", "has %d events; send at most %d in one request", count, limit)
 	}
 	if len(fields) > 0 {
 		return nil, &ShapeError{fields}
@@ -113,7 +113,7 @@ var eventFields = []string{"type", "consumer", "data", "timestamp"}
 
 func decodeEvent(r *rawjson.Reader, inBatch bool) (req Request, errs FieldErrors) {
 	if r.Kind() != rawjson.Object {
-		errs.add("", "is "+r.Kind().String()+"; send an event as an object")
+		errs.Add("", "is %s; send an event as an object", r.Kind())
 		return req, errs
 	}
 	var seen [len("tcdsi")]bool
@@ -127,7 +127,7 @@ func decodeEvent(r *rawjson.Reader, inBatch bool) (req Request, errs FieldErrors
 			return
 		}
 		if seen[at] {
-			errs.add("/"+string(name), "is given twice; send it once")
+			errs.Add("/"+string(name), "is given twice; send it once")
 			return
 		}
 		seen[at] = true
@@ -150,7 +150,7 @@ func decodeField(r *rawjson.Reader, at int, req *Request, errs *FieldErrors) {
 	case 4:
 		key, ok := text(r, "/idempotency_key", errs)
 		if ok && key == "" {
-			errs.add("/idempotency_key", "is empty; leave it out or send 1 to 256 characters")
+			errs.Add("/idempotency_key", "is empty; leave it out or send 1 to 256 characters")
 		}
 		req.IdempotencyKey = key
 	}
@@ -166,7 +166,7 @@ func timestamp(r *rawjson.Reader, errs *FieldErrors) (t time.Time) {
 		return t
 	}
 	if t.UnmarshalText([]byte(s)) != nil || strings.Contains(s, ",") {
-		errs.add("/timestamp", "is not a time; write it as RFC 3339 says: 2026-01-31T09:30:00Z")
+		errs.Add("/timestamp", "is not a time; write it as RFC 3339 says: 2026-01-31T09:30:00Z")
 	}
 	if t.IsZero() {
 		return time.Unix(0, 0) // year 1 is not "absent": validation refuses it
@@ -178,14 +178,14 @@ func text(r *rawjson.Reader, pointer string, errs *FieldErrors) (s string, ok bo
 	kind := r.Kind()
 	s, ok = r.Text()
 	if !ok && kind != rawjson.None {
-		errs.add(pointer, "is "+kind.String()+"; send a string")
+		errs.Add(pointer, "is %s; send a string", kind)
 	}
 	return s, ok
 }
 
 // addUnknown names a member that is not known. A body of nothing else must not
 // cost more than one that is right.
-func (es *FieldErrors) addUnknown(name []byte, detail string) {
+func (es *FieldErrors) addUnknown(name []byte, detail lang.Format) {
 	if len(*es) >= MaxErrors {
 		return
 	}
@@ -197,7 +197,7 @@ func (es *FieldErrors) addUnknown(name []byte, detail string) {
 			detail = "cannot be chosen; the answer holds the event's id (an Idempotency-Key header makes a repeat safe)"
 		}
 	}
-	es.add("/"+rawjson.PointerToken(string(name)), detail)
+	es.Add("/"+rawjson.PointerToken(string(name)), detail)
 }
 
 const unknownField = "is not a field of an event; the fields are type, consumer, data, timestamp"

@@ -15,6 +15,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/malote-dev/malote/internal/lang"
 	"github.com/malote-dev/malote/internal/store"
 	"github.com/malote-dev/malote/webhook"
 )
@@ -231,18 +232,18 @@ func (i *Ingester) match(ctx context.Context, r *Request, now time.Time) (*store
 func unreached(r *Request, endpoints int) string {
 	switch endpoints {
 	case 0:
-		return "consumer " + r.Consumer + " has no endpoints"
+		return lang.Keep("consumer %s has no endpoints", r.Consumer)
 	case 1:
-		return "the only endpoint of consumer " + r.Consumer + " does not want " + r.Type
+		return lang.Keep("the only endpoint of consumer %s does not want %s", r.Consumer, r.Type)
 	}
-	return "none of the " + strconv.Itoa(endpoints) + " endpoints of consumer " + r.Consumer + " wants " + r.Type
+	return lang.Keep("none of the %d endpoints of consumer %s wants %s", endpoints, r.Consumer, r.Type)
 }
 
 // misfit turns what the dialect refuses into a field error.
 func misfit(err error) error {
 	var data *webhook.DataError
 	if errors.As(err, &data) {
-		return FieldErrors{{Pointer: data.Field, Detail: data.Reason}}
+		return FieldErrors{{Pointer: data.Field, Detail: lang.Recall(data.Reason)}}
 	}
 	return fmt.Errorf("dialect: %w", err)
 }

@@ -1,10 +1,11 @@
 package ingest
 
 import (
-	"fmt"
+	"errors"
 	"strings"
 	"time"
 
+	"github.com/malote-dev/malote/internal/lang"
 	"github.com/malote-dev/malote/internal/rawjson"
 	"github.com/malote-dev/malote/internal/store"
 )
@@ -23,9 +24,12 @@ const (
 var earliest = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
 
 // FieldError names a field of the event, its problem and the fix.
-type FieldError struct{ Pointer, Detail string }
+type FieldError struct {
+	Pointer string
+	Detail  lang.Message
+}
 
-func (e *FieldError) Error() string { return e.Pointer + ": " + e.Detail }
+func (e *FieldError) Error() string { return e.Pointer + ": " + e.Detail.String() }
 
 // FieldErrors are all that is wrong with one event.
 type FieldErrors []*FieldError
@@ -47,77 +51,85 @@ func (es FieldErrors) Unwrap() []error {
 	return out
 }
 
-func (es *FieldErrors) add(pointer, detail string) {
-	if len(*es) < MaxErrors {
+// Add names a field, its problem and the fix; what follows the first
+// [MaxErrors] is dropped.
+func (es *FieldErrors) Add(pointer string, detail lang.Format, args ...any) {
+	es.AddText(pointer, lang.Text(detail, args...))
+}
+
+// AddText is Add of a text that is made already; an empty one says that
+// nothing is wrong.
+func (es *FieldErrors) AddText(pointer string, detail lang.Message) {
+	if len(*es) < MaxErrors && !detail.IsZero() {
 		*es = append(*es, &FieldError{pointer, detail})
 	}
 }
 
 // CheckType returns what is wrong with an event type and the fix, or "".
-func CheckType(s string) string {
+func CheckType(s string) lang.Message {
 	switch {
 	case s == "":
-		return "is missing; name what happened, as in task.completed"
+		return lang.Text("is missing; name what happened, as in task.completed")
 	case len(s) > MaxType:
-		return fmt.Sprintf("has %d characters; use at most %d", len(s), MaxType)
+		return lang.Text("has %d characters; use at most %d", len(s), MaxType)
 	}
 	for i := range len(s) {
 		if !typeByte[s[i]] {
-			return "may hold only the characters a-z, A-Z, 0-9, _, . and -"
+			return lang.Text("may hold only the characters a-z, A-Z, 0-9, _, . and -")
 		}
 	}
-	return ""
+	return lang.Message{}
 }
 
 // CheckPattern returns what is wrong with one of an endpoint's event types (an
 // exact name, a prefix with ".*", or "*") and the fix, or "".
-func CheckPattern(s string) string {
+func CheckPattern(s string) lang.Message {
 	if s == "*" {
-		return ""
+		return lang.Message{}
 	}
 	prefix, wild := strings.CutSuffix(s, ".*")
 	if strings.Contains(prefix, "*") {
-		return `may hold * only alone or at the end after a dot: "*", "task.*"`
+		return lang.Text(`may hold * only alone or at the end after a dot: "*", "task.*"`)
 	}
 	if wild && prefix == "" {
-		return `has nothing before ".*"; for every event write "*"`
+		return lang.Text(`has nothing before ".*"; for every event write "*"`)
 	}
 	return CheckType(prefix)
 }
 
 // CheckUID returns what is wrong with a consumer's uid and the fix, or "".
 // A uid is visible ASCII, so that no two look alike and each fits a URL.
-func CheckUID(s string) string {
+func CheckUID(s string) lang.Message {
 	switch {
 	case s == "":
-		return "is missing; send the uid of the consumer, your own id for that customer"
+		return lang.Text("is missing; send the uid of the consumer, your own id for that customer")
 	case len(s) > MaxUID:
-		return fmt.Sprintf("has %d characters; use at most %d", len(s), MaxUID)
+		return lang.Text("has %d characters; use at most %d", len(s), MaxUID)
 	case s == "*" || s == "." || s == "..":
-		return "cannot be the uid of a consumer; use your own id for that customer"
+		return lang.Text("cannot be the uid of a consumer; use your own id for that customer")
 	}
 	for i := range len(s) {
 		if s[i] <= ' ' || s[i] > '~' {
-			return "may hold only visible ASCII characters without spaces; use an id rather than a name"
+			return lang.Text("may hold only visible ASCII characters without spaces; use an id rather than a name")
 		}
 	}
-	return ""
+	return lang.Message{}
 }
 
 // CheckKey returns what is wrong with an idempotency key and the fix, or "".
-func CheckKey(s string) string {
+func CheckKey(s string) lang.Message {
 	switch {
 	case s == "":
-		return "is empty; leave it out or send 1 to 256 characters"
+		return lang.Text("is empty; leave it out or send 1 to 256 characters")
 	case len(s) > MaxKey:
-		return fmt.Sprintf("has %d characters; use at most %d", len(s), MaxKey)
+		return lang.Text("has %d characters; use at most %d", len(s), MaxKey)
 	}
 	for i := range len(s) {
 		if s[i] < ' ' || s[i] > '~' {
-			return "may hold only printable ASCII characters"
+			return lang.Text("may hold only printable ASCII characters")
 		}
 	}
-	return ""
+	return lang.Message{}
 }
 
 // typeByte marks the characters of event types.
@@ -132,18 +144,12 @@ var typeByte = func() (ok [256]bool) {
 // check judges all that needs no store.
 func (i *Ingester) check(r *Request, now time.Time) error {
 	var errs FieldErrors
-	if d := CheckType(r.Type); d != "" {
-		errs.add("/type", d)
-	}
+	errs.AddText("/type", CheckType(r.Type))
 	i.checkConsumer(r, &errs)
 	i.checkData(r, &errs)
-	if d := checkTime(r.Timestamp, now); d != "" {
-		errs.add("/timestamp", d)
-	}
+	errs.AddText("/timestamp", checkTime(r.Timestamp, now))
 	if r.IdempotencyKey != "" && !r.batchKey {
-		if d := CheckKey(r.IdempotencyKey); d != "" {
-			errs.add("/idempotency_key", d)
-		}
+		errs.AddText("/idempotency_key", CheckKey(r.IdempotencyKey))
 	}
 	if len(errs) > 0 {
 		return errs
@@ -155,38 +161,45 @@ func (i *Ingester) checkConsumer(r *Request, errs *FieldErrors) {
 	switch {
 	case r.Consumer == "*":
 		if !r.Broadcast {
-			errs.add("/consumer", `"*" sends to every consumer of the project and needs a key with the scope events:broadcast; name one consumer`)
+			errs.Add("/consumer", `"*" sends to every consumer of the project and needs a key with the scope events:broadcast; name one consumer`)
 		}
 	case r.Consumer == store.SystemConsumer:
-		errs.add("/consumer", "is reserved for the server's own events; name one of your consumers")
+		errs.Add("/consumer", "is reserved for the server's own events; name one of your consumers")
 	default:
-		if d := CheckUID(r.Consumer); d != "" {
-			errs.add("/consumer", d)
-		}
+		errs.AddText("/consumer", CheckUID(r.Consumer))
 	}
 }
 
 func (i *Ingester) checkData(r *Request, errs *FieldErrors) {
 	switch {
 	case r.Data == nil:
-		errs.add("/data", "is missing; send any JSON value, {} where there is nothing to say")
+		errs.Add("/data", "is missing; send any JSON value, {} where there is nothing to say")
 	case len(r.Data) > i.maxData:
-		errs.add("/data", fmt.Sprintf("has %d bytes; the limit is %d: send a link to what is bigger", len(r.Data), i.maxData))
+		errs.Add("/data", "has %d bytes; the limit is %d: send a link to what is bigger", len(r.Data), i.maxData)
 	case !r.checked:
 		if err := rawjson.Check(r.Data, MaxDepth); err != nil {
-			errs.add("/data", "is not acceptable JSON: "+err.Error())
+			errs.Add("/data", "is not acceptable JSON: %s", wordsOf(err))
 		}
 	}
 }
 
-func checkTime(t, now time.Time) string {
+// wordsOf an error of [rawjson.Check].
+func wordsOf(err error) lang.Message {
+	var syntax *rawjson.SyntaxError
+	if errors.As(err, &syntax) {
+		return syntax.Words()
+	}
+	return lang.Recall(err.Error())
+}
+
+func checkTime(t, now time.Time) lang.Message {
 	switch {
 	case t.IsZero():
-		return ""
+		return lang.Message{}
 	case t.Before(earliest):
-		return "lies before the year 2000; send the time at which it happened, or leave it out for now"
+		return lang.Text("lies before the year 2000; send the time at which it happened, or leave it out for now")
 	case t.After(now.Add(MaxFuture)):
-		return "lies more than a day in the future; send the time at which it happened, or leave it out for now"
+		return lang.Text("lies more than a day in the future; send the time at which it happened, or leave it out for now")
 	}
-	return ""
+	return lang.Message{}
 }

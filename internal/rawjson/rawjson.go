@@ -11,8 +11,9 @@ package rawjson
 
 import (
 	"bytes"
-	"fmt"
 	"unicode/utf8"
+
+	"github.com/malote-dev/malote/internal/lang"
 )
 
 // Kind of a JSON value.
@@ -29,21 +30,26 @@ const (
 	Object
 )
 
-// String names the kind as an error message does.
-func (k Kind) String() string {
-	return [...]string{"nothing", "null", "a boolean", "a number", "a string", "an array", "an object"}[k]
+// Words names the kind as an error message does.
+func (k Kind) Words() lang.Message {
+	return lang.Text([...]lang.Format{"nothing", "null", "a boolean", "a number", "a string", "an array", "an object"}[k])
 }
+
+func (k Kind) String() string { return k.Words().String() }
 
 // SyntaxError says where the bytes stop being acceptable JSON.
 type SyntaxError struct {
 	Offset       int // bytes before the place
 	Line, Column int // from 1; the column counts bytes
-	Reason       string
+	Reason       lang.Message
 }
 
-func (e *SyntaxError) Error() string {
-	return fmt.Sprintf("line %d, column %d: %s", e.Line, e.Column, e.Reason)
+// Words says it all.
+func (e *SyntaxError) Words() lang.Message {
+	return lang.Text("line %d, column %d: %s", e.Line, e.Column, e.Reason)
 }
+
+func (e *SyntaxError) Error() string { return e.Words().String() }
 
 // Reader walks one document. Its methods take the value at hand; the first
 // error sticks, ends every walk and is what [Read] returns.
@@ -196,7 +202,7 @@ func (r *Reader) Items(item func(i int)) (ok bool) {
 	return r.err == nil
 }
 
-func (r *Reader) fail(at int, reason string) {
+func (r *Reader) fail(at int, reason lang.Format, args ...any) {
 	if r.err != nil {
 		return
 	}
@@ -205,7 +211,7 @@ func (r *Reader) fail(at int, reason string) {
 		Offset: at,
 		Line:   1 + bytes.Count(before, []byte{'\n'}),
 		Column: len(before) - bytes.LastIndexByte(before, '\n'),
-		Reason: reason,
+		Reason: lang.Text(reason, args...),
 	}
 	r.i = len(r.b) // nothing more is at hand
 }

@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"unicode/utf16"
 	"unicode/utf8"
+
+	"github.com/malote-dev/malote/internal/lang"
 )
 
 func (r *Reader) space() {
@@ -58,7 +60,7 @@ func (r *Reader) next(end byte) bool {
 			return true
 		}
 	}
-	r.unexpected("a comma or " + string(rune(end)))
+	r.unexpected("a comma or %s", string(rune(end)))
 	return true
 }
 
@@ -87,12 +89,12 @@ func (r *Reader) name() []byte {
 	return name
 }
 
-func (r *Reader) unexpected(wanted string) {
+func (r *Reader) unexpected(wanted lang.Format, args ...any) {
 	if r.err == nil && r.i >= len(r.b) {
-		r.fail(r.i, "the document ends where "+wanted+" is expected")
+		r.fail(r.i, "the document ends where %s is expected", lang.Text(wanted, args...))
 		return
 	}
-	r.fail(r.i, wanted+" is expected here")
+	r.fail(r.i, "%s is expected here", lang.Text(wanted, args...))
 }
 
 // skip takes one value of any kind.

@@ -127,7 +127,7 @@ func (ct *contract) words(errs ingest.FieldErrors) string {
 		if own, ok := names[ct.name][path[0]]; ok {
 			path[0] = own
 		}
-		parts[i] = strings.TrimSpace(strings.Join(path, ".") + " " + e.Detail)
+		parts[i] = strings.TrimSpace(strings.Join(path, ".") + " " + e.Detail.String())
 	}
 	return strings.Join(parts, "; ")
 }

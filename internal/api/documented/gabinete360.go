@@ -3,6 +3,7 @@ package documented
 import (
 	"github.com/malote-dev/malote/internal/api"
 	"github.com/malote-dev/malote/internal/ingest"
+	"github.com/malote-dev/malote/internal/lang"
 	"github.com/malote-dev/malote/internal/store"
 )
 
@@ -41,7 +42,7 @@ func (in *channelInput) check() error {
 	var errs ingest.FieldErrors
 	for pointer, kind := range map[string]*string{"/type": in.Type, "/config/type": in.Config.Type} {
 		if kind != nil && *kind != channelType {
-			errs = append(errs, &ingest.FieldError{Pointer: pointer, Detail: `must be "webhook"`})
+			errs = append(errs, &ingest.FieldError{Pointer: pointer, Detail: lang.Text(`must be "webhook"`)})
 		}
 	}
 	if len(errs) > 0 {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/malote-dev/malote/internal/ingest"
+	"github.com/malote-dev/malote/internal/lang"
 	"github.com/malote-dev/malote/internal/store"
 )
 
@@ -75,7 +76,7 @@ func TestFaults(t *testing.T) {
 		{notActive(), 404, `{"error":"Webhook not found or inactive"}`, `{"error":"Webhook not found or inactive"}`},
 		{tooMany("Maximum 100 requests per minute", time.Second), 429, `{"error":"Rate limit exceeded","message":"Maximum 100 requests per minute"}`, `{"error":"Maximum 100 requests per minute"}`},
 		{
-			ingest.FieldErrors{{Pointer: "/event_types/0", Detail: "is odd"}, {Pointer: "/enabled", Detail: "is odd"}}, 400,
+			ingest.FieldErrors{{Pointer: "/event_types/0", Detail: lang.Text("is odd")}, {Pointer: "/enabled", Detail: lang.Text("is odd")}}, 400,
 			`{"error":"Invalid request","message":"events.0 is odd; isActive is odd"}`, `{"error":"events.0 is odd; enabled is odd"}`,
 		},
 	} {

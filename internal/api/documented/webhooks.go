@@ -7,6 +7,7 @@ import (
 
 	"github.com/malote-dev/malote/internal/api"
 	"github.com/malote-dev/malote/internal/ingest"
+	"github.com/malote-dev/malote/internal/lang"
 	"github.com/malote-dev/malote/internal/store"
 )
 
@@ -135,7 +136,7 @@ func missing(fields ...any) error {
 			absent = v == nil || len(*v) == 0
 		}
 		if absent {
-			errs = append(errs, &ingest.FieldError{Pointer: "/" + fields[i].(string), Detail: "is required"})
+			errs = append(errs, &ingest.FieldError{Pointer: "/" + fields[i].(string), Detail: lang.Text("is required")})
 		}
 	}
 	if len(errs) > 0 {

@@ -1,7 +1,6 @@
 package egress
 
 import (
-	"fmt"
 	"net/netip"
 	"net/url"
 	"slices"
@@ -11,18 +10,23 @@ import (
 	"unicode/utf8"
 
 	"golang.org/x/net/idna"
+
+	"github.com/malote-dev/malote/internal/lang"
 )
 
 // MaxURL is the longest URL that [Policy.CheckURL] accepts, in bytes.
 const MaxURL = 2048
 
 // URLError says why a URL is refused at creation, and what to do.
-type URLError struct{ Reason, Fix string }
+type URLError struct{ Reason, Fix lang.Message }
 
-func (e *URLError) Error() string { return e.Reason + "; " + e.Fix }
+// Words says both.
+func (e *URLError) Words() lang.Message { return lang.Text("%s; %s", e.Reason, e.Fix) }
 
-func refuse(fix, reason string, args ...any) *URLError {
-	return &URLError{Reason: fmt.Sprintf(reason, args...), Fix: fix}
+func (e *URLError) Error() string { return e.Words().String() }
+
+func refuse(fix, reason lang.Format, args ...any) *URLError {
+	return &URLError{Reason: lang.Text(reason, args...), Fix: lang.Text(fix)}
 }
 
 const fixPublic = "use a public https URL such as https://hooks.example.com/in"
@@ -74,9 +78,9 @@ func checkText(raw string) *URLError {
 	for _, r := range raw {
 		switch {
 		case r == '\\':
-			return refuse(`use "/", or %5C if it is meant`, "the URL has a backslash, which programs read differently")
+			return refuse(`use "/", or %%5C if it is meant`, "the URL has a backslash, which programs read differently")
 		case unicode.IsSpace(r) || unicode.Is(unicode.Z, r):
-			return refuse("remove it, or percent-encode it as %20", "the URL has a space or line break (U+%04X)", r)
+			return refuse("remove it, or percent-encode it as %%20", "the URL has a space or line break (U+%04X)", r)
 		case unicode.IsControl(r) || unicode.Is(unicode.Cf, r):
 			return refuse("remove it", "the URL has an invisible or control character (U+%04X)", r)
 		}
@@ -100,7 +104,7 @@ func (p *Policy) checkShape(raw string, u *url.URL) *URLError {
 	case strings.Contains(u.Host, "%") || strings.Contains(authorityOf(raw), "%"):
 		return refuse("write the name itself", "the URL's host has a percent sign")
 	case strings.Contains(raw, "#"):
-		return refuse("remove it, or write %23 if it is meant", `the URL has a fragment ("#"), which is never sent`)
+		return refuse("remove it, or write %%23 if it is meant", `the URL has a fragment ("#"), which is never sent`)
 	}
 	return nil
 }
@@ -193,11 +197,13 @@ func (p *Policy) checkLiteral(addr netip.Addr, port uint16, suffix string) (stri
 func (p *Policy) refuseAddr(host string, why *refusal) *URLError {
 	switch {
 	case why.port:
-		return refuse("use 443, 80, or one from 1024 to 65535", "%s", why.what)
+		return refuse("use 443, 80, or one from 1024 to 65535", "%s", lang.Recall(why.what))
 	case why.allow.IsValid():
-		return refuse("use a public https URL, or have the operator allow it with --egress-allow "+why.allow.String(), "host %s is %s", host, why.what)
+		e := refuse(fixPublic, "host %s is %s", host, lang.Recall(why.what))
+		e.Fix = lang.Text("use a public https URL, or have the operator allow it with --egress-allow %s", why.allow)
+		return e
 	}
-	return refuse("use a public https URL; this address cannot be allowed", "host %s is %s", host, why.what)
+	return refuse("use a public https URL; this address cannot be allowed", "host %s is %s", host, lang.Recall(why.what))
 }
 
 // checkName judges a name in canonical form.

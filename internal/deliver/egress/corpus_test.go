@@ -78,7 +78,7 @@ func TestCorpusAtCreation(t *testing.T) {
 		u, err := p.CheckURL(e.URL)
 		if e.Expected == "reject at create" {
 			var refused *URLError
-			if !errors.As(err, &refused) || refused.Reason == "" || refused.Fix == "" {
+			if !errors.As(err, &refused) || refused.Reason.IsZero() || refused.Fix.IsZero() {
 				t.Errorf("%q: %v, %v (%s)", e.URL, u, err, e.Why)
 			}
 			continue
