@@ -39,6 +39,7 @@ type serveCmd struct {
 	Hold           span `env:"MALOTE_HOLD" default:"30d" placeholder:"TIME" help:"Paused and disabled endpoints keep their deliveries this long, then they end as expired (default ${default})."`
 	HoldBytes      size `env:"MALOTE_HOLD_BYTES" default:"1GiB" placeholder:"SIZE" help:"Paused and disabled endpoints of a project keep this much data in all; past it the oldest ends as expired (default ${default})."`
 	Idempotency    span `env:"MALOTE_IDEMPOTENCY" default:"48h" placeholder:"TIME" help:"Remember idempotency keys at least this long (default ${default})."`
+	AuditRetention span `env:"MALOTE_AUDIT_RETENTION" default:"400d" placeholder:"TIME" help:"Keep the audit log this long (default ${default})."`
 	MinFree        size `env:"MALOTE_MIN_FREE" default:"64MiB" placeholder:"SIZE" help:"Refuse events when the disk has less space left; deliveries go on (default ${default})."`
 	MaxData        size `env:"MALOTE_MAX_DATA" default:"256KiB" placeholder:"SIZE" help:"Largest data of one event (default ${default})."`
 	MaxConnections int  `env:"MALOTE_MAX_CONNECTIONS" default:"${max_connections}" placeholder:"N" help:"Open connections to the API (default ${default})."`
@@ -149,7 +150,7 @@ func (s *serveCmd) options() (app.Options, error) {
 		Data: s.Data, Listen: s.Listen, MasterKeys: keys, Dialects: s.Dialects,
 		EgressAllow: allow, EgressHTTPSOnly: s.EgressHTTPSOnly, EgressNAT64: s.EgressNAT64,
 		Retention: time.Duration(s.Retention), Hold: time.Duration(s.Hold), HoldBytes: int64(s.HoldBytes), Idempotency: time.Duration(s.Idempotency),
-		MinFree: int64(s.MinFree), MaxData: int(s.MaxData), MaxConnections: s.MaxConnections,
+		AuditRetention: time.Duration(s.AuditRetention), MinFree: int64(s.MinFree), MaxData: int(s.MaxData), MaxConnections: s.MaxConnections,
 		TLSCert: s.TLSCert, TLSKey: s.TLSKey,
 		PerEndpoint: s.PerEndpoint, PerHost: s.PerHost, InFlight: s.InFlight,
 		Memory: int64(s.Memory), Grace: time.Duration(s.Grace),
@@ -166,6 +167,7 @@ func (s *serveCmd) noZeros() error {
 		zero bool
 	}{
 		{"retention", s.Retention == 0}, {"hold", s.Hold == 0}, {"hold-bytes", s.HoldBytes == 0}, {"idempotency", s.Idempotency == 0}, {"grace", s.Grace == 0},
+		{"audit-retention", s.AuditRetention == 0},
 		{"min-free", s.MinFree == 0}, {"max-data", s.MaxData == 0}, {"memory", s.Memory == 0}, {"max-connections", s.MaxConnections == 0},
 		{"per-endpoint", s.PerEndpoint == 0}, {"per-host", s.PerHost == 0}, {"in-flight", s.InFlight == 0},
 	} {

@@ -35,6 +35,7 @@ const (
 	eventsBroadcast scope = "events:broadcast"
 	deliveriesRead  scope = "deliveries:read"
 	deliveriesWrite scope = "deliveries:write"
+	auditRead       scope = "audit:read"
 
 	// Of the companies' own APIs.
 	webhooksRead  scope = WebhooksRead
@@ -49,7 +50,7 @@ const (
 
 // Scopes lists what a project's key can be allowed to do; "*" is all of it.
 func Scopes() []string {
-	all := []scope{consumersRead, consumersWrite, endpointsRead, endpointsWrite, eventsRead, eventsWrite, eventsBroadcast, deliveriesRead, deliveriesWrite,
+	all := []scope{consumersRead, consumersWrite, endpointsRead, endpointsWrite, eventsRead, eventsWrite, eventsBroadcast, deliveriesRead, deliveriesWrite, auditRead,
 		webhooksRead, webhooksWrite}
 	out := make([]string, len(all))
 	for i, s := range all {
@@ -130,7 +131,7 @@ func (s *server) authenticate(c *call) error {
 	if err := s.findKey(c); err != nil {
 		return err
 	}
-	return authorize(c.key, c.route.scope)
+	return authorize(c.key, c.route)
 }
 
 func (s *server) findKey(c *call) error {
@@ -152,7 +153,7 @@ func (s *server) recheck(c *call) func(context.Context) error {
 		if err := s.findKey(c); err != nil {
 			return err
 		}
-		return authorize(c.key, c.route.scope)
+		return authorize(c.key, c.route)
 	}
 }
 
@@ -174,9 +175,11 @@ func unauthenticated(k kind, detail lang.Format) *problem {
 	return k.problem(detail).with("WWW-Authenticate", `Bearer realm="malote"`)
 }
 
-func authorize(k *store.Key, need scope) error {
-	isRoot := k.ProjectID.IsZero()
+func authorize(k *store.Key, rt *route) error {
+	need, isRoot := rt.scope, k.ProjectID.IsZero()
 	switch {
+	case isRoot && rt.root:
+		return nil
 	case need == root && isRoot:
 		return nil
 	case need == root:
@@ -187,6 +190,9 @@ func authorize(k *store.Key, need scope) error {
 			fixed("Make a key for the project: POST /v1/projects/{id}/keys.")
 	case !hasScope(k, need):
 		return kindForbidden.problemf("this route needs a key with the scope %s", need)
+	case rt.whole && k.Consumer != "":
+		return kindForbidden.problem("this route takes a key of the whole project, and the key acts for one consumer").
+			fixed("Use a key of the project that is bound to no consumer.")
 	}
 	return nil
 }

@@ -14,6 +14,7 @@ var (
 	deliveryID = store.DeliveryName
 	requestID  = store.RequestName
 	consumerID = store.ConsumerName
+	auditID    = store.AuditName
 )
 
 // pathID reads the id in the path. What is no id is answered as an id that

@@ -151,6 +151,13 @@ func (b *documenter) operation(rt *route) *operation {
 	default:
 		op.Security = append(op.Security, map[string][]string{"projectKey": {string(rt.scope)}})
 		op.Description = joined(op.Description, "Needs the scope "+string(rt.scope)+".")
+		if rt.root {
+			op.Security = append(op.Security, map[string][]string{"rootKey": {}})
+			op.Description = joined(op.Description, "A root key may, too.")
+		}
+		if rt.whole {
+			op.Description = joined(op.Description, "A key of one consumer may not.")
+		}
 	}
 	for _, name := range pathParameters(rt.pattern) {
 		op.Parameters = append(op.Parameters, b.parameter(name, "path", &schema{Type: "string"}))

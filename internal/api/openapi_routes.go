@@ -21,11 +21,12 @@ var tags = []documentTag{
 	{"Endpoints", "URLs of a consumer, with the event types that each wants."},
 	{"Events", "What happened: kept with its deliveries in one durable commit."},
 	{"Deliveries", "Events on their way to endpoints, and every attempt."},
+	{"Access", "Who did what, and who may do what."},
 	{"Server", "How the server is, and what it can do. These routes take no key."},
 }
 
 // routesWords are the routes, by method and pattern.
-var routesWords = map[string]routeWords{
+var routesWords = merged(accessRoutes, map[string]routeWords{
 	"POST /v1/projects":                   {id: "createProject", tag: "Projects", text: "A project is one product in one environment.", problems: []int{409, 422}, example: `{"name":"Shop","environment":"production","dialect":"standard"}`},
 	"GET /v1/projects":                    {id: "listProjects", tag: "Projects", text: "Oldest first."},
 	"PATCH /v1/projects/{id}":             {id: "updateProject", tag: "Projects", text: "What is absent stays; null takes the host name away.", problems: []int{409, 422}, example: `{"host":"api.example.com"}`},
@@ -62,7 +63,7 @@ var routesWords = map[string]routeWords{
 	"GET /metrics":      {id: "metrics", tag: "Server", media: "text/plain"},
 	"GET /openapi.json": {id: "openapi", tag: "Server", text: "This document.", also: []int{304}},
 	"GET /docs":         {id: "docs", tag: "Server", text: "This document as a page.", also: []int{304}, media: "text/html"},
-}
+})
 
 // problemsOf lists the statuses that a route may answer besides a success.
 func (rt *route) problemsOf(words routeWords) []int {

@@ -1,6 +1,10 @@
 package api
 
-import "github.com/malote-dev/malote/internal/ingest"
+import (
+	"maps"
+
+	"github.com/malote-dev/malote/internal/ingest"
+)
 
 // typeWords name a type in the document.
 type typeWords struct {
@@ -10,7 +14,7 @@ type typeWords struct {
 }
 
 // typesWords are the names of types, by their names in Go.
-var typesWords = map[string]typeWords{
+var typesWords = merged(accessTypes, map[string]typeWords{
 	"none":          {name: "Nothing", text: "No fields. An empty body will do."},
 	"problem":       {name: "Problem", text: "What is not a success (RFC 9457)."},
 	"fieldProblem":  {name: "FieldProblem", text: "One thing that is wrong, and where."},
@@ -44,6 +48,15 @@ var typesWords = map[string]typeWords{
 	"attemptError":  {name: "AttemptError", text: "Why the attempt did not succeed."},
 	"timingsView":   {name: "AttemptTimings", text: "How long its parts took, in milliseconds; null: did not happen."},
 	"healthAnswer":  {name: "Health", text: "How the server is."},
+})
+
+// merged is a table that stands in several places.
+func merged[W any](tables ...map[string]W) map[string]W {
+	all := map[string]W{}
+	for _, t := range tables {
+		maps.Copy(all, t)
+	}
+	return all
 }
 
 // endpointPatch is the same type as a create, seen by an update.
@@ -79,7 +92,7 @@ func wireIDPattern(prefix string) string { return "^(" + prefix + ulidForm + "|"
 
 // fieldsWords are the fields, by type and name; ".name" speaks for every type
 // that has no words of its own for it.
-var fieldsWords = map[string]fieldWords{
+var fieldsWords = merged(accessFields, map[string]fieldWords{
 	".created_at":  {text: "When it was made.", always: true},
 	".updated_at":  {text: "When it was last changed.", always: true},
 	".consumer":    {text: "The uid of the consumer."},
@@ -230,10 +243,10 @@ var fieldsWords = map[string]fieldWords{
 
 	"healthAnswer.status":  {text: "ok or ready.", enum: []string{"ok", "ready"}},
 	"healthAnswer.version": {text: "The server's version."},
-}
+})
 
 // parametersWords are the parameters of paths and queries.
-var parametersWords = map[string]fieldWords{
+var parametersWords = merged(accessParameters, map[string]fieldWords{
 	"id":          {text: "The id, or the UUID that most dialects write on the wire."},
 	"key":         {text: "The key's id."},
 	"uid":         {text: "Your own id for the consumer, percent-encoded: 1 to 128 visible ASCII characters without spaces, not *.", minLength: new(1), maxLength: new(128), pattern: uidForm},
@@ -246,4 +259,4 @@ var parametersWords = map[string]fieldWords{
 	"until":       {text: "Only those made before this time."},
 	"limit":       {text: "How many items a page has at most. It may have fewer while there is a next one.", min: new(1), max: new(maxLimit), standard: defaultLimit},
 	"cursor":      {text: "next_cursor of the page before; with the same filters.", pattern: cursorForm},
-}
+})

@@ -28,6 +28,8 @@ type route struct {
 	pattern string // of net/http.ServeMux, without the method
 	summary string
 	scope   scope
+	root    bool  // a root key may, too
+	whole   bool  // a key of one consumer may not
 	body    int64 // limit in bytes; 0: none is read
 	status  int   // of the success
 	action
@@ -57,6 +59,7 @@ func (s *server) routes() []*route {
 		s.endpointRoutes(),
 		s.eventRoutes(),
 		s.deliveryRoutes(),
+		s.auditRoutes(),
 		s.serverRoutes(),
 	)
 }

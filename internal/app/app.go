@@ -101,7 +101,7 @@ func openStore(ctx context.Context, o Options, log *slog.Logger) (*store.DB, err
 		return nil, err
 	}
 	db, err := store.Open(ctx, store.Options{
-		Dir: o.Data, Keyring: ring, Logger: log, MinFree: o.MinFree, IdempotencyFor: o.Idempotency,
+		Dir: o.Data, Keyring: ring, Logger: log, MinFree: o.MinFree, IdempotencyFor: o.Idempotency, AuditFor: o.AuditRetention,
 	})
 	if err != nil {
 		return nil, explainOpen(o.Data, err)

@@ -52,6 +52,7 @@ func TestValidateNamesTheOption(t *testing.T) {
 		"hold too short":     {func(o *Options) { o.Hold = time.Second }, "--hold"},
 		"grace too long":     {func(o *Options) { o.Grace = 2 * time.Hour }, "--grace"},
 		"data too large":     {func(o *Options) { o.MaxData = 1 << 30 }, "--max-data"},
+		"audit-retention":    {func(o *Options) { o.AuditRetention = time.Hour }, "--audit-retention"},
 		"idempotency":        {func(o *Options) { o.Idempotency = time.Second }, "--idempotency"},
 		"min free":           {func(o *Options) { o.MinFree = 1 }, "--min-free"},
 		"connections":        {func(o *Options) { o.MaxConnections = -1 }, "--max-connections"},

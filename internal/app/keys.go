@@ -76,7 +76,7 @@ func CreateRootKey(ctx context.Context, dir, name string, log *slog.Logger) (str
 		return "", explainOpen(dir, err)
 	}
 	text, prefix, hash := api.NewKey(api.KeyRoot)
-	err = db.CreateKey(ctx, &store.Key{Name: name, Prefix: prefix}, hash)
+	err = db.CreateKey(store.WithActor(ctx, store.Actor{Kind: store.ActorOperator}), &store.Key{Name: name, Prefix: prefix}, hash)
 	if err := errors.Join(err, db.Close()); err != nil {
 		return "", explainOpen(dir, err)
 	}

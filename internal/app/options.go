@@ -17,6 +17,7 @@ const (
 	DefaultHold           = 30 * 24 * time.Hour
 	DefaultHoldBytes      = 1 << 30
 	DefaultIdempotency    = 48 * time.Hour
+	DefaultAuditRetention = 400 * 24 * time.Hour
 	DefaultMinFree        = 64 << 20
 	DefaultMaxData        = 256 << 10
 	DefaultMaxConnections = 10_000
@@ -44,6 +45,7 @@ type Options struct {
 	Hold           time.Duration // paused and disabled endpoints keep deliveries this long
 	HoldBytes      int64         // and so many bytes of each project
 	Idempotency    time.Duration // idempotency keys are remembered at least this long
+	AuditRetention time.Duration // the audit log is kept this long
 	MinFree        int64         // bytes left to the disk; below it events are refused
 	MaxData        int           // bytes of one event's data
 	MaxConnections int           // open connections to the API
@@ -66,6 +68,7 @@ func (o Options) withDefaults() Options {
 	defaultTo(&o.Hold, DefaultHold)
 	defaultTo(&o.HoldBytes, DefaultHoldBytes)
 	defaultTo(&o.Idempotency, DefaultIdempotency)
+	defaultTo(&o.AuditRetention, DefaultAuditRetention)
 	defaultTo(&o.MinFree, DefaultMinFree)
 	defaultTo(&o.MaxData, DefaultMaxData)
 	defaultTo(&o.MaxConnections, DefaultMaxConnections)
@@ -170,6 +173,7 @@ func checkNumbers(o *Options) *Problem {
 		{"retention", o.Retention, time.Hour, 10 * 365 * 24 * time.Hour},
 		{"hold", o.Hold, time.Hour, 10 * 365 * 24 * time.Hour},
 		{"idempotency", o.Idempotency, time.Hour, 30 * 24 * time.Hour},
+		{"audit-retention", o.AuditRetention, 24 * time.Hour, 10 * 365 * 24 * time.Hour},
 		{"grace", o.Grace, time.Second, time.Hour},
 	}
 	for _, d := range durations {

@@ -39,7 +39,10 @@ func (db *DB) CreateKeyOnce(ctx context.Context, k *Key, hash [32]byte, o *Once[
 		if faultOf(err) == faultUnique {
 			return ErrConflict
 		}
-		return err
+		if err != nil {
+			return err
+		}
+		return b.note(project, ActionKeyCreate, KeyName.Format(own.ID), own.Consumer, newKeyChanges(&own)...)
 	})
 }
 
@@ -118,16 +121,23 @@ func (db *DB) RevokeKey(ctx context.Context, of, id ID) error {
 	}
 	return db.write(ctx, func(b *batch) error {
 		var project key
+		var consumer string
 		var hash []byte
-		found, err := b.row("SELECT project, hash FROM keys WHERE k=?", []any{k}, &project, &hash)
+		found, err := b.row("SELECT project, consumer, hash FROM keys WHERE k=?", []any{k}, &project, &consumer, &hash)
 		if err != nil {
 			return err
 		}
 		if !found || db.keys.id(project) != of {
 			return ErrNotFound
 		}
-		if err := b.exec("UPDATE keys SET revoked=? WHERE k=? AND revoked=0", b.us, k); err != nil {
+		n, err := b.change("UPDATE keys SET revoked=? WHERE k=? AND revoked=0", b.us, k)
+		if err != nil {
 			return err
+		}
+		if n > 0 {
+			if err := b.note(project, ActionKeyRevoke, KeyName.Format(id), consumer); err != nil {
+				return err
+			}
 		}
 		b.after = append(b.after, func() {
 			db.cache.forget(func() { db.cache.keys.drop([32]byte(hash)) })

@@ -24,7 +24,10 @@ func (db *DB) Backup(ctx context.Context, to string) error {
 	if err != nil {
 		return errors.Join(fmt.Errorf("backup to %s: %w", to, err), os.Remove(to))
 	}
-	return syncFile(to)
+	if err := syncFile(to); err != nil {
+		return err
+	}
+	return db.write(ctx, func(b *batch) error { return b.note(0, ActionServerBackup, "", "") })
 }
 
 func (db *DB) vacuumInto(ctx context.Context, to string) error {

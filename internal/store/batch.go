@@ -15,6 +15,8 @@ type batch struct {
 	now time.Time // of the transaction, UTC, to the microsecond
 	us  int64     // the same, as kept
 
+	actor Actor // of the op under way; zero: the server
+
 	effects
 }
 
@@ -110,6 +112,8 @@ func (b *batch) fill(in *inbox) error {
 // only a fault of the database fails the batch.
 func (b *batch) runOp(o *op) error {
 	before := b.effects
+	b.actor = o.actor
+	defer func() { b.actor = Actor{} }()
 	if err := b.c.exec(context.Background(), "SAVEPOINT op"); err != nil {
 		return err
 	}

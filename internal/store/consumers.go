@@ -13,19 +13,40 @@ func (db *DB) PutConsumer(ctx context.Context, c *Consumer) (created bool, err e
 		k    key
 		made bool
 		name = c.Name
+		uid  = c.UID
 	)
 	err = db.write(ctx, func(b *batch) error {
 		var err error
-		if made, k, err = b.mention(p.k, c.UID); err != nil {
+		if made, k, err = b.mention(p.k, uid); err != nil {
 			return err
 		}
-		return b.exec("UPDATE consumers SET name=? WHERE k=?", name, k)
+		var was string
+		if _, err := b.row("SELECT name FROM consumers WHERE k=?", []any{k}, &was); err != nil {
+			return err
+		}
+		if err := b.exec("UPDATE consumers SET name=? WHERE k=?", name, k); err != nil {
+			return err
+		}
+		return b.noteConsumer(p.k, k, uid, made, was, name)
 	})
 	if err != nil {
 		return false, err
 	}
 	c.ID, c.CreatedAt = db.keys.id(k), keyTime(k)
 	return made, nil
+}
+
+// noteConsumer notes a consumer that is new, or has a new name.
+func (b *batch) noteConsumer(project, k key, uid string, made bool, was, name string) error {
+	var d diff
+	d.text("name", was, name)
+	action := ActionConsumerUpdate
+	if made {
+		action = ActionConsumerCreate
+	} else if len(d) == 0 {
+		return nil
+	}
+	return b.note(project, action, ConsumerName.Format(b.db.keys.id(k)), uid, d...)
 }
 
 // mention makes a consumer where it is not there yet.
@@ -85,12 +106,16 @@ func (db *DB) DeleteConsumer(ctx context.Context, project ID, uid string) (inFli
 	}
 	flying := 0
 	err = db.write(ctx, func(b *batch) error {
-		n, err := b.change("DELETE FROM consumers WHERE project=? AND uid=?", p.k, uid)
+		var k key
+		found, err := b.row("SELECT k FROM consumers WHERE project=? AND uid=?", []any{p.k, uid}, &k)
 		if err != nil {
 			return err
 		}
-		if n == 0 {
+		if !found {
 			return ErrNotFound
+		}
+		if err := b.exec("DELETE FROM consumers WHERE k=?", k); err != nil {
+			return err
 		}
 		var endpoints []key
 		err = b.rows("SELECT k FROM endpoints WHERE project=? AND consumer=? AND deleted_at=0", []any{p.k, uid},
@@ -107,6 +132,11 @@ func (db *DB) DeleteConsumer(ctx context.Context, project ID, uid string) (inFli
 			if err := b.deleteEndpoint(k, "consumer deleted", &flying); err != nil {
 				return err
 			}
+		}
+		var d diff
+		d.number("endpoints", len(endpoints), 0)
+		if err := b.note(p.k, ActionConsumerDelete, ConsumerName.Format(db.keys.id(k)), uid, d...); err != nil {
+			return err
 		}
 		return b.bump(project)
 	})

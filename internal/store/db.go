@@ -45,6 +45,8 @@ type Options struct {
 	// IdempotencyFor is how long an idempotency key is remembered at least
 	// (default 48 h).
 	IdempotencyFor time.Duration
+	// AuditFor is how long the audit log is kept (default 400 days).
+	AuditFor time.Duration
 	// Fatal is called when a write or an fsync failed in a way that leaves
 	// unknown what is on disk. It must end the process: nothing is tried
 	// again, the next start recovers what was acknowledged. The default logs
@@ -96,6 +98,9 @@ func Open(ctx context.Context, o Options) (_ *DB, err error) {
 	}
 	if o.IdempotencyFor <= 0 {
 		o.IdempotencyFor = 48 * time.Hour
+	}
+	if o.AuditFor <= 0 {
+		o.AuditFor = 400 * 24 * time.Hour
 	}
 	db := &DB{
 		o: o, log: o.Logger, cache: newCaches(),
@@ -227,7 +232,7 @@ func (db *DB) read(ctx context.Context, snapshot bool, f func(c *conn) error) er
 // error of f undoes what f did and nothing else. Where ctx ends first, the
 // outcome is unknown, and what f writes to must not be read any more.
 func (db *DB) write(ctx context.Context, f func(b *batch) error) error {
-	o := &op{run: f, done: make(chan struct{})}
+	o := &op{run: f, actor: actorOf(ctx), done: make(chan struct{})}
 	if err := db.w.addOp(o); err != nil {
 		return err
 	}

@@ -33,6 +33,9 @@ func (db *DB) KeepDialects(ctx context.Context, ds ...KeptDialect) error {
 			if err := b.exec("INSERT INTO dialects VALUES (?,?) ON CONFLICT (ref) DO UPDATE SET source=excluded.source", d.Ref, d.Source); err != nil {
 				return err
 			}
+			if err := b.note(0, ActionDialectKeep, d.Ref, ""); err != nil {
+				return err
+			}
 		}
 		return nil
 	})

@@ -46,9 +46,21 @@ func (b *batch) affect(endpoint key, o *Outcome, inTime bool) error {
 		if err := b.announceEndpoint(t, e); err != nil {
 			return err
 		}
+		if t != EventEndpointDisabled {
+			continue
+		}
+		if err := b.noteDisabled(e); err != nil {
+			return err
+		}
 	}
 	b.tellOperator(e, types)
 	return nil
+}
+
+// noteDisabled notes that a rule disabled an endpoint.
+func (b *batch) noteDisabled(e *Endpoint) error {
+	project, _ := b.db.keys.key(e.ProjectID)
+	return b.noteEndpoint(project, ActionEndpointOff, e, diff{{Field: fieldState, After: string(Disabled)}, {Field: "state_reason", After: e.StateReason}})
 }
 
 // tellOperator writes a log line for each change of an endpoint's health, once

@@ -109,7 +109,10 @@ func (db *DB) CancelDelivery(ctx context.Context, project, id ID) (d *Delivery, 
 			return b.notPending(project, k)
 		}
 		b.after = append(b.after, b.deliveryChanged(q.endpoint, id, &flying))
-		return b.cancelQueued(q, reasonCancelled)
+		if err := b.cancelQueued(q, reasonCancelled); err != nil {
+			return err
+		}
+		return b.noteDelivery(q.project, q.endpoint, ActionDeliveryCancel, id, Pending)
 	})
 	if err != nil {
 		return nil, 0, err
@@ -164,6 +167,10 @@ func (db *DB) RetryDelivery(ctx context.Context, project, id ID) (*Delivery, err
 		}
 		if k < db.skippedBefore(endpoint) {
 			return errSkipping()
+		}
+		of, _ := db.keys.key(project)
+		if err := b.noteDelivery(of, endpoint, ActionDeliveryRetry, id, d.State); err != nil {
+			return err
 		}
 		if d.State != Pending {
 			return b.reopen(k, endpoint, d)

@@ -112,6 +112,9 @@ func (b *batch) createEndpoint(project key, e *Endpoint, cap int) error {
 	if err := b.insertEndpoint(project, k, e); err != nil {
 		return err
 	}
+	if err := b.noteEndpoint(project, ActionEndpointCreate, e, endpointChanges(&Endpoint{}, e)); err != nil {
+		return err
+	}
 	return b.bump(e.ProjectID)
 }
 
@@ -205,8 +208,9 @@ func (db *DB) UpdateEndpoint(ctx context.Context, project, id ID, change func(*E
 }
 
 // update is UpdateEndpoint; first, if given, is called in the same
-// transaction before the row is written, with what it is now and what it will be.
-func (db *DB) update(ctx context.Context, project, id ID, change func(*Endpoint) error, first func(b *batch, was *endpointRow, e *Endpoint) error) (_ *Endpoint, inFlight int, err error) {
+// transaction before the row is written, with what it is now and what it will
+// be; what it returns is noted beside what changed.
+func (db *DB) update(ctx context.Context, project, id ID, change func(*Endpoint) error, first func(b *batch, was *endpointRow, e *Endpoint) (diff, error)) (_ *Endpoint, inFlight int, err error) {
 	for {
 		was, err := db.findEndpoint(ctx, id)
 		if err != nil {
@@ -225,12 +229,18 @@ func (db *DB) update(ctx context.Context, project, id ID, change func(*Endpoint)
 		}
 		n := 0
 		err = db.write(ctx, func(b *batch) error {
+			var more diff
 			if first != nil {
-				if err := first(b, was, e); err != nil {
+				var err error
+				if more, err = first(b, was, e); err != nil {
 					return err
 				}
 			}
-			return b.updateEndpoint(was, e, &n)
+			if err := b.updateEndpoint(was, e, &n); err != nil {
+				return err
+			}
+			d := endpointChanges(was.Endpoint, e)
+			return b.noteEndpoint(was.project, endpointAction(d, e.State), e, append(d, more...))
 		})
 		switch {
 		case errors.Is(err, ErrStale):
@@ -326,6 +336,10 @@ func (db *DB) DeleteEndpoint(ctx context.Context, project, id ID) (inFlight int,
 			return ErrNotFound
 		}
 		if err := b.deleteEndpoint(k, reasonDeleted, &n); err != nil {
+			return err
+		}
+		of, _ := db.keys.key(project)
+		if err := b.noteEndpoint(of, ActionEndpointDelete, e, diff{{Field: "url", Before: hostOf(e.URL)}}); err != nil {
 			return err
 		}
 		return b.bump(project)

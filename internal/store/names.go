@@ -14,6 +14,7 @@ var (
 	DeliveryName = IDName("dlv_")
 	RequestName  = IDName("req_")
 	ConsumerName = IDName("con_")
+	AuditName    = IDName("aud_")
 )
 
 // IDName is the form of ids with a prefix.

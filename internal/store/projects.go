@@ -54,7 +54,10 @@ func (db *DB) CreateProjectOnce(ctx context.Context, p *Project, o *Once[Project
 			own := kept
 			db.setProject(&projectState{Project: &own, k: k, version: 1})
 		})
-		return err
+		if err != nil {
+			return err
+		}
+		return b.note(k, ActionProjectCreate, ProjectName.Format(kept.ID), "", projectChanges(&Project{}, &kept)...)
 	})
 }
 
@@ -104,6 +107,11 @@ func (db *DB) UpdateProject(ctx context.Context, id ID, change func(*Project) er
 				db.setProject(&projectState{Project: &own, k: was.k, version: db.project(id).version})
 				db.cache.forget(db.cache.lanes.clear)
 			})
+			if d := projectChanges(was.Project, &p); len(d) > 0 {
+				if err := b.note(was.k, ActionProjectUpdate, ProjectName.Format(id), "", d...); err != nil {
+					return err
+				}
+			}
 			return b.bump(id)
 		})
 		if errors.Is(err, ErrStale) {

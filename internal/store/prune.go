@@ -9,7 +9,7 @@ import (
 // Prune deletes history older than before: at most limit rows a call, in
 // bounded transactions, never anything that is pending or that a pending
 // delivery needs. It returns how many rows went; 0 says that nothing is left
-// to delete. Idempotency keys go when their own time is over.
+// to delete. Idempotency keys and the audit log go when their own time is over.
 func (db *DB) Prune(ctx context.Context, before time.Time, limit int) (int, error) {
 	if err := db.Flush(ctx); err != nil {
 		return 0, err
@@ -79,7 +79,7 @@ func (db *DB) pruneSlice(ctx context.Context, cut key, limit int) (n int, more b
 	var next pruneRound
 	err = db.write(ctx, func(b *batch) error {
 		next = b.w.prune
-		for _, step := range []func(*pruneRound, key, int) (int, error){b.pruneDeliveries, b.pruneEvents, b.prunePostings, b.pruneIdempotency, b.pruneAnswers} {
+		for _, step := range []func(*pruneRound, key, int) (int, error){b.pruneDeliveries, b.pruneEvents, b.prunePostings, b.pruneIdempotency, b.pruneAnswers, b.pruneAudit} {
 			n, err := step(&next, cut, limit-gone)
 			if err != nil {
 				return err

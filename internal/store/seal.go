@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 
 	"github.com/malote-dev/malote/internal/secret"
 )
@@ -152,6 +153,11 @@ func (db *DB) Reseal(ctx context.Context) (int, error) {
 	}
 	// Last: while it is old, the old key is still asked for.
 	err := db.write(ctx, func(b *batch) error {
+		if total > 0 {
+			if err := b.note(0, ActionServerReseal, "", "", Change{Field: "endpoints", After: strconv.Itoa(total)}); err != nil {
+				return err
+			}
+		}
 		return b.exec("UPDATE meta SET value=? WHERE name='canary'", db.o.Keyring.Seal([]byte("malote"), canaryPlace))
 	})
 	return total, err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 )
 
 // Skipped is how many deliveries a resume skipped.
@@ -21,12 +22,13 @@ const skipCount = 10_000 // rows that are counted at most
 // nothing, and nothing of it is skipped.
 func (db *DB) ResumeSkipping(ctx context.Context, project, id ID, change func(*Endpoint) error) (_ *Endpoint, skipped Skipped, inFlight int, err error) {
 	var n Skipped
-	e, inFlight, err := db.update(ctx, project, id, change, func(b *batch, was *endpointRow, e *Endpoint) error {
+	e, inFlight, err := db.update(ctx, project, id, change, func(b *batch, was *endpointRow, e *Endpoint) (diff, error) {
 		n = Skipped{}
 		if was.State == Active || e.State != Active {
-			return nil
+			return nil, nil
 		}
-		return b.skipHeld(was.k, &n)
+		err := b.skipHeld(was.k, &n)
+		return diff{{Field: "skipped", After: strconv.Itoa(n.Count)}}, err
 	})
 	if err != nil {
 		return nil, Skipped{}, 0, err

@@ -45,9 +45,10 @@ type finishOp struct {
 }
 
 type op struct {
-	run  func(*batch) error
-	err  error
-	done chan struct{}
+	run   func(*batch) error
+	actor Actor
+	err   error
+	done  chan struct{}
 }
 
 // inbox is what waits to be written.

@@ -98,6 +98,10 @@ func (c *call) run(rt *route) {
 		c.fail(err)
 		return
 	}
+	if c.key != nil {
+		request, _ := store.RequestName.Parse(c.Header().Get("X-Request-Id"))
+		c.r = c.r.WithContext(store.WithActor(c.r.Context(), store.KeyActor(c.key, request)))
+	}
 	out, err := rt.run(c)
 	if err != nil {
 		c.fail(err)

@@ -25,7 +25,7 @@ func Run(t *testing.T, open Opener) {
 		"Accept": acceptCases, "Idempotency": idempotencyCases, "Broadcast": broadcastCases,
 		"Queue": queueCases, "Finish": finishCases, "Effects": effectCases, "Ending": endingCases, "Held": heldCases,
 		"Config": configCases, "Dialects": dialectCases, "Keys": keyCases, "Once": onceCases, "Lists": listCases, "Retention": retentionCases,
-		"Restart": restartCases, "Concurrency": concurrencyCases, "Secrets": secretCases, "Documented": documentedCases,
+		"Restart": restartCases, "Concurrency": concurrencyCases, "Secrets": secretCases, "Documented": documentedCases, "Audit": auditCases,
 	} {
 		t.Run(group, func(t *testing.T) {
 			t.Parallel()
