@@ -1,0 +1,111 @@
+package schema
+
+import (
+	"math/big"
+	"strings"
+)
+
+// decimal is a JSON number as it is compared: digits times ten to the exp.
+// Numbers such as 1e999999999 cost no more than others: nothing is expanded.
+type decimal struct {
+	sign   int // -1, 0, 1
+	digits string
+	exp    int // saturates
+}
+
+const farExponent = 1 << 40
+
+// parseDecimal reads the text of a JSON number.
+func parseDecimal(text string) decimal {
+	d := decimal{sign: 1}
+	if text[0] == '-' {
+		d.sign, text = -1, text[1:]
+	}
+	if at := strings.IndexAny(text, "eE"); at >= 0 {
+		d.exp = parseExponent(text[at+1:])
+		text = text[:at]
+	}
+	whole, fraction, _ := strings.Cut(text, ".")
+	d.exp -= len(fraction)
+	all := strings.TrimLeft(whole+fraction, "0")
+	d.digits = strings.TrimRight(all, "0")
+	d.exp += len(all) - len(d.digits)
+	if d.digits == "" {
+		return decimal{}
+	}
+	return d
+}
+
+func parseExponent(text string) int {
+	n, sign := 0, 1
+	switch text[0] {
+	case '-':
+		sign, text = -1, text[1:]
+	case '+':
+		text = text[1:]
+	}
+	for i := range len(text) {
+		if n = n*10 + int(text[i]-'0'); n > farExponent {
+			n = farExponent
+		}
+	}
+	return sign * n
+}
+
+// integer reports whether there is nothing behind the point.
+func (d decimal) integer() bool { return d.exp >= 0 }
+
+// cmp compares as numbers are compared.
+func (d decimal) cmp(o decimal) int {
+	switch {
+	case d.sign != o.sign:
+		return compare(d.sign, o.sign)
+	case d.sign == 0:
+		return 0
+	}
+	if a, b := len(d.digits)+d.exp, len(o.digits)+o.exp; a != b {
+		return d.sign * compare(a, b)
+	}
+	return d.sign * strings.Compare(d.digits, o.digits) // 0.5 and 0.51: a prefix is less
+}
+
+func compare(a, b int) int {
+	switch {
+	case a < b:
+		return -1
+	case a > b:
+		return 1
+	}
+	return 0
+}
+
+// multipleOf reports whether d divided by a positive o is a whole number.
+func (d decimal) multipleOf(o decimal) bool {
+	k := d.exp - o.exp
+	switch {
+	case d.sign == 0:
+		return true
+	case k < 0: // its digits do not end in 0, and would have to
+		return false
+	}
+	by, _ := new(big.Int).SetString(o.digits, 10)
+	n, _ := new(big.Int).SetString(d.digits, 10)
+	ten := new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(k)), by)
+	return n.Mul(n.Mod(n, by), ten).Mod(n, by).Sign() == 0
+}
+
+// ofRat is the decimal of a number in a schema.
+func ofRat(r *big.Rat) *limit {
+	if r == nil {
+		return nil
+	}
+	n, _ := r.FloatPrec() // exact: it was written in decimal
+	text := r.FloatString(n)
+	return &limit{parseDecimal(text), text}
+}
+
+// limit is a number in a schema.
+type limit struct {
+	decimal
+	text string
+}

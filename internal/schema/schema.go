@@ -1,0 +1,160 @@
+// Package schema judges an event's data by the JSON Schema (2020-12) of its
+// type, within limits: however a schema and the data are made up, a check ends
+// after a number of steps that follows from the length of the data, and finds
+// at most as many faults as are asked for.
+//
+// A library reads schemas: it holds them to the metaschema and resolves their
+// references. The evaluation is this package's own, because it has to be
+// bounded in time and memory, and has to say in words what is wrong where.
+// Where it is narrower than the standard, a schema is refused when it is
+// kept, never when an event comes: no $dynamicRef, no reference outside of the
+// document, regular expressions of RE2, and the limits below. The formats of
+// the list in formats are checked, others are remarks.
+package schema
+
+import (
+	"errors"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+	"github.com/santhosh-tekuri/jsonschema/v6/kind"
+
+	"github.com/malote-dev/malote/internal/lang"
+)
+
+// Limits of a schema.
+const (
+	MaxBytes      = 64 << 10 // of its text
+	MaxDepth      = 48       // of its objects and arrays
+	MaxSubschemas = 2000
+	maxPattern    = 1000 // characters of a regular expression
+	maxProgram    = 2000 // instructions that it compiles to
+	maxDigits     = 60   // characters of a number in a schema
+	maxExponent   = 400  // of a number in a schema, either way
+)
+
+// What a check may cost: a step is about 50 ns.
+const (
+	stepsFree    = 20_000
+	stepsPerByte = 8 // of the data
+	maxFrames    = 10_000
+)
+
+// MaxData is how deep data that is checked may nest; the same as ingest's.
+const maxDataDepth = 128
+
+// Draft is the dialect of schemas, the only one.
+const Draft = "https://json-schema.org/draft/2020-12/schema"
+
+// Problem is one thing that is wrong: with a schema, or with data.
+type Problem struct {
+	Pointer string // JSON pointer into the document; "" is all of it
+	Detail  lang.Message
+}
+
+func (p *Problem) Error() string { return p.Pointer + ": " + p.Detail.String() }
+
+func problem(pointer string, format lang.Format, args ...any) *Problem {
+	return &Problem{Pointer: pointer, Detail: lang.Text(format, args...)}
+}
+
+// Schema is a compiled schema. It never changes and is safe for concurrent use.
+type Schema struct {
+	root *node
+	size int
+}
+
+// Size is about how many bytes of memory the schema holds.
+func (s *Schema) Size() int { return s.size }
+
+const documentURL = "schema.json"
+
+// Compile reads a schema. Errors: [*Problem].
+func Compile(source []byte) (*Schema, error) {
+	if len(source) > MaxBytes {
+		return nil, problem("", "has %d bytes; the limit is %d", len(source), MaxBytes)
+	}
+	doc, err := readDocument(source)
+	if err != nil {
+		return nil, err
+	}
+	c := jsonschema.NewCompiler()
+	c.DefaultDraft(jsonschema.Draft2020)
+	c.AssertFormat()
+	c.UseLoader(nowhere{})
+	c.UseRegexpEngine(compilePattern)
+	if err := c.AddResource(documentURL, doc); err != nil {
+		return nil, problem("", "cannot be read: %s", err.Error())
+	}
+	made, err := c.Compile(documentURL)
+	if err != nil {
+		return nil, misread(err)
+	}
+	m := maker{nodes: map[*jsonschema.Schema]*node{}}
+	root := m.node(made)
+	if m.err == nil {
+		m.endless(root)
+	}
+	if m.err != nil {
+		return nil, m.err
+	}
+	return &Schema{root: root, size: 4*len(source) + 400*len(m.nodes)}, nil
+}
+
+// nowhere is the loader of what a schema refers to outside of itself.
+type nowhere struct{}
+
+var errOutside = errors.New("references lead out of the document")
+
+func (nowhere) Load(string) (any, error) { return nil, errOutside }
+
+// misread says in words why the library does not take a schema.
+func misread(err error) *Problem {
+	var load *jsonschema.LoadURLError
+	var invalid *jsonschema.SchemaValidationError
+	var pattern *jsonschema.InvalidRegexError
+	switch {
+	case errors.As(err, &pattern):
+		return noPattern("", pattern.Regex, pattern.Err)
+	case errors.Is(err, errOutside), errors.As(err, &load):
+		return problem("", "refers to something outside of itself; put what it refers to under $defs, and write $ref as \"#/$defs/name\"")
+	case errors.As(err, &invalid):
+		return notASchema(invalid.Err)
+	}
+	return problem("", "is not a JSON Schema: %s", shorten(err.Error()))
+}
+
+// notASchema finds the deepest thing that the metaschema has against a schema.
+func notASchema(err error) *Problem {
+	var v *jsonschema.ValidationError
+	if !errors.As(err, &v) {
+		return problem("", "is not a JSON Schema: %s", shorten(err.Error()))
+	}
+	for len(v.Causes) > 0 {
+		deepest := v.Causes[0]
+		for _, c := range v.Causes[1:] {
+			if len(c.InstanceLocation) > len(deepest.InstanceLocation) {
+				deepest = c
+			}
+		}
+		v = deepest
+	}
+	if f, ok := v.ErrorKind.(*kind.Format); ok && f.Want == "regex" {
+		text, _ := f.Got.(string)
+		return noPattern(pointerOf(v.InstanceLocation), text, f.Err)
+	}
+	return problem(pointerOf(v.InstanceLocation), "is not what JSON Schema allows here: %s", shorten(v.ErrorKind.LocalizedString(english)))
+}
+
+func noPattern(pointer, text string, err error) *Problem {
+	if own := new(Problem); errors.As(err, &own) {
+		return &Problem{Pointer: pointer, Detail: own.Detail}
+	}
+	return problem(pointer, "holds the pattern %q, which is no regular expression that this server knows (RE2: without lookaround and back references)", shorten(text))
+}
+
+func shorten(s string) string {
+	if r := []rune(s); len(r) > 200 {
+		return string(r[:200]) + "…"
+	}
+	return s
+}
