@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"runtime"
 	"runtime/debug"
 	"time"
@@ -83,10 +84,17 @@ func (e *Engine) attempt(it *item, s *scratch) (a attempt) {
 		a.result = result{Class: store.ClassRender, Detail: err.Error()}
 		return a
 	}
+	if err := it.config.faulty; err != nil { // without it nothing leaves; a new one heals it
+		a.result = result{Class: store.ClassTLS, Detail: err.Error()}
+		return a
+	}
 	a.resp = &egress.Response{} // from here on it may have left
 	resp, err := e.sender.Send(e.sending, &s.request)
 	a.resp = resp
 	a.classify(e.sending, err, s.request.Connect+s.request.Total)
+	if a.result.Status == http.StatusUnauthorized || a.result.Status == http.StatusForbidden {
+		a.result.Hint = it.config.hint(a.dialect, a.at)
+	}
 	return a
 }
 
@@ -131,7 +139,10 @@ func (e *Engine) render(it *item, s *scratch, a *attempt) (err error) {
 		Connect: orDefault(time.Duration(rule.Connect), defaultConnect),
 		Total:   orDefault(time.Duration(rule.Response), defaultTotal),
 		Whole:   time.Duration(rule.Total),
-		MaxBody: it.answer, MaxOK: answerMin,
+		MaxBody: it.answer, MaxOK: answerMin, Identity: c.identity,
+	}
+	if c.timeout > 0 {
+		s.request.Total, s.request.Whole = c.timeout, 0
 	}
 	return nil
 }

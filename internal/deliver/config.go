@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/malote-dev/malote/internal/deliver/egress"
 	"github.com/malote-dev/malote/internal/store"
 	"github.com/malote-dev/malote/webhook"
 )
@@ -20,8 +21,13 @@ type config struct {
 	host     *host
 	rate     int
 	breaks   bool
+	slots    int           // attempts in flight at most
+	timeout  time.Duration // the endpoint's own; 0: the dialect's
+	own      *schedule     // the endpoint's own; nil: the dialect's
+	identity *egress.Identity
+	faulty   error // why the identity cannot be used
 	secrets  []string
-	headers  []webhook.Field
+	headers  []webhook.Field // configured ones, and the one that authenticates: all of them secrets
 	signing  atomic.Pointer[signing]
 }
 
@@ -31,11 +37,16 @@ func (e *Engine) adopt(l *lane, a *answer, now time.Time) {
 	before, known := l.last, l.last != nil
 	l.last, l.config = c, c
 	c.host = e.host(c.url)
+	if known {
+		c.inherit(before)
+	}
 	g := &l.gate
-	g.breaks, g.rate.limit = c.breaks, c.rate
+	g.breaks, g.rate.limit, g.slots = c.breaks, c.rate, c.slots
 	active := c.endpoint.State == store.Active
 	if !known && (!active || c.endpoint.StateSince.After(e.crashed)) {
 		l.suspects = 0 // nothing was being sent to it
+	} else if !known && l.suspects > 0 {
+		l.suspects = e.slotsBefore(c)
 	}
 	if known && (active && !g.active || before.url.String() != c.url.String()) {
 		g.reset()
@@ -49,6 +60,17 @@ func (e *Engine) adopt(l *lane, a *answer, now time.Time) {
 	} else if !l.rated {
 		e.seed(l, a.sent, now)
 	}
+}
+
+// slotsBefore is how many attempts may have been under way at once when the
+// process before this one was killed. It may have been more than now where the
+// endpoint was changed shortly before.
+func (e *Engine) slotsBefore(c *config) int {
+	ep := c.endpoint
+	if e.crashed.IsZero() || ep.UpdatedAt.Before(e.crashed.Add(-2*time.Minute)) || ep.UpdatedAt.Sub(ep.CreatedAt) < tick {
+		return c.slots
+	}
+	return max(c.slots, e.limits.PerEndpoint, MaxConcurrency)
 }
 
 // seed starts an exact rate from what was sent before this process, or
@@ -65,7 +87,7 @@ func (e *Engine) seed(l *lane, sent []time.Time, now time.Time) {
 	lost := len(l.held) - l.queue.len() // on their way, and not yet in the store
 	if l.inherited || !e.fed {
 		// A process that was killed may have sent this much without a trace.
-		lost += l.gate.slots
+		lost += e.slotsBefore(l.config)
 	}
 	for range min(lost, l.gate.rate.limit) {
 		l.gate.rate.insert(now)
@@ -76,6 +98,7 @@ func (e *Engine) seed(l *lane, sent []time.Time, now time.Time) {
 func (e *Engine) configure(known *store.Lane) *config {
 	ep := known.Endpoint
 	c := &config{endpoint: ep, project: known.Project, rate: ep.RateLimit}
+	e.settings(c)
 	if d, ok := e.dialects(known.Project.Dialect); ok {
 		c.breaks = d.Delivery.Breaker
 		if c.rate == 0 {
@@ -92,6 +115,7 @@ func (e *Engine) configure(known *store.Lane) *config {
 	for _, h := range ep.Headers {
 		c.headers = append(c.headers, webhook.Field{Name: h.Name, Value: h.Value.Reveal()})
 	}
+	c.authenticate()
 	return c
 }
 

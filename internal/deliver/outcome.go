@@ -35,6 +35,7 @@ type result struct {
 	// Spared: this side was at fault after the request may have left. It is
 	// recorded, and the schedule cannot end with it.
 	Spared bool
+	Hint   string // what may be behind it, known from the endpoint
 }
 
 // verdict is what follows from an attempt.
@@ -50,10 +51,10 @@ type verdict struct {
 }
 
 // judge decides what came of a delivery's attempt of that number (from 1). It
-// is a pure function: d is the dialect that the event was rendered with, now
-// is when the attempt ended, rnd (0 to 1, without 1)
-// spreads the wait where the rule allows jitter.
-func judge(d *webhook.Dialect, number int, r result, now time.Time, rnd float64) verdict {
+// is a pure function: d is the dialect that the event was rendered with, waits
+// is its schedule or the endpoint's own, now is when the attempt ended, rnd (0
+// to 1, without 1) spreads the wait where the rule allows jitter.
+func judge(d *webhook.Dialect, waits schedule, number int, r result, now time.Time, rnd float64) verdict {
 	rule := &d.Delivery
 	if r.Class == "" && d.Acknowledged(r.Status) {
 		return verdict{State: store.Delivered, Health: healthUp}
@@ -61,6 +62,7 @@ func judge(d *webhook.Dialect, number int, r result, now time.Time, rnd float64)
 	v := verdict{State: store.Pending, Class: r.Class, Detail: r.Detail, Health: healthOf(r)}
 	if r.Class == "" {
 		v.Class, v.Detail = classOf(r.Status)
+		v.Detail += r.Hint
 	}
 	switch {
 	case v.Class == store.ClassRender:
@@ -75,9 +77,9 @@ func judge(d *webhook.Dialect, number int, r result, now time.Time, rnd float64)
 	if asked > 0 {
 		v.HoldUntil = now.Add(asked)
 	}
-	wait, ok := pause(rule, number, rnd)
+	wait, ok := waits.pause(rule.Jitter, number, rnd)
 	if !ok && r.Spared {
-		wait, ok = lastPause(rule, rnd), true
+		wait, ok = waits.lastPause(rule.Jitter, rnd), true
 	}
 	if !ok {
 		v.State, v.Reason = store.Failed, reasonExhausted

@@ -49,7 +49,7 @@ func checkStatus(t *testing.T, d *webhook.Dialect, status int, last bool) {
 		number = d.Attempts()
 	}
 	last = number >= d.Attempts() // github: the first attempt is the last
-	v := judge(d, number, result{Status: status}, noon, 0)
+	v := judge(d, schedule(d.Delivery.Schedule), number, result{Status: status}, noon, 0)
 	want := verdict{State: store.Pending, Class: store.ClassStatus, Health: healthUp}
 	switch {
 	case status >= 200 && status <= 299:
@@ -112,16 +112,16 @@ func TestTransportFailures(t *testing.T) {
 	} {
 		// A class wins over a status: 101 Switching Protocols is no answer.
 		for _, status := range []int{0, 101, 200} {
-			v := judge(d, 1, result{Status: status, Class: class, Detail: "why"}, noon, 0)
+			v := judge(d, schedule(d.Delivery.Schedule), 1, result{Status: status, Class: class, Detail: "why"}, noon, 0)
 			if v.State != store.Pending || v.Class != class || v.Detail != "why" || v.Health != health || !v.Due.Equal(noon.Add(5*time.Second)) {
 				t.Errorf("%s with status %d: %+v", class, status, v)
 			}
 		}
-		if v := judge(d, d.Attempts(), result{Class: class}, noon, 0); v.Reason != reasonExhausted {
+		if v := judge(d, schedule(d.Delivery.Schedule), d.Attempts(), result{Class: class}, noon, 0); v.Reason != reasonExhausted {
 			t.Errorf("%s on the last attempt: %+v", class, v)
 		}
 	}
-	if v := judge(d, 1, result{Class: store.ClassRender, Detail: "why"}, noon, 0); v.State != store.Failed || v.Reason != "render" || v.Effect != (store.Effect{}) {
+	if v := judge(d, schedule(d.Delivery.Schedule), 1, result{Class: store.ClassRender, Detail: "why"}, noon, 0); v.State != store.Failed || v.Reason != "render" || v.Effect != (store.Effect{}) {
 		t.Errorf("render: %+v", v)
 	}
 }
@@ -132,7 +132,7 @@ func TestSpared(t *testing.T) {
 	t.Parallel()
 	d := builtin(t, "tarefa")
 	for number := 1; number <= d.Attempts()+3; number++ {
-		v := judge(d, number, result{Class: store.ClassUnknown, Spared: true}, noon, 0)
+		v := judge(d, schedule(d.Delivery.Schedule), number, result{Class: store.ClassUnknown, Spared: true}, noon, 0)
 		if v.State != store.Pending || v.Health != healthUnknown || v.Effect != (store.Effect{}) {
 			t.Errorf("attempt %d: %+v", number, v)
 		}
@@ -159,14 +159,14 @@ func TestSchedules(t *testing.T) {
 		for _, rnd := range []float64{0, 0.5, 0.999999} {
 			now := noon
 			for i, wait := range want[d.Name] {
-				v := judge(d, i+1, result{Status: 500}, now, rnd)
+				v := judge(d, schedule(d.Delivery.Schedule), i+1, result{Status: 500}, now, rnd)
 				longest := time.Duration(float64(wait) * (1 + d.Delivery.Jitter*rnd)).Round(time.Microsecond)
 				if got := v.Due.Sub(now); got < wait || got < longest-time.Millisecond || got > longest+time.Millisecond {
 					t.Errorf("%s, attempt %d, rnd %v: waits %s, want %s", d.Name, i+1, rnd, got, longest)
 				}
 				now = v.Due
 			}
-			v := judge(d, len(want[d.Name])+1, result{Status: 500}, now, rnd)
+			v := judge(d, schedule(d.Delivery.Schedule), len(want[d.Name])+1, result{Status: 500}, now, rnd)
 			if v.State != store.Failed || v.Reason != "exhausted" {
 				t.Errorf("%s does not end after %d attempts: %+v", d.Name, len(want[d.Name])+1, v)
 			}
@@ -185,10 +185,10 @@ func TestSchedules(t *testing.T) {
 func TestRetryByHand(t *testing.T) {
 	t.Parallel()
 	d := builtin(t, "tarefa")
-	if v := judge(d, 6, result{Status: 500}, noon, 0); v.Reason != "exhausted" {
+	if v := judge(d, schedule(d.Delivery.Schedule), 6, result{Status: 500}, noon, 0); v.Reason != "exhausted" {
 		t.Errorf("sixth attempt of five: %+v", v)
 	}
-	if v := judge(d, 6, result{Status: 204}, noon, 0); v.State != store.Delivered {
+	if v := judge(d, schedule(d.Delivery.Schedule), 6, result{Status: 204}, noon, 0); v.State != store.Delivered {
 		t.Errorf("sixth attempt of five, answered: %+v", v)
 	}
 }
@@ -251,7 +251,7 @@ func TestRetryAfterDelays(t *testing.T) {
 		{"tarefa", 429, "3600", time.Minute, 0},
 		{"tarefa", 503, "3600", time.Minute, 0},
 	} {
-		v := judge(builtin(t, c.dialect), 1, result{Status: c.status, RetryAfter: c.header}, noon, 0)
+		v := judge(builtin(t, c.dialect), schedule(builtin(t, c.dialect).Delivery.Schedule), 1, result{Status: c.status, RetryAfter: c.header}, noon, 0)
 		var due, hold time.Duration
 		if !v.Due.IsZero() {
 			due = v.Due.Sub(noon)
@@ -264,7 +264,7 @@ func TestRetryAfterDelays(t *testing.T) {
 		}
 	}
 	d := builtin(t, "standard")
-	if v := judge(d, d.Attempts(), result{Status: http.StatusTooManyRequests, RetryAfter: "60"}, noon, 0); v.Reason != reasonExhausted || v.HoldUntil.IsZero() {
+	if v := judge(d, schedule(d.Delivery.Schedule), d.Attempts(), result{Status: http.StatusTooManyRequests, RetryAfter: "60"}, noon, 0); v.Reason != reasonExhausted || v.HoldUntil.IsZero() {
 		t.Errorf("the last attempt asks to wait: %+v", v)
 	}
 }

@@ -23,7 +23,7 @@ func (e *Engine) settle(it *item, a *attempt) (next *item) {
 	rnd := rand.Float64()
 	var v verdict
 	if a.dialect != nil { // else it was not tried
-		v = judge(a.dialect, it.try(), a.result, now, rnd)
+		v = judge(a.dialect, it.config.waits(a.dialect), it.try(), a.result, now, rnd)
 	}
 	e.mu.Lock()
 	ours := !a.cancelled && e.ours(it.lane, a, now, rnd)

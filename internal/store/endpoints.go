@@ -5,7 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"time"
+	"slices"
 )
 
 const selectEndpoint = `SELECT k, project, consumer, url, description, event_types, headers, secrets, rate_limit,
@@ -272,7 +272,7 @@ func cloneEndpoint(e *Endpoint) *Endpoint {
 	c.Headers = append([]Header(nil), e.Headers...)
 	c.Secrets = append([]SigningSecret(nil), e.Secrets...)
 	c.Settings.Channels = append([]string(nil), e.Settings.Channels...)
-	c.Settings.Schedule = append([]time.Duration(nil), e.Settings.Schedule...)
+	c.Settings.Schedule = slices.Clone(e.Settings.Schedule) // none at all is not the same as no wait
 	return &c
 }
 

@@ -16,7 +16,7 @@ type Settings struct {
 	Email       string          `json:"email,omitempty"`       // of the owner, who is told of failures
 	Concurrency int             `json:"concurrency,omitempty"` // attempts in flight at most
 	Timeout     time.Duration   `json:"timeout,omitempty"`     // for the answer, once connected
-	Schedule    []time.Duration `json:"schedule,omitempty"`    // waits between attempts: one fewer than attempts
+	Schedule    []time.Duration `json:"schedule,omitzero"`     // waits between attempts: one fewer than attempts; nil: the dialect's
 }
 
 // AuthKind is how requests to an endpoint prove who they are from, beside

@@ -104,12 +104,12 @@ func isTimeout(err error) bool {
 
 // readError names why no status line came on a connection that stood.
 // sent tells whether the whole request was written, got how many bytes came.
-func readError(err error, total time.Duration, reused, sent bool, got int) *Error {
+func readError(err error, id *Identity, total time.Duration, reused, sent bool, got int) *Error {
 	e := &Error{Err: err}
 	var remote *net.OpError
 	switch {
 	case errors.As(err, &remote) && remote.Op == "remote error":
-		e.Class, e.Detail = store.ClassTLS, alertDetail(remote.Err.Error())
+		e.Class, e.Detail = store.ClassTLS, alertDetail(remote.Err.Error(), id)
 		return e
 	case isTimeout(err):
 		e.Class = store.ClassTimeout

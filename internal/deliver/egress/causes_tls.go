@@ -31,7 +31,7 @@ func weakKey(leaf *x509.Certificate) error {
 }
 
 // tlsError names why a handshake failed.
-func tlsError(err error, host string, limit time.Duration) *Error {
+func tlsError(err error, id *Identity, host string, limit time.Duration) *Error {
 	e := &Error{Class: store.ClassTLS, Err: err}
 	var (
 		verify *tls.CertificateVerificationError
@@ -47,7 +47,7 @@ func tlsError(err error, host string, limit time.Duration) *Error {
 	case errors.As(err, &header):
 		e.Detail = "the server does not speak TLS on this port: is it plain http?"
 	case errors.As(err, &remote) && remote.Op == "remote error":
-		e.Detail = alertDetail(remote.Err.Error())
+		e.Detail = alertDetail(remote.Err.Error(), id)
 	case strings.Contains(err.Error(), "unsupported protocol version"):
 		e.Detail = "the server offers no TLS 1.2 or newer"
 	case isTimeout(err):
@@ -60,9 +60,13 @@ func tlsError(err error, host string, limit time.Duration) *Error {
 	return e
 }
 
-// alertDetail explains a TLS alert that the server sent.
-func alertDetail(alert string) string {
+// alertDetail explains a TLS alert that the server sent to the one who showed
+// id, if any.
+func alertDetail(alert string, id *Identity) string {
+	refused := id.refusedDetail(alert)
 	switch {
+	case refused != "":
+		return refused
 	case strings.Contains(alert, "protocol version"):
 		return "the server offers no TLS 1.2 or newer"
 	case containsAny(alert, "certificate required", "bad certificate"):

@@ -91,7 +91,13 @@ func (d *dialer) dialTCP(ctx context.Context, a netip.AddrPort) (net.Conn, error
 }
 
 // connect resolves, judges, dials and shakes hands within one limit.
-func (d *dialer) connect(parent context.Context, u *url.URL, limit time.Duration, t *store.Timings) (*conn, *Error) {
+func (d *dialer) connect(parent context.Context, r *Request, t *store.Timings) (*conn, *Error) {
+	u, limit := r.URL, r.connectLimit()
+	if r.Identity != nil {
+		if err := r.Identity.inForce(time.Now()); err != nil {
+			return nil, err
+		}
+	}
 	ctx, cancel := context.WithTimeout(parent, limit)
 	defer cancel()
 	host, port, err := hostPort(u)
@@ -113,11 +119,11 @@ func (d *dialer) connect(parent context.Context, u *url.URL, limit time.Duration
 	if derr != nil {
 		return nil, outcomeOf(parent, connectError(derr, limit, len(addrs)))
 	}
-	key := hostKey{tls: u.Scheme == "https", host: u.Host}
+	key := hostKey{tls: u.Scheme == "https", host: u.Host, identity: r.Identity}
 	if !key.tls {
 		return newConn(key, sock, sock), nil
 	}
-	cfg := d.tls.Clone()
+	cfg := d.config(r.Identity)
 	cfg.ServerName = host
 	secure := tls.Client(sock, cfg)
 	start = time.Now()
@@ -125,9 +131,17 @@ func (d *dialer) connect(parent context.Context, u *url.URL, limit time.Duration
 	t.TLS = time.Since(start)
 	if herr != nil {
 		_ = sock.Close()
-		return nil, outcomeOf(parent, tlsError(herr, host, limit))
+		return nil, outcomeOf(parent, tlsError(herr, r.Identity, host, limit))
 	}
 	return newConn(key, secure, sock), nil
+}
+
+// config of a handshake.
+func (d *dialer) config(id *Identity) *tls.Config {
+	if id == nil {
+		return d.tls.Clone()
+	}
+	return id.config(d.tls)
 }
 
 // outcomeOf replaces an error by the stop of the caller, if that is what it

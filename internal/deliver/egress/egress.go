@@ -50,6 +50,9 @@ type Request struct {
 	Whole   time.Duration // limit of both together (0: their sum)
 	MaxBody int           // bytes of the answer's body to keep after a failure status
 	MaxOK   int           // bytes of it to keep after a 2xx
+	// Identity is shown to a server that asks for a client certificate; nil:
+	// there is none. Over plain http a request with one is refused.
+	Identity *Identity
 }
 
 // Response is an answer, raw: nothing followed, nothing inflated.
@@ -125,12 +128,15 @@ func (c *Client) send(ctx context.Context, r *Request, x *exchange, resp *Respon
 	if ctx.Err() != nil {
 		return cancelled(ctx)
 	}
-	key := hostKey{tls: r.URL.Scheme == "https", host: r.URL.Host}
+	key := hostKey{tls: r.URL.Scheme == "https", host: r.URL.Host, identity: r.Identity}
+	if r.Identity != nil && !key.tls {
+		return &Error{Class: store.ClassBlocked, Detail: "the endpoint has a client certificate, which plain http cannot show; use https"}
+	}
 	cn := c.pool.get(key)
 	if cn != nil {
 		resp.Timings.Reused = true
 	} else {
-		if cn, err = c.dialer.connect(ctx, r.URL, r.connectLimit(), &resp.Timings); err != nil {
+		if cn, err = c.dialer.connect(ctx, r, &resp.Timings); err != nil {
 			return err
 		}
 	}

@@ -32,7 +32,7 @@ func (x *exchange) do(ctx context.Context, cn *conn, r *Request, resp *Response)
 	start := time.Now()
 	deadline := start.Add(total)
 	if derr := cn.SetDeadline(deadline); derr != nil {
-		return false, readError(derr, total, resp.Timings.Reused, false, 0)
+		return false, readError(derr, r.Identity, total, resp.Timings.Reused, false, 0)
 	}
 	if ctx.Done() != nil {
 		stop := context.AfterFunc(ctx, func() { _ = cn.SetDeadline(past) })
@@ -75,7 +75,7 @@ func (x *exchange) failure(ctx context.Context, herr error, total time.Duration,
 	if w.err != nil && !isTimeout(w.err) && isTimeout(herr) {
 		herr = w.err
 	}
-	return readError(herr, total, resp.Timings.Reused, w.done(), x.in.got)
+	return readError(herr, r.Identity, total, resp.Timings.Reused, w.done(), x.in.got)
 }
 
 // answer takes over head and body. The status is known: nothing that happens

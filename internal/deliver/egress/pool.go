@@ -19,6 +19,9 @@ const (
 type hostKey struct {
 	tls  bool
 	host string // as in the URL, with a port that is not the default
+	// identity in whose name it was made: a connection of one is never used
+	// for another, nor for none.
+	identity *Identity
 }
 
 // conn is one connection. Between requests it holds no buffer and no
