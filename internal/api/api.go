@@ -34,6 +34,9 @@ type Options struct {
 
 	// Documented answers what comes in under /api/; nil: nothing does.
 	Documented Documented
+
+	// Descriptions are of APIs beside the native one.
+	Descriptions []*Description
 }
 
 // server is the API with what it needs.
@@ -53,7 +56,8 @@ type server struct {
 	bodies  atomic.Int64 // bytes of large bodies being read
 
 	documented Documented
-	reference  func() (*reference, error) // made when it is first asked for
+	reference  func() (*reference, error)            // made when it is first asked for
+	described  map[string]func() (*Described, error) // by the contract's name
 }
 
 // New makes the handler of all routes.
@@ -73,6 +77,10 @@ func New(o Options) http.Handler {
 		s.gather = prometheus.Gatherers{o.Metrics, s.metrics.registry}
 	}
 	s.reference = sync.OnceValues(func() (*reference, error) { return newReference(s.routes()) })
+	s.described = map[string]func() (*Described, error){}
+	for _, d := range o.Descriptions {
+		s.described[d.Name] = sync.OnceValues(func() (*Described, error) { return Describe(d) })
+	}
 	s.mux = s.serveMux(s.routes())
 	return s
 }

@@ -40,8 +40,17 @@ func newPage(body []byte, policy string) *page {
 }
 
 func newReference(routes []*route) (*reference, error) {
-	b := &documenter{shaper: shaper{used: map[string]bool{}}}
-	d := b.document(routes)
+	b := newDocumenter()
+	return b.render(b.document(routes), "openapi.json")
+}
+
+// newDocumenter writes the native API's document.
+func newDocumenter() *documenter {
+	return &documenter{shaper: shaper{used: map[string]bool{}, types: typesWords, fields: fieldsWords, parameters: parametersWords}}
+}
+
+// render makes both pages; link leads from the one for people to the other.
+func (b *documenter) render(d *document, link string) (*reference, error) {
 	text, err := encode(d)
 	if err != nil {
 		return nil, fmt.Errorf("encode the description of the API: %w", err)
@@ -50,7 +59,7 @@ func newReference(routes []*route) (*reference, error) {
 	if err := json.Indent(&indented, text, "", " "); err != nil {
 		return nil, fmt.Errorf("encode the description of the API: %w", err)
 	}
-	html, err := renderReference(d)
+	html, err := renderReference(d, link)
 	if err != nil {
 		return nil, fmt.Errorf("render the description of the API: %w", err)
 	}
@@ -112,14 +121,9 @@ func (b *documenter) document(routes []*route) *document {
 	d.Info.Title, d.Info.Version = "Malote", "v1"
 	d.Info.Description = "Webhook infrastructure: send events, and every endpoint that wants them gets them, signed, in time, and again until they arrive. " +
 		"What a route does not know is refused: unknown fields, fields given twice, unknown parameters, wrong types."
-	d.Info.License.Name, d.Info.License.Identifier = "Apache License 2.0", "Apache-2.0"
+	d.Info.License.Name, d.Info.License.Identifier = license, licenseID
 	for _, rt := range routes {
-		at := slices.IndexFunc(d.Paths, func(m member[pathItem]) bool { return m.Name == rt.pattern })
-		if at < 0 {
-			at = len(d.Paths)
-			d.Paths = append(d.Paths, member[pathItem]{Name: rt.pattern})
-		}
-		d.Paths[at].Value = append(d.Paths[at].Value, member[*operation]{strings.ToLower(rt.method), b.operation(rt)})
+		d.add(rt.pattern, rt.method, b.operation(rt))
 	}
 	fault := b.output(reflect.TypeFor[problem]())
 	d.Components = components{
@@ -201,7 +205,7 @@ func (b *documenter) queryParameter(f reflect.StructField) parameterObject {
 }
 
 func (b *documenter) parameter(name, in string, s *schema) parameterObject {
-	w, ok := parametersWords[name]
+	w, ok := b.parameters[name]
 	if !ok {
 		b.missing = append(b.missing, "parameter "+name)
 	}

@@ -1,6 +1,10 @@
 package api
 
-import "bytes"
+import (
+	"bytes"
+	"slices"
+	"strings"
+)
 
 // The parts of an OpenAPI 3.1 document that this API needs.
 type document struct {
@@ -32,6 +36,22 @@ type documentTag struct {
 	Description string `json:"description"`
 }
 
+// The licence of the API's description.
+const (
+	license   = "Apache License 2.0"
+	licenseID = "Apache-2.0"
+)
+
+// add puts an operation where it belongs.
+func (d *document) add(pattern, method string, op *operation) {
+	at := slices.IndexFunc(d.Paths, func(m member[pathItem]) bool { return m.Name == pattern })
+	if at < 0 {
+		at = len(d.Paths)
+		d.Paths = append(d.Paths, member[pathItem]{Name: pattern})
+	}
+	d.Paths[at].Value = append(d.Paths[at].Value, member[*operation]{strings.ToLower(method), op})
+}
+
 // pathItem has the operations of a path by method, in lower case.
 type pathItem = ordered[*operation]
 
@@ -44,6 +64,7 @@ type operation struct {
 	Parameters  []parameterObject     `json:"parameters,omitempty"`
 	Body        *requestBody          `json:"requestBody,omitempty"`
 	Responses   ordered[*response]    `json:"responses"`
+	Own         bool                  `json:"x-malote-own,omitempty"` // not in the company's documentation
 }
 
 type parameterObject struct {
@@ -82,8 +103,8 @@ type headerObject struct {
 
 type components struct {
 	Schemas    ordered[*schema]         `json:"schemas"`
-	Responses  ordered[*response]       `json:"responses"`
-	Parameters ordered[parameterObject] `json:"parameters"`
+	Responses  ordered[*response]       `json:"responses,omitempty"`
+	Parameters ordered[parameterObject] `json:"parameters,omitempty"`
 	Headers    ordered[*headerObject]   `json:"headers"`
 	Security   ordered[securityScheme]  `json:"securitySchemes"`
 }

@@ -23,6 +23,7 @@ var referenceStyle string
 // referenceView is what the page shows.
 type referenceView struct {
 	Title, Intro string
+	Link         string // to the document
 	Style        template.CSS
 	Groups       []groupView
 	Schemas      []schemaView
@@ -69,12 +70,12 @@ type typeView struct{ Text, Link string }
 
 // renderReference makes the page. It needs nothing from elsewhere and runs
 // nothing; its policy lets its own style in by the hash and nothing else.
-func renderReference(d *document) (*page, error) {
+func renderReference(d *document, link string) (*page, error) {
 	t, err := template.New("reference").Parse(referenceTemplate)
 	if err != nil {
 		return nil, err
 	}
-	view := referenceView{Title: d.Info.Title, Intro: d.Info.Description, Style: template.CSS(referenceStyle)} //nolint:gosec // our own file
+	view := referenceView{Title: d.Info.Title, Intro: d.Info.Description, Link: link, Style: template.CSS(referenceStyle)} //nolint:gosec // our own file
 	for _, tag := range d.Tags {
 		g := groupView{Name: tag.Name, Text: tag.Description}
 		for _, path := range d.Paths {
@@ -102,9 +103,10 @@ func renderReference(d *document) (*page, error) {
 func (d *document) operationView(method, path string, op *operation) operationView {
 	v := operationView{ID: op.ID, Method: method, Path: path, Summary: op.Summary, Text: op.Description}
 	for _, need := range op.Security {
-		_, v.Root = need["rootKey"]
-		if scopes := need["projectKey"]; len(scopes) > 0 {
-			v.Scope = scopes[0]
+		for kind, scopes := range need {
+			if v.Root = v.Root || kind == "rootKey"; len(scopes) > 0 {
+				v.Scope = scopes[0]
+			}
 		}
 	}
 	for _, p := range op.Parameters {
@@ -130,7 +132,7 @@ func (d *document) operationView(method, path string, op *operation) operationVi
 				a.Type.Text = r.Content[0].Name
 			}
 		}
-		if r.Content.get("application/problem+json").Schema == nil {
+		if a.Status[0] < '4' {
 			v.Answers = append(v.Answers, a)
 			continue
 		}

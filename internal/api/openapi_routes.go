@@ -58,11 +58,13 @@ var routesWords = merged(accessRoutes, map[string]routeWords{
 	"POST /v1/deliveries/{id}/retry":   {id: "retryDelivery", tag: "Deliveries", text: "One that is over is tried once more, its attempt numbers going on.", problems: []int{409}},
 	"POST /v1/deliveries/{id}/cancel":  {id: "cancelDelivery", tag: "Deliveries", text: "A 2xx that still comes in counts: the delivery is then delivered.", problems: []int{409}},
 
-	"GET /healthz":      {id: "healthz", tag: "Server"},
-	"GET /readyz":       {id: "readyz", tag: "Server", text: "200 where an accepted event would be kept; else 503 with the reason.", problems: []int{503}},
-	"GET /metrics":      {id: "metrics", tag: "Server", media: "text/plain"},
-	"GET /openapi.json": {id: "openapi", tag: "Server", text: "This document.", also: []int{304}},
-	"GET /docs":         {id: "docs", tag: "Server", text: "This document as a page.", also: []int{304}, media: "text/html"},
+	"GET /healthz":            {id: "healthz", tag: "Server"},
+	"GET /readyz":             {id: "readyz", tag: "Server", text: "200 where an accepted event would be kept; else 503 with the reason.", problems: []int{503}},
+	"GET /metrics":            {id: "metrics", tag: "Server", media: "text/plain"},
+	"GET /openapi.json":       {id: "openapi", tag: "Server", text: "This document.", also: []int{304}},
+	"GET /openapi/{document}": {id: "openapiOf", tag: "Server", text: "The calls that the company had published, and those of ours in its style.", also: []int{304}},
+	"GET /docs/{contract}":    {id: "docsOf", tag: "Server", text: "The same as a page.", also: []int{304}, media: "text/html"},
+	"GET /docs":               {id: "docs", tag: "Server", text: "This document as a page.", also: []int{304}, media: "text/html"},
 })
 
 // problemsOf lists the statuses that a route may answer besides a success.

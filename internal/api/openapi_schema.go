@@ -14,7 +14,13 @@ import (
 type shaper struct {
 	made    ordered[*schema]
 	missing []string        // types and fields that nobody described
-	used    map[string]bool // keys of fieldWords
+	used    map[string]bool // keys of fields
+
+	types      map[string]typeWords
+	fields     map[string]fieldWords
+	parameters map[string]fieldWords
+	values     map[reflect.Type]FieldWords // types that write themselves as one JSON value
+	open       bool                        // inputs may have members that nobody knows
 }
 
 // schemaRef points to a schema among the components.
@@ -45,7 +51,7 @@ func (sh *shaper) output(t reflect.Type) *schema { return sh.of(t, false) }
 
 // typeWords names a type.
 func (sh *shaper) typeWords(t reflect.Type) typeWords {
-	if w, ok := typesWords[t.Name()]; ok {
+	if w, ok := sh.types[t.Name()]; ok {
 		return w
 	}
 	if items, ok := t.FieldByName("Data"); ok && strings.HasPrefix(t.Name(), "list[") {
@@ -58,6 +64,9 @@ func (sh *shaper) typeWords(t reflect.Type) typeWords {
 
 // of is the schema of a type wherever it stands.
 func (sh *shaper) of(t reflect.Type, input bool) *schema {
+	if w, ok := sh.values[t]; ok {
+		return &schema{Type: w.Type, Format: w.Format, Pattern: w.Pattern}
+	}
 	switch t {
 	case reflect.TypeFor[stamp](), reflect.TypeFor[exactStamp](), reflect.TypeFor[time.Time]():
 		return &schema{Type: "string", Format: "date-time"}
@@ -75,7 +84,7 @@ func (sh *shaper) of(t reflect.Type, input bool) *schema {
 		return &schema{Type: "string"}
 	case reflect.Bool:
 		return &schema{Type: "boolean"}
-	case reflect.Int:
+	case reflect.Int, reflect.Int64:
 		return &schema{Type: "integer"}
 	case reflect.Float64:
 		return &schema{Type: "number"}
@@ -94,7 +103,10 @@ func (sh *shaper) of(t reflect.Type, input bool) *schema {
 // does not know, and answers have no other members. What embeds a pointer is
 // either that or the rest.
 func (sh *shaper) object(t reflect.Type, words typeWords, input bool) *schema {
-	out := &schema{Type: "object", Additional: false}
+	out := &schema{Type: "object"}
+	if !sh.open || !input {
+		out.Additional = false
+	}
 	for f := range t.Fields() {
 		if f.Anonymous && f.Type.Kind() == reflect.Pointer {
 			out.OneOf = append(out.OneOf, sh.of(f.Type.Elem(), input))
@@ -124,9 +136,25 @@ func (sh *shaper) members(out *schema, t reflect.Type, words typeWords, input bo
 		if name == "" || slices.Contains(words.without, name) {
 			continue
 		}
+		if within, ok := words.within[name]; ok {
+			of := f.Type
+			if of.Kind() == reflect.Pointer {
+				of = of.Elem()
+			}
+			sh.types[of.Name()] = within
+		}
 		s, required := sh.member(f, options == "omitempty", input)
 		if sh.describe(t.Name(), name, s); input && words.required != nil {
 			required = slices.Contains(words.required, name)
+		}
+		if sh.open && input && required { // null is as if it had been left out
+			if several, ok := s.Type.([]string); ok {
+				s.Type = several[0]
+				s.Enum = slices.DeleteFunc(s.Enum, func(v any) bool { return v == nil })
+			}
+			if len(s.OneOf) > 0 {
+				s = &schema{Ref: s.OneOf[0].Ref, Description: s.Description}
+			}
 		}
 		out.Properties = append(out.Properties, member[*schema]{name, s})
 		if required {
@@ -161,10 +189,10 @@ func nullable(s *schema) *schema {
 // describe adds what the type does not say.
 func (sh *shaper) describe(typ, name string, s *schema) {
 	key := typ + "." + name
-	w, ok := fieldsWords[key]
+	w, ok := sh.fields[key]
 	if !ok {
 		key = "." + name
-		w, ok = fieldsWords[key]
+		w, ok = sh.fields[key]
 	}
 	if !ok {
 		sh.missing = append(sh.missing, "field "+typ+"."+name)

@@ -57,7 +57,7 @@ func TestDocumentIsCommitted(t *testing.T) {
 func TestEverythingIsDescribed(t *testing.T) {
 	t.Parallel()
 	st := setup(t)
-	b := &documenter{shaper: shaper{used: map[string]bool{}}}
+	b := newDocumenter()
 	d := b.document(st.server.routes())
 	if len(b.missing) > 0 {
 		t.Errorf("not described: %v", b.missing)

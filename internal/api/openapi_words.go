@@ -9,8 +9,9 @@ import (
 // typeWords name a type in the document.
 type typeWords struct {
 	name, text string
-	required   []string // of an input, where the type does not say
-	without    []string // fields that this route refuses
+	required   []string             // of an input, where the type does not say
+	without    []string             // fields that this route refuses
+	within     map[string]typeWords // of the objects in it, by field
 }
 
 // typesWords are the names of types, by their names in Go.
@@ -249,6 +250,8 @@ var fieldsWords = merged(accessFields, map[string]fieldWords{
 var parametersWords = merged(accessParameters, map[string]fieldWords{
 	"id":          {text: "The id, or the UUID that most dialects write on the wire."},
 	"key":         {text: "The key's id."},
+	"document":    {text: "gabinete360.json, placaflow.json or tarefa.json.", pattern: `^[a-z0-9]+\.json$`},
+	"contract":    {text: "gabinete360, placaflow or tarefa.", pattern: "^[a-z0-9]+$"},
 	"uid":         {text: "Your own id for the consumer, percent-encoded: 1 to 128 visible ASCII characters without spaces, not *.", minLength: new(1), maxLength: new(128), pattern: uidForm},
 	"consumer":    {text: "Only those of this consumer."},
 	"type":        {text: "Only those of this event type."},

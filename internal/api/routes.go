@@ -123,6 +123,8 @@ func (s *server) serverRoutes() []*route {
 		{method: "GET", pattern: "/metrics", summary: "Metrics for Prometheus", scope: public, status: 200, action: action{run: s.metricsPage}},
 		{method: "GET", pattern: "/openapi.json", summary: "This API, described in OpenAPI 3.1", scope: public, status: 200, action: action{run: s.openAPI}},
 		{method: "GET", pattern: "/docs", summary: "This API, described for people", scope: public, status: 200, action: action{run: s.docsPage}},
+		{method: "GET", pattern: "/openapi/{document}", summary: "A company's own API, described in OpenAPI 3.1", scope: public, status: 200, action: action{run: s.openAPIOf}},
+		{method: "GET", pattern: "/docs/{contract}", summary: "A company's own API, described for people", scope: public, status: 200, action: action{run: s.docsPageOf}},
 	}
 }
 

@@ -31,7 +31,7 @@ func TestEveryRouteDeclares(t *testing.T) {
 		if !slices.Contains(known, string(rt.scope)) {
 			t.Errorf("%s has the scope %q", name, rt.scope)
 		}
-		if rt.scope == public && !slices.Contains([]string{"/healthz", "/readyz", "/metrics", "/openapi.json", "/docs"}, rt.pattern) {
+		if rt.scope == public && !slices.Contains([]string{"/healthz", "/readyz", "/metrics", "/openapi.json", "/docs", "/openapi/{document}", "/docs/{contract}"}, rt.pattern) {
 			t.Errorf("%s needs no key", name)
 		}
 		if rt.scope != public && (rt.method == "GET") != (rt.scope == root || strings.HasSuffix(string(rt.scope), ":read")) && rt.scope != root {
@@ -90,7 +90,7 @@ func (g *stage) path(pattern string) string {
 	case strings.HasPrefix(pattern, "/v1/deliveries"):
 		id = g.delivery
 	}
-	return strings.NewReplacer("{id}", id, "{uid}", g.consumer, "{key}", g.key).Replace(pattern)
+	return strings.NewReplacer("{id}", id, "{uid}", g.consumer, "{key}", g.key, "{document}", "placaflow.json", "{contract}", "placaflow").Replace(pattern)
 }
 
 // inputs that a route takes, so that only the key decides.

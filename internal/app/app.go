@@ -87,7 +87,8 @@ func New(ctx context.Context, o Options, log *slog.Logger) (_ *App, err error) {
 		Store: a.db, Ingest: accept,
 		Policy: policy, Dialects: dialects.Lookup, Ready: a.ready,
 		Metrics: metrics, Logger: log, Version: o.Version,
-		Documented: documented.New(documented.Options{Store: a.db, Ingest: accept, Policy: policy, Dialects: dialects.Lookup, Logger: log}),
+		Descriptions: documented.Descriptions(),
+		Documented:   documented.New(documented.Options{Store: a.db, Ingest: accept, Policy: policy, Dialects: dialects.Lookup, Logger: log}),
 	})
 	if a.server, err = newServer(a.whileStopping(handler), o, log); err != nil {
 		return nil, err

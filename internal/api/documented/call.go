@@ -55,6 +55,11 @@ type errorOnly struct {
 	Error string `json:"error"`
 }
 
+type errorDetailed struct {
+	Error   string `json:"error"`
+	Message string `json:"message,omitempty"`
+}
+
 // plain says everything in one member.
 func plain(f *fault) any {
 	if f.message != "" {
@@ -65,10 +70,7 @@ func plain(f *fault) any {
 
 // detailed has a second member for the details.
 func detailed(f *fault) any {
-	return struct {
-		Error   string `json:"error"`
-		Message string `json:"message,omitempty"`
-	}{f.err, f.message}
+	return errorDetailed{f.err, f.message}
 }
 
 func unauthorized() *fault {
@@ -189,6 +191,8 @@ func (c *call) read(into any) error {
 		return invalid("The body must be a JSON object")
 	case err != nil:
 		return invalid("The body is not JSON")
+	case string(bytes.TrimSpace(body)) == "null":
+		return invalid("The body must be a JSON object")
 	}
 	return nil
 }

@@ -27,7 +27,7 @@ type route struct {
 	access  access
 	status  int  // of the success
 	own     bool // not in the company's documentation: a sibling of ours in its style
-	run     func(*call) (any, error)
+	action
 }
 
 // contract is a company's API.

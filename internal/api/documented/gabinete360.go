@@ -10,11 +10,11 @@ import (
 // gabinete360: channels of the type webhook, which get every event.
 func gabinete360(d *Door) *contract {
 	c := newContract(d, "gabinete360", plain, []route{
-		{method: "POST", pattern: "/api/v1/channels", access: write, status: 201, run: createChannel},
-		{method: "GET", pattern: "/api/v1/channels", access: read, status: 200, own: true, run: listChannels},
-		{method: "GET", pattern: "/api/v1/channels/{id}", access: read, status: 200, own: true, run: getChannel},
-		{method: "PUT", pattern: "/api/v1/channels/{id}", access: write, status: 200, own: true, run: updateChannel},
-		{method: "DELETE", pattern: "/api/v1/channels/{id}", access: write, status: 204, own: true, run: deleteChannel},
+		{method: "POST", pattern: "/api/v1/channels", access: write, status: 201, action: takes(createChannel)},
+		{method: "GET", pattern: "/api/v1/channels", access: read, status: 200, own: true, action: gives(listChannels)},
+		{method: "GET", pattern: "/api/v1/channels/{id}", access: read, status: 200, own: true, action: gives(getChannel)},
+		{method: "PUT", pattern: "/api/v1/channels/{id}", access: write, status: 200, own: true, action: takes(updateChannel)},
+		{method: "DELETE", pattern: "/api/v1/channels/{id}", access: write, status: 204, own: true, action: ends(deleteChannel)},
 	})
 	c.noun = "Channel"
 	return c
@@ -23,24 +23,38 @@ func gabinete360(d *Door) *contract {
 const channelType = "webhook"
 
 type channelInput struct {
+	Type    *string             `json:"type"`
+	Name    *string             `json:"name"`
+	Config  *channelConfigInput `json:"config"`
+	Enabled *bool               `json:"enabled"`
+}
+
+type channelConfigInput struct {
 	Type   *string `json:"type"`
-	Name   *string `json:"name"`
-	Config struct {
-		Type   *string `json:"type"`
-		URL    *string `json:"url"`
-		Secret *string `json:"secret"`
-	} `json:"config"`
-	Enabled *bool `json:"enabled"`
+	URL    *string `json:"url"`
+	Secret *string `json:"secret"`
+}
+
+type channels struct {
+	Channels []channel `json:"channels"`
 }
 
 func (in *channelInput) fields() *api.EndpointFields {
-	return &api.EndpointFields{Name: in.Name, URL: in.Config.URL, Secret: given(in.Config.Secret), Enabled: in.Enabled}
+	config := in.config()
+	return &api.EndpointFields{Name: in.Name, URL: config.URL, Secret: given(config.Secret), Enabled: in.Enabled}
+}
+
+func (in *channelInput) config() channelConfigInput {
+	if in.Config == nil {
+		return channelConfigInput{}
+	}
+	return *in.Config
 }
 
 // check refuses channels that are not webhooks.
 func (in *channelInput) check() error {
 	var errs ingest.FieldErrors
-	for pointer, kind := range map[string]*string{"/type": in.Type, "/config/type": in.Config.Type} {
+	for pointer, kind := range map[string]*string{"/type": in.Type, "/config/type": in.config().Type} {
 		if kind != nil && *kind != channelType {
 			errs = append(errs, &ingest.FieldError{Pointer: pointer, Detail: lang.Text(`must be "webhook"`)})
 		}
@@ -74,12 +88,8 @@ func viewChannel(c *call, e *store.Endpoint) channel {
 	}
 }
 
-func createChannel(c *call) (any, error) {
-	var in channelInput
-	if err := c.read(&in); err != nil {
-		return nil, err
-	}
-	if err := missing("type", in.Type, "name", in.Name, "config/url", in.Config.URL); err != nil {
+func createChannel(c *call, in *channelInput) (*channel, error) {
+	if err := missing("type", in.Type, "name", in.Name, "config/url", in.config().URL); err != nil {
 		return nil, err
 	}
 	if err := in.check(); err != nil {
@@ -93,36 +103,31 @@ func createChannel(c *call) (any, error) {
 	}
 	v := viewChannel(c, e)
 	v.Config.Secret = revealed(e)
-	return v, nil
+	return &v, nil
 }
 
-func listChannels(c *call) (any, error) {
+func listChannels(c *call) (*channels, error) {
 	es, err := c.listWebhooks()
 	if err != nil {
 		return nil, err
 	}
-	out := struct {
-		Channels []channel `json:"channels"`
-	}{make([]channel, len(es))}
+	out := &channels{make([]channel, len(es))}
 	for i, e := range es {
 		out.Channels[i] = viewChannel(c, e)
 	}
 	return out, nil
 }
 
-func getChannel(c *call) (any, error) {
+func getChannel(c *call) (*channel, error) {
 	e, err := c.webhook()
 	if err != nil {
 		return nil, err
 	}
-	return viewChannel(c, e), nil
+	v := viewChannel(c, e)
+	return &v, nil
 }
 
-func updateChannel(c *call) (any, error) {
-	var in channelInput
-	if err := c.read(&in); err != nil {
-		return nil, err
-	}
+func updateChannel(c *call, in *channelInput) (*channel, error) {
 	if err := in.check(); err != nil {
 		return nil, err
 	}
@@ -130,7 +135,8 @@ func updateChannel(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return viewChannel(c, e), nil
+	v := viewChannel(c, e)
+	return &v, nil
 }
 
-func deleteChannel(c *call) (any, error) { return nil, c.deleteWebhook() }
+func deleteChannel(c *call) error { return c.deleteWebhook() }

@@ -36,21 +36,28 @@ func (c *call) addressed() (*store.Endpoint, error) {
 	return e, nil
 }
 
-func healthTarefa(c *call) (any, error) {
+type tarefaHealth struct {
+	Message        string   `json:"message"`
+	UserID         string   `json:"userId"`
+	WebhookID      string   `json:"webhookId"`
+	AcceptedEvents []string `json:"acceptedEvents"`
+	IsActive       bool     `json:"isActive"`
+}
+
+type tarefaReceived struct {
+	Received    bool   `json:"received"`
+	ProcessedAt millis `json:"processedAt"`
+}
+
+func healthTarefa(c *call) (*tarefaHealth, error) {
 	e, err := c.addressed()
 	if err != nil {
 		return nil, err
 	}
-	return struct {
-		Message        string   `json:"message"`
-		UserID         string   `json:"userId"`
-		WebhookID      string   `json:"webhookId"`
-		AcceptedEvents []string `json:"acceptedEvents"`
-		IsActive       bool     `json:"isActive"`
-	}{"Webhook endpoint is active", e.Consumer, c.id(e), e.EventTypes, true}, nil
+	return &tarefaHealth{"Webhook endpoint is active", e.Consumer, c.id(e), e.EventTypes, true}, nil
 }
 
-func receiveTarefa(c *call) (any, error) {
+func receiveTarefa(c *call) (*tarefaReceived, error) {
 	e, err := c.addressed()
 	if err != nil {
 		return nil, err
@@ -69,10 +76,7 @@ func receiveTarefa(c *call) (any, error) {
 	if err := c.takeIn(e, body); err != nil {
 		return nil, err
 	}
-	return struct {
-		Received    bool   `json:"received"`
-		ProcessedAt millis `json:"processedAt"`
-	}{true, millis(time.Now())}, nil
+	return &tarefaReceived{true, millis(time.Now())}, nil
 }
 
 // takeIn keeps the event of a body that was verified. The same type, timestamp

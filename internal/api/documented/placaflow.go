@@ -2,33 +2,45 @@ package documented
 
 import (
 	"github.com/malote-dev/malote/internal/api"
+	"github.com/malote-dev/malote/internal/ingest"
+	"github.com/malote-dev/malote/internal/lang"
 	"github.com/malote-dev/malote/internal/store"
 )
 
 // placaflow: webhooks with names, headers and secrets that every list shows.
 func placaflow(d *Door) *contract {
 	return newContract(d, "placaflow", plain, []route{
-		{method: "GET", pattern: "/api/webhooks", access: read, status: 200, run: listPlacaflow},
-		{method: "POST", pattern: "/api/webhooks", access: write, status: 201, run: createPlacaflow},
-		{method: "GET", pattern: "/api/webhooks/{id}", access: read, status: 200, own: true, run: getPlacaflow},
-		{method: "PUT", pattern: "/api/webhooks/{id}", access: write, status: 200, run: updatePlacaflow},
-		{method: "DELETE", pattern: "/api/webhooks/{id}", access: write, status: 204, run: deletePlacaflow},
+		{method: "GET", pattern: "/api/webhooks", access: read, status: 200, action: gives(listPlacaflow)},
+		{method: "POST", pattern: "/api/webhooks", access: write, status: 201, action: takes(createPlacaflow)},
+		{method: "GET", pattern: "/api/webhooks/{id}", access: read, status: 200, own: true, action: gives(getPlacaflow)},
+		{method: "PUT", pattern: "/api/webhooks/{id}", access: write, status: 200, action: takes(updatePlacaflow)},
+		{method: "DELETE", pattern: "/api/webhooks/{id}", access: write, status: 204, action: ends(deletePlacaflow)},
 	})
 }
 
 type placaflowInput struct {
-	Name    *string            `json:"name"`
-	URL     *string            `json:"url"`
-	Secret  *string            `json:"secret"`
-	Enabled *bool              `json:"enabled"`
-	Events  *[]string          `json:"events"`
-	Headers *map[string]string `json:"headers"`
+	Name    *string             `json:"name"`
+	URL     *string             `json:"url"`
+	Secret  *string             `json:"secret"`
+	Enabled *bool               `json:"enabled"`
+	Events  *[]string           `json:"events"`
+	Headers *map[string]*string `json:"headers"`
 }
 
-func (in *placaflowInput) fields() *api.EndpointFields {
-	return &api.EndpointFields{
-		Name: in.Name, URL: in.URL, EventTypes: in.Events, Headers: in.Headers, Secret: given(in.Secret), Enabled: in.Enabled,
+func (in *placaflowInput) fields() (*api.EndpointFields, error) {
+	f := &api.EndpointFields{Name: in.Name, URL: in.URL, EventTypes: in.Events, Secret: given(in.Secret), Enabled: in.Enabled}
+	if in.Headers == nil {
+		return f, nil
 	}
+	headers := make(map[string]string, len(*in.Headers))
+	for name, value := range *in.Headers {
+		if value == nil {
+			return nil, ingest.FieldErrors{{Pointer: "/headers/" + name, Detail: lang.Text("is null; send a string, or leave it out")}}
+		}
+		headers[name] = *value
+	}
+	f.Headers = &headers
+	return f, nil
 }
 
 type placaflowWebhook struct {
@@ -68,7 +80,7 @@ func viewPlacaflow(c *call, e *store.Endpoint, t store.Traffic) placaflowWebhook
 }
 
 // onePlacaflow is the answer that shows one webhook.
-func onePlacaflow(c *call, e *store.Endpoint, err error) (any, error) {
+func onePlacaflow(c *call, e *store.Endpoint, err error) (*placaflowOne, error) {
 	if err != nil {
 		return nil, err
 	}
@@ -76,10 +88,10 @@ func onePlacaflow(c *call, e *store.Endpoint, err error) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return placaflowOne{viewPlacaflow(c, e, t[0])}, nil
+	return &placaflowOne{viewPlacaflow(c, e, t[0])}, nil
 }
 
-func listPlacaflow(c *call) (any, error) {
+func listPlacaflow(c *call) (*placaflowMany, error) {
 	es, err := c.listWebhooks()
 	if err != nil {
 		return nil, err
@@ -88,37 +100,37 @@ func listPlacaflow(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := placaflowMany{Webhooks: make([]placaflowWebhook, len(es))}
+	out := &placaflowMany{Webhooks: make([]placaflowWebhook, len(es))}
 	for i, e := range es {
 		out.Webhooks[i] = viewPlacaflow(c, e, ts[i])
 	}
 	return out, nil
 }
 
-func createPlacaflow(c *call) (any, error) {
-	var in placaflowInput
-	if err := c.read(&in); err != nil {
-		return nil, err
-	}
+func createPlacaflow(c *call, in *placaflowInput) (*placaflowOne, error) {
 	if err := missing("name", in.Name, "url", in.URL, "events", in.Events); err != nil {
 		return nil, err
 	}
-	e, err := c.createWebhook(in.fields())
+	f, err := in.fields()
+	if err != nil {
+		return nil, err
+	}
+	e, err := c.createWebhook(f)
 	return onePlacaflow(c, e, err)
 }
 
-func getPlacaflow(c *call) (any, error) {
+func getPlacaflow(c *call) (*placaflowOne, error) {
 	e, err := c.webhook()
 	return onePlacaflow(c, e, err)
 }
 
-func updatePlacaflow(c *call) (any, error) {
-	var in placaflowInput
-	if err := c.read(&in); err != nil {
+func updatePlacaflow(c *call, in *placaflowInput) (*placaflowOne, error) {
+	f, err := in.fields()
+	if err != nil {
 		return nil, err
 	}
-	e, err := c.updateWebhook(in.fields())
+	e, err := c.updateWebhook(f)
 	return onePlacaflow(c, e, err)
 }
 
-func deletePlacaflow(c *call) (any, error) { return nil, c.deleteWebhook() }
+func deletePlacaflow(c *call) error { return c.deleteWebhook() }

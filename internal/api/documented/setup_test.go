@@ -38,6 +38,8 @@ type site struct {
 	log    *syncBuffer
 	client *http.Client
 	vars   map[string]string
+	keys   map[string]string // the dialect of each key's project
+	speaks map[string]string // the dialect of each project
 }
 
 type syncBuffer struct {
@@ -59,7 +61,7 @@ func (s *syncBuffer) String() string {
 
 func setup(t *testing.T) *site {
 	t.Helper()
-	st := &site{T: t, dir: t.TempDir(), log: &syncBuffer{}, client: &http.Client{Transport: &http.Transport{}}, vars: map[string]string{}}
+	st := &site{T: t, dir: t.TempDir(), log: &syncBuffer{}, client: &http.Client{Transport: &http.Transport{}}, vars: map[string]string{}, keys: map[string]string{}, speaks: map[string]string{}}
 	ring, err := secret.NewKeyring(secret.NewMasterKey())
 	st.no(err)
 	log := slog.New(slog.NewTextHandler(st.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
@@ -72,7 +74,8 @@ func setup(t *testing.T) *site {
 	policy := &egress.Policy{AllowHTTP: true}
 	web := httptest.NewServer(api.New(api.Options{
 		Store: st.db, Ingest: accept, Policy: policy, Dialects: catalog.Lookup, Metrics: prometheus.NewRegistry(), Logger: log, Version: "test",
-		Documented: documented.New(documented.Options{Store: st.db, Ingest: accept, Policy: policy, Dialects: catalog.Lookup, Logger: log}),
+		Descriptions: documented.Descriptions(),
+		Documented:   documented.New(documented.Options{Store: st.db, Ingest: accept, Policy: policy, Dialects: catalog.Lookup, Logger: log}),
 	}))
 	t.Cleanup(func() {
 		web.Close()
@@ -98,9 +101,11 @@ func (st *site) no(err error) {
 // project makes one and returns its id.
 func (st *site) project(dialect string, environment store.Environment) string {
 	st.Helper()
-	return st.text(st.do("POST", "/v1/projects", st.vars["ROOT"], map[string]any{
+	id := st.text(st.do("POST", "/v1/projects", st.vars["ROOT"], map[string]any{
 		"name": dialect, "environment": environment, "dialect": dialect,
 	}).want(201), "id")
+	st.speaks[id] = dialect
+	return id
 }
 
 // key makes one for a consumer (empty: for all) of a project.
@@ -110,7 +115,9 @@ func (st *site) key(project, consumer string, scopes ...string) string {
 	if consumer != "" {
 		in["consumer"] = consumer
 	}
-	return st.text(st.do("POST", "/v1/projects/"+project+"/keys", st.vars["ROOT"], in).want(201), "key")
+	key := st.text(st.do("POST", "/v1/projects/"+project+"/keys", st.vars["ROOT"], in).want(201), "key")
+	st.keys[key] = st.speaks[project]
+	return key
 }
 
 // reply is an answer to a request.
@@ -170,7 +177,13 @@ func (st *site) do(method, path, key string, body any, header ...string) *reply 
 	defer resp.Body.Close()
 	got, err := io.ReadAll(resp.Body)
 	st.no(err)
-	return &reply{T: st.T, what: method + " " + path, status: resp.StatusCode, header: resp.Header, body: string(got)}
+	r := &reply{T: st.T, what: method + " " + path, status: resp.StatusCode, header: resp.Header, body: string(got)}
+	if dialect := st.keys[strings.TrimPrefix(req.Header.Get("Authorization"), "Bearer ")]; dialect != "" {
+		r.declared(dialect, method, req.URL.Path)
+	} else if strings.Contains(path, "/wh_") {
+		r.declared("tarefa", method, req.URL.Path)
+	}
+	return r
 }
 
 // says sends a request as documentation shows it, and compares the answer with

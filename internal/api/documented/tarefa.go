@@ -17,15 +17,15 @@ const tarefaName = "tarefa"
 // tarefa: webhooks of numbered users, each with an address that takes events in.
 func tarefa(d *Door) *contract {
 	return newContract(d, tarefaName, detailed, []route{
-		{method: "POST", pattern: "/api/webhooks", access: write, status: 201, run: createTarefa},
-		{method: "GET", pattern: "/api/webhooks", access: read, status: 200, own: true, run: listTarefa},
-		{method: "GET", pattern: "/api/webhooks/{id}", access: read, status: 200, own: true, run: getTarefa},
-		{method: "PUT", pattern: "/api/webhooks/{id}", access: write, status: 200, own: true, run: updateTarefa},
-		{method: "DELETE", pattern: "/api/webhooks/{id}", access: write, status: 200, own: true, run: deleteTarefa},
-		{method: "POST", pattern: "/api/webhooks/{id}/test", access: write, status: 200, run: testTarefa},
-		{method: "GET", pattern: "/api/webhooks/{id}/logs", access: read, status: 200, run: logsTarefa},
-		{method: "GET", pattern: "/api/webhooks/{userId}/{secret}", access: public, status: 200, run: healthTarefa},
-		{method: "POST", pattern: "/api/webhooks/{userId}/{secret}", access: public, status: 200, run: receiveTarefa},
+		{method: "POST", pattern: "/api/webhooks", access: write, status: 201, action: takes(createTarefa)},
+		{method: "GET", pattern: "/api/webhooks", access: read, status: 200, own: true, action: gives(listTarefa)},
+		{method: "GET", pattern: "/api/webhooks/{id}", access: read, status: 200, own: true, action: gives(getTarefa)},
+		{method: "PUT", pattern: "/api/webhooks/{id}", access: write, status: 200, own: true, action: takes(updateTarefa)},
+		{method: "DELETE", pattern: "/api/webhooks/{id}", access: write, status: 200, own: true, action: gives(deleteTarefa)},
+		{method: "POST", pattern: "/api/webhooks/{id}/test", access: write, status: 200, action: gives(testTarefa)},
+		{method: "GET", pattern: "/api/webhooks/{id}/logs", access: read, status: 200, action: asks[tarefaLogQuery](logsTarefa)},
+		{method: "GET", pattern: "/api/webhooks/{userId}/{secret}", access: public, status: 200, action: gives(healthTarefa)},
+		{method: "POST", pattern: "/api/webhooks/{userId}/{secret}", access: public, status: 200, action: receives[inboundEvent](receiveTarefa)},
 	})
 }
 
@@ -42,40 +42,65 @@ func (in *tarefaInput) fields() *api.EndpointFields {
 
 // tarefaCreated is the one answer that shows the secret.
 type tarefaCreated struct {
-	ID        string          `json:"id"`
-	UserID    json.RawMessage `json:"userId"` // digits, as many as they are
-	URL       string          `json:"url"`
-	Secret    string          `json:"secret"`
-	Events    []string        `json:"events"`
-	IsActive  bool            `json:"isActive"`
-	CreatedAt millis          `json:"createdAt"`
+	ID        string     `json:"id"`
+	UserID    userNumber `json:"userId"`
+	URL       string     `json:"url"`
+	Secret    string     `json:"secret"`
+	Events    []string   `json:"events"`
+	IsActive  bool       `json:"isActive"`
+	CreatedAt millis     `json:"createdAt"`
 }
 
 type tarefaWebhook struct {
-	ID          string          `json:"id"`
-	UserID      json.RawMessage `json:"userId"`
-	URL         string          `json:"url"`
-	Description string          `json:"description"`
-	Events      []string        `json:"events"`
-	IsActive    bool            `json:"isActive"`
-	FailedAt    millis          `json:"failedAt"` // since when it is marked failed; null: it is not
-	CreatedAt   millis          `json:"createdAt"`
+	ID          string     `json:"id"`
+	UserID      userNumber `json:"userId"`
+	URL         string     `json:"url"`
+	Description string     `json:"description"`
+	Events      []string   `json:"events"`
+	IsActive    bool       `json:"isActive"`
+	FailedAt    millis     `json:"failedAt"` // since when it is marked failed; null: it is not
+	CreatedAt   millis     `json:"createdAt"`
 }
 
-type tarefaOne[T any] struct {
-	Success bool `json:"success"`
-	Webhook T    `json:"webhook"`
+type tarefaMade struct {
+	Success bool          `json:"success"`
+	Webhook tarefaCreated `json:"webhook"`
 }
+
+type tarefaOne struct {
+	Success bool          `json:"success"`
+	Webhook tarefaWebhook `json:"webhook"`
+}
+
+type tarefaMany struct {
+	Success  bool            `json:"success"`
+	Webhooks []tarefaWebhook `json:"webhooks"`
+}
+
+type tarefaDone struct {
+	Success bool `json:"success"`
+}
+
+type tarefaTested struct {
+	Success bool   `json:"success"`
+	Message string `json:"message"`
+}
+
+// userNumber is a consumer as JSON: a number, of as many digits as it has.
+type userNumber json.RawMessage
+
+// MarshalJSON writes it as it is.
+func (n userNumber) MarshalJSON() ([]byte, error) { return n, nil }
 
 // userID writes a consumer as a number. One that is none, made before the
 // project spoke this dialect, stays a string.
-func userID(uid string) json.RawMessage {
+func userID(uid string) userNumber {
 	for i := range len(uid) {
 		if uid[i] < '0' || uid[i] > '9' || i == 0 && uid[0] == '0' && len(uid) > 1 {
-			return json.RawMessage(strconv.Quote(uid)) // uids are visible ASCII
+			return userNumber(strconv.Quote(uid)) // uids are visible ASCII
 		}
 	}
-	return json.RawMessage(uid)
+	return userNumber(uid)
 }
 
 func viewTarefa(c *call, e *store.Endpoint) tarefaWebhook {
@@ -85,11 +110,7 @@ func viewTarefa(c *call, e *store.Endpoint) tarefaWebhook {
 	}
 }
 
-func createTarefa(c *call) (any, error) {
-	var in tarefaInput
-	if err := c.read(&in); err != nil {
-		return nil, err
-	}
+func createTarefa(c *call, in *tarefaInput) (*tarefaMade, error) {
 	if err := missing("url", in.URL, "events", in.Events); err != nil {
 		return nil, err
 	}
@@ -97,56 +118,47 @@ func createTarefa(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return tarefaOne[tarefaCreated]{Success: true, Webhook: tarefaCreated{
+	return &tarefaMade{Success: true, Webhook: tarefaCreated{
 		ID: c.id(e), UserID: userID(e.Consumer), URL: e.URL, Secret: revealed(e), Events: e.EventTypes,
 		IsActive: e.State == store.Active, CreatedAt: millis(e.CreatedAt),
 	}}, nil
 }
 
-func listTarefa(c *call) (any, error) {
+func listTarefa(c *call) (*tarefaMany, error) {
 	es, err := c.listWebhooks()
 	if err != nil {
 		return nil, err
 	}
-	out := struct {
-		Success  bool            `json:"success"`
-		Webhooks []tarefaWebhook `json:"webhooks"`
-	}{Success: true, Webhooks: make([]tarefaWebhook, len(es))}
+	out := &tarefaMany{Success: true, Webhooks: make([]tarefaWebhook, len(es))}
 	for i, e := range es {
 		out.Webhooks[i] = viewTarefa(c, e)
 	}
 	return out, nil
 }
 
-func oneTarefa(c *call, e *store.Endpoint, err error) (any, error) {
+func oneTarefa(c *call, e *store.Endpoint, err error) (*tarefaOne, error) {
 	if err != nil {
 		return nil, err
 	}
-	return tarefaOne[tarefaWebhook]{Success: true, Webhook: viewTarefa(c, e)}, nil
+	return &tarefaOne{Success: true, Webhook: viewTarefa(c, e)}, nil
 }
 
-func getTarefa(c *call) (any, error) {
+func getTarefa(c *call) (*tarefaOne, error) {
 	e, err := c.webhook()
 	return oneTarefa(c, e, err)
 }
 
-func updateTarefa(c *call) (any, error) {
-	var in tarefaInput
-	if err := c.read(&in); err != nil {
-		return nil, err
-	}
+func updateTarefa(c *call, in *tarefaInput) (*tarefaOne, error) {
 	e, err := c.updateWebhook(in.fields())
 	return oneTarefa(c, e, err)
 }
 
-func deleteTarefa(c *call) (any, error) {
-	return struct {
-		Success bool `json:"success"`
-	}{true}, c.deleteWebhook()
+func deleteTarefa(c *call) (*tarefaDone, error) {
+	return &tarefaDone{true}, c.deleteWebhook()
 }
 
 // testTarefa sends the contract's test event; the log says what came of it.
-func testTarefa(c *call) (any, error) {
+func testTarefa(c *call) (*tarefaTested, error) {
 	e, err := c.webhook()
 	if err != nil {
 		return nil, err
@@ -164,10 +176,7 @@ func testTarefa(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return struct {
-		Success bool   `json:"success"`
-		Message string `json:"message"`
-	}{true, "Test webhook sent"}, nil
+	return &tarefaTested{true, "Test webhook sent"}, nil
 }
 
 // tarefaLog is one attempt.
@@ -201,7 +210,13 @@ const (
 	maxLogs     = 100
 )
 
-func logsTarefa(c *call) (any, error) {
+// tarefaLogQuery are the parameters of the logs.
+type tarefaLogQuery struct {
+	Limit  int `query:"limit"`
+	Offset int `query:"offset"`
+}
+
+func logsTarefa(c *call) (*tarefaLogs, error) {
 	limit, err := c.number("limit", defaultLogs, 1, math.MaxInt32)
 	if err != nil {
 		return nil, err
@@ -214,7 +229,7 @@ func logsTarefa(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := tarefaLogs{Success: true, Logs: []tarefaLog{}, Pagination: tarefaPage{Limit: min(limit, maxLogs), Offset: offset}}
+	out := &tarefaLogs{Success: true, Logs: []tarefaLog{}, Pagination: tarefaPage{Limit: min(limit, maxLogs), Offset: offset}}
 	logs, err := c.d.store.AttemptLog(c.r.Context(), e.ID, offset, out.Pagination.Limit)
 	if err != nil {
 		return nil, err
