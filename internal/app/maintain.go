@@ -39,6 +39,9 @@ func chores(db *store.DB, o Options) []chore {
 		{"expiring deliveries that are too much to hold", 0, func(ctx context.Context, _ time.Time, limit int) (int, error) {
 			return db.LimitHeld(ctx, o.HoldBytes, limit)
 		}},
+		{"summing up statistics", 0, func(ctx context.Context, _ time.Time, limit int) (int, error) {
+			return db.RollUp(ctx, limit)
+		}},
 	}
 }
 

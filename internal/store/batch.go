@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"encoding/binary"
 	"strings"
 	"time"
 )
@@ -27,8 +26,11 @@ type effects struct {
 	index    []indexEntry
 	finals   []finalEntry
 	sends    []byte
-	sendsRow key  // where they were written
-	tallied  bool // the tallies' debt was written
+	sendsRow key        // where they were written
+	slice    []key      // subjects whose counts this batch writes
+	mark     ledgerMark // and how far the tables are with them
+	hasten   bool       // write the counts without waiting for more
+	rolled   rolled     // days
 	works    []*Work
 	after    []func()
 	flushed  int // entries of the writer's debt that this batch writes
@@ -44,7 +46,7 @@ func (b *batch) reset(now time.Time) {
 	b.us = now.UnixMicro()
 	b.effects = effects{
 		index: b.index[:0], finals: b.finals[:0], sends: b.sends[:0], after: b.after[:0],
-		indexed: b.w.indexed, chores: b.w.chores,
+		indexed: b.w.indexed, chores: b.w.chores, rolled: b.w.rolled,
 	}
 }
 
@@ -138,11 +140,12 @@ func (b *batch) finishRows() error {
 		if err := b.exec("INSERT INTO sends VALUES (?,?)", b.sendsRow, b.sends); err != nil {
 			return err
 		}
-	}
-	if b.db.tallies.due(b.now) {
-		if err := b.writeTallies(); err != nil {
+		if err := b.db.ledger.meet(context.Background(), b.c, b.sends); err != nil {
 			return err
 		}
+	}
+	if err := b.writeLedger(); err != nil {
+		return err
 	}
 	if err := b.writeFinals(); err != nil {
 		return err
@@ -167,9 +170,10 @@ func (b *batch) settle(in *inbox) {
 	}
 	b.db.pending.Add(b.pending)
 	b.db.sends.add(b.sends, b.us)
-	b.db.tallies.settle(b)
+	b.db.ledger.settle(b)
 	w.indexed = b.indexed
 	w.chores = b.chores
+	w.rolled = b.rolled
 	if b.flushed > 0 {
 		w.debt = append(w.debt[:0], w.debt[b.flushed:]...)
 		w.debtFrom = b.now
@@ -198,12 +202,6 @@ func (b *batch) settle(in *inbox) {
 	}
 	clear(b.after)
 	b.works = nil
-}
-
-// sent notes an attempt.
-func (b *batch) sent(endpoint key, at time.Time, status int) {
-	b.sends = binary.BigEndian.AppendUint64(b.sends, uint64(endpoint))
-	b.sends = binary.BigEndian.AppendUint64(b.sends, packSend(at, status))
 }
 
 // noTransaction says that SQLite had rolled back by itself.

@@ -66,7 +66,7 @@ type DB struct {
 	cache   *caches
 	space   *space
 	sends   *recentSends
-	tallies *tallies
+	ledger  *ledger
 	unclean bool
 	opened  time.Time
 

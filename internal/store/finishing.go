@@ -59,10 +59,10 @@ func (b *batch) finish(o *Outcome) error {
 		return nil // never was ours
 	}
 	if o.Interrupted != nil {
-		b.sent(endpoint, o.Interrupted.At, 0)
+		b.sent(endpoint, o.Interrupted)
 	}
 	if !o.Attempt.At.IsZero() {
-		b.sent(endpoint, o.Attempt.At, o.Attempt.Status)
+		b.sent(endpoint, &o.Attempt)
 	}
 	if reason := b.db.calledOff(endpoint, k); reason != "" {
 		return b.finishLate(k, o, reason)
@@ -82,10 +82,20 @@ func (b *batch) finish(o *Outcome) error {
 		event, _ := b.db.keys.key(o.Work.Event.ID)
 		b.unheld(endpoint, k, event)
 	}
+	b.endedBy(endpoint, o)
 	if err := b.insertFinal(k, endpoint, o); err != nil {
 		return err
 	}
 	return b.affect(endpoint, o, true)
+}
+
+// endedBy counts the end of a delivery by an outcome, which was noted last.
+func (b *batch) endedBy(endpoint key, o *Outcome) {
+	if o.Attempt.At.IsZero() {
+		b.endedWithout(endpoint, o.State)
+	} else {
+		b.endsWith(o.State)
+	}
 }
 
 // insertFinal makes a delivery final. Its attempt goes with the row where it
@@ -222,6 +232,7 @@ func (b *batch) finishLate(k key, o *Outcome, reason string) error {
 		}
 	}
 	if o.State == Delivered && stateOf(state) != Delivered {
+		b.endedWithout(endpoint, Delivered)
 		if err := b.exec("UPDATE deliveries SET state=?, reason='', finished=? WHERE k=?", stateNumbers[Delivered], b.us, k); err != nil {
 			return err
 		}
@@ -256,6 +267,7 @@ func (b *batch) endQueued(q *queued, s State, reason string) error {
 	}
 	b.pending--
 	b.unheld(q.endpoint, q.k, q.event)
+	b.endedWithout(q.endpoint, s)
 	if i := slices.Index(endings[:], reason); i >= 0 {
 		b.ended[i]++
 	}

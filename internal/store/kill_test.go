@@ -252,6 +252,7 @@ func checkKilled(t *testing.T, db *store.DB, project store.ID, accepted []store.
 			}
 		}
 	}
+	checkCounted(t, db, project, deliveries)
 	if queued != pending {
 		t.Errorf("%d in the queue, %d listed as pending", queued, pending)
 	}
@@ -262,5 +263,39 @@ func checkKilled(t *testing.T, db *store.DB, project store.ID, accepted []store.
 	}
 	if h := db.Health(ctx); h.Pending != total {
 		t.Errorf("%d counted as pending, %d in the queue", h.Pending, total)
+	}
+}
+
+// checkCounted compares the statistics with what they are made of.
+func checkCounted(t *testing.T, db *store.DB, project store.ID, deliveries map[store.ID]*store.Delivery) {
+	t.Helper()
+	q := store.StatsQuery{From: time.Now().Add(-2 * time.Hour), Until: time.Now()}
+	want, pending := map[store.State]int64{}, map[string]int{}
+	byConsumer := map[string]int64{}
+	for _, d := range deliveries {
+		want[d.State]++
+		switch d.State {
+		case store.Pending:
+			pending[d.Consumer]++
+		default:
+			byConsumer[d.Consumer]++
+		}
+	}
+	s, err := db.Stats(t.Context(), project, q)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.Total.Delivered != want[store.Delivered] || s.Total.Failed != want[store.Failed] || s.Total.Attempts != want[store.Delivered]+want[store.Failed] {
+		t.Errorf("counted %+v, there are %v", s.Total, want)
+	}
+	for uid, n := range byConsumer {
+		q.Consumer = uid
+		s, err := db.Stats(t.Context(), project, q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if s.Total.Delivered+s.Total.Failed != n || s.Pending.Count != pending[uid] {
+			t.Errorf("consumer %s: counted %+v, %d ended and %d pending", uid, s, n, pending[uid])
+		}
 	}
 }

@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"slices"
@@ -246,8 +245,6 @@ type recentSends struct {
 	at map[key][]int64 // microseconds, in the order they were committed
 }
 
-const sendSize = 16
-
 // add takes what a commit wrote to the table.
 func (r *recentSends) add(data []byte, now int64) {
 	if len(data) == 0 {
@@ -256,15 +253,16 @@ func (r *recentSends) add(data []byte, now int64) {
 	oldest := now - sendsFor.Microseconds()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for ; len(data) >= sendSize; data = data[sendSize:] {
-		k := key(binary.BigEndian.Uint64(data))
-		times := r.at[k]
+	eachSend(data, func(s *send) {
+		if !s.attempt {
+			return
+		}
+		times := r.at[s.endpoint]
 		for len(times) > 0 && times[0] < oldest {
 			times = times[1:]
 		}
-		at, _ := unpackSend(binary.BigEndian.Uint64(data[8:]))
-		r.at[k] = append(times, at)
-	}
+		r.at[s.endpoint] = append(times, s.at)
+	})
 }
 
 // trim forgets endpoints without recent attempts.
@@ -282,7 +280,8 @@ func (r *recentSends) trim(oldest int64) {
 func (b *batch) trimSends() error {
 	oldest := b.now.Add(-sendsFor)
 	b.after = append(b.after, func() { b.db.sends.trim(micros(oldest)) })
-	return b.exec("DELETE FROM sends WHERE k IN (SELECT k FROM sends WHERE k < ? ORDER BY k LIMIT 5000)", timeKey(oldest))
+	return b.exec("DELETE FROM sends WHERE k IN (SELECT k FROM sends WHERE k < ? ORDER BY k LIMIT 5000)",
+		min(timeKey(oldest), b.db.ledger.mark.done)) // what is not counted yet stays
 }
 
 // RecentSends lists the times of an endpoint's attempts since a time, oldest
@@ -325,5 +324,5 @@ func (db *DB) recover(ctx context.Context) error {
 	}
 	db.pending.Store(pending)
 	db.w.indexed = indexed
-	return errors.Join(db.recoverProjects(ctx, c), db.recoverChores(ctx, c), db.recoverDebt(ctx, c), db.recoverSends(ctx, c), db.recoverTallies(ctx, c))
+	return errors.Join(db.recoverProjects(ctx, c), db.recoverChores(ctx, c), db.recoverDebt(ctx, c), db.recoverSends(ctx, c), db.recoverLedger(ctx, c))
 }

@@ -89,8 +89,11 @@ type writer struct {
 	chores   chores
 	batch    batch
 
-	prune pruneRound
-	held  heldBook
+	prune  pruneRound
+	held   heldBook
+	rolled rolled
+	sum    rollup // memory for rollups
+	coded  []byte
 
 	log *checkpointer
 

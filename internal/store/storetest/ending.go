@@ -296,16 +296,5 @@ var endingCases = map[string]func(*shelf){
 // fill gives an endpoint many pending deliveries.
 func (s *shelf) fill(e *store.Endpoint, n int) {
 	s.Helper()
-	for n > 0 {
-		items := make([]*store.Acceptance, min(n, 500))
-		for i := range items {
-			items[i] = s.acceptance(e.Consumer, "x", `{}`)
-		}
-		out, err := s.db.Accept(s.ctx, items)
-		s.no(err)
-		for _, a := range out {
-			s.no(a.Err)
-		}
-		n -= len(items)
-	}
+	s.fillType(e, "x", n)
 }

@@ -26,6 +26,7 @@ func Run(t *testing.T, open Opener) {
 		"Queue": queueCases, "Finish": finishCases, "Effects": effectCases, "Ending": endingCases, "Held": heldCases,
 		"Config": configCases, "Dialects": dialectCases, "Keys": keyCases, "Once": onceCases, "Lists": listCases, "Retention": retentionCases,
 		"Restart": restartCases, "Concurrency": concurrencyCases, "Secrets": secretCases, "Documented": documentedCases, "Audit": auditCases,
+		"Stats": statsCases,
 	} {
 		t.Run(group, func(t *testing.T) {
 			t.Parallel()

@@ -1,0 +1,332 @@
+package store
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+)
+
+// ledger counts what happens to endpoints, consumers and projects. A row for
+// each of them in each commit would write as many pages as there are
+// endpoints; so what is new is counted here, and written in rounds: what was
+// counted until the round began, a slice of it with each commit, in the order
+// of the subjects, which is the order of the rows. It can be counted again from
+// sends, so a crash loses nothing.
+type ledger struct {
+	mu   sync.Mutex
+	cur  map[key]*account
+	old  map[key]*account // of the round under way, as far as it is not written
+	mark ledgerMark
+
+	// Of the writer alone.
+	last    key       // the last row of sends that was counted
+	from    time.Time // when cur began
+	sliced  time.Time // the last slice
+	round   []key     // the subjects of old, in order
+	parties map[key]parties
+}
+
+// ledgerMark says which rows of sends the tables have: all up to done, and
+// those up to upto for the subjects up to cursor.
+type ledgerMark struct{ done, upto, cursor key }
+
+// account is what is not in the tables yet.
+type account struct {
+	hours []hourly // in no order; more than one only around the turn of an hour
+	tally tally    // of an endpoint
+}
+
+type hourly struct {
+	hour int64
+	rollup
+}
+
+// tally is what a few attempts at an endpoint add up to.
+type tally struct {
+	attempts int64
+	lastAt   int64
+	status   int
+	lastOK   int64
+	streak   int64 // attempts that failed,
+	broken   bool  // since one that succeeded
+}
+
+// parties are the others that an endpoint's attempts are counted for; 0: none.
+type parties struct{ project, consumer key }
+
+const (
+	ledgerAfter = 20 * time.Second      // a round begins when the oldest count is so old
+	ledgerAt    = 100_000               // or so many subjects have one
+	ledgerSlice = 64                    // subjects that a commit writes
+	ledgerPace  = 20 * time.Millisecond // between slices
+	ledgerHasty = 1024                  // subjects that each commit writes when there are too many
+	ledgerKnown = 100_000               // endpoints whose parties are remembered
+)
+
+const microsPerHour = int64(time.Hour / time.Microsecond)
+
+func newLedger() *ledger {
+	return &ledger{cur: map[key]*account{}, parties: map[key]parties{}}
+}
+
+func (t *tally) add(s *send) {
+	t.attempts++
+	if s.at >= t.lastAt {
+		t.lastAt, t.status = s.at, s.status
+	}
+	switch {
+	case s.old:
+	case s.class == 0:
+		t.lastOK, t.streak, t.broken = max(t.lastOK, s.at), 0, true
+	case classOf(s.class) != ClassUnknown && classOf(s.class) != ClassCancelled: // those two say nothing of the endpoint
+		t.streak++
+	}
+}
+
+func (a *account) hour(hour int64) *rollup {
+	for i := range a.hours {
+		if a.hours[i].hour == hour {
+			return &a.hours[i].rollup
+		}
+	}
+	a.hours = append(a.hours, hourly{hour: hour})
+	return &a.hours[len(a.hours)-1].rollup
+}
+
+func accountOf(in map[key]*account, k key) *account {
+	a := in[k]
+	if a == nil {
+		a = &account{}
+		in[k] = a
+	}
+	return a
+}
+
+// add takes a row of sends after its commit, for the subjects after a key.
+func (l *ledger) add(to map[key]*account, data []byte, after key) {
+	eachSend(data, func(s *send) {
+		p := l.parties[s.endpoint]
+		for i, k := range [...]key{s.endpoint, p.consumer, p.project} {
+			if k <= after {
+				continue
+			}
+			a := accountOf(to, k)
+			if i == 0 && s.attempt {
+				a.tally.add(s)
+			}
+			if !s.old {
+				a.hour(s.at / microsPerHour).count(s)
+			}
+		}
+	})
+}
+
+// meet finds the parties of the endpoints in a row of sends.
+func (l *ledger) meet(ctx context.Context, c *conn, data []byte) (err error) {
+	if len(l.parties) > ledgerKnown {
+		clear(l.parties)
+	}
+	eachSend(data, func(s *send) {
+		if _, known := l.parties[s.endpoint]; known || err != nil {
+			return
+		}
+		var p parties
+		_, err = c.row(ctx, "SELECT e.project, coalesce(c.k, 0) FROM endpoints e LEFT JOIN consumers c ON c.project=e.project AND c.uid=e.consumer WHERE e.k=?",
+			[]any{s.endpoint}, &p.project, &p.consumer)
+		l.parties[s.endpoint] = p
+	})
+	return err
+}
+
+// settle takes over a commit: what it wrote is counted in the tables, its own
+// attempts are counted here.
+func (l *ledger) settle(b *batch) {
+	if len(b.sends) == 0 && b.slice == nil && !l.due(b.now) && !b.hasten {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if b.slice != nil {
+		for _, k := range b.slice {
+			delete(l.old, k)
+		}
+		l.round = l.round[len(b.slice):]
+		l.mark, l.sliced = b.mark, b.now
+	}
+	if len(b.sends) > 0 {
+		if len(l.cur) == 0 {
+			l.from = b.now
+		}
+		l.add(l.cur, b.sends, 0)
+		l.last = b.sendsRow
+	}
+	if len(l.round) == 0 && (l.due(b.now) || b.hasten && len(l.cur) > 0) {
+		l.begin(l.last)
+	}
+}
+
+func (l *ledger) due(now time.Time) bool {
+	return len(l.cur) >= ledgerAt || len(l.cur) > 0 && passed(l.from, now, ledgerAfter)
+}
+
+// passed also says yes where the clock was set back.
+func passed(from, now time.Time, d time.Duration) bool {
+	return now.Sub(from) >= d || now.Before(from)
+}
+
+// begin a round of what was counted up to a row of sends.
+func (l *ledger) begin(upto key) {
+	l.old, l.cur = l.cur, map[key]*account{}
+	l.round = slices.Sorted(maps.Keys(l.old))
+	l.mark.upto = upto
+}
+
+// writeLedger writes the next slice of a round. It runs in the writer, which
+// alone changes the accounts.
+func (b *batch) writeLedger() error {
+	l := b.db.ledger
+	size := ledgerSlice
+	switch {
+	case len(l.round) == 0:
+		return nil
+	case len(l.cur) >= ledgerAt:
+		size = ledgerHasty
+	case !b.hasten && !passed(l.sliced, b.now, ledgerPace):
+		return nil
+	}
+	b.slice = l.round[:min(size, len(l.round))]
+	for _, k := range b.slice {
+		if err := b.writeAccount(k, l.old[k]); err != nil {
+			return err
+		}
+	}
+	b.mark = l.mark
+	if len(b.slice) == len(l.round) {
+		b.mark.done, b.mark.cursor = b.mark.upto, 0
+	} else {
+		b.mark.cursor = b.slice[len(b.slice)-1]
+	}
+	return b.exec("UPDATE counted SET done=?, upto=?, cursor=? WHERE id=1", b.mark.done, b.mark.upto, b.mark.cursor)
+}
+
+func (b *batch) writeAccount(k key, a *account) error {
+	for i := range a.hours {
+		h := &a.hours[i]
+		if err := b.addRollup(hourTable, h.hour, k, &h.rollup); err != nil {
+			return err
+		}
+		if day := h.hour / 24; day <= b.rolled.day || day == b.rolled.day+1 && k <= b.rolled.cursor {
+			if err := b.addRollup(dayTable, day, k, &h.rollup); err != nil {
+				return err
+			}
+		}
+	}
+	if a.tally.attempts == 0 {
+		return nil
+	}
+	return b.addTally(k, &a.tally)
+}
+
+// rollupTable is the text of the statements for one of the two tables.
+type rollupTable struct{ get, put string }
+
+var (
+	hourTable = rollupTable{"SELECT data FROM hours WHERE hour=? AND subject=?", "INSERT OR REPLACE INTO hours VALUES (?,?,?)"}
+	dayTable  = rollupTable{"SELECT data FROM days WHERE day=? AND subject=?", "INSERT OR REPLACE INTO days VALUES (?,?,?)"}
+)
+
+// addRollup adds to a row.
+func (b *batch) addRollup(t rollupTable, at int64, subject key, r *rollup) error {
+	var data []byte
+	found, err := b.row(t.get, []any{at, subject}, &data)
+	if err != nil {
+		return err
+	}
+	if sum := &b.w.sum; found && sum.decode(data) == nil { // what is damaged begins again
+		sum.merge(r)
+		r = sum
+	}
+	b.w.coded = r.encode(b.w.coded[:0])
+	return b.exec(t.put, at, subject, b.w.coded)
+}
+
+const addTally = `INSERT INTO tallies (endpoint, attempts, last_at, status, last_ok, streak) VALUES (?1,?2,?3,?4,?5,?6)
+	ON CONFLICT (endpoint) DO UPDATE SET attempts=attempts+?2, status=iif(?3>=last_at, ?4, status), last_at=max(last_at, ?3),
+	last_ok=max(last_ok, ?5), streak=iif(?7, 0, streak)+?6`
+
+func (b *batch) addTally(k key, t *tally) error {
+	return b.exec(addTally, k, t.attempts, t.lastAt, t.status, t.lastOK, t.streak, t.broken)
+}
+
+// untally takes off the attempts of final deliveries that retention is about
+// to delete: those with keys over the first to the second of slice that were
+// final before the third. Rollups stay: they have their own time.
+func (b *batch) untally(slice []any) error {
+	gone := map[key]int64{}
+	err := b.rows("SELECT endpoint, attempts FROM deliveries WHERE k>? AND k<=? AND finished<?", slice, func(scan func(...any) error) (bool, error) {
+		var k key
+		var n int64
+		err := scan(&k, &n)
+		gone[k] += n
+		return true, err
+	})
+	if err != nil {
+		return err
+	}
+	for k, n := range gone {
+		if err := b.addTally(k, &tally{attempts: -n}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// recoverLedger counts again what the tables lack, and goes on with the round
+// that was under way.
+func (db *DB) recoverLedger(ctx context.Context, c *conn) error {
+	l := newLedger()
+	db.ledger = l
+	_, err := c.row(ctx, "SELECT done, upto, cursor, rolled, roll_cursor FROM counted WHERE id=1", nil,
+		&l.mark.done, &l.mark.upto, &l.mark.cursor, &db.w.rolled.day, &db.w.rolled.cursor)
+	if err != nil {
+		return err
+	}
+	l.old, l.last, l.from = map[key]*account{}, l.mark.done, time.Now()
+	type row struct {
+		k    key
+		data []byte
+	}
+	for more := true; more; {
+		var rows []row
+		err := c.rows(ctx, "SELECT k, data FROM sends WHERE k>? ORDER BY k LIMIT 1000", []any{l.last}, func(scan func(...any) error) (bool, error) {
+			var r row
+			err := scan(&r.k, &r.data)
+			rows = append(rows, r)
+			return true, err
+		})
+		if err != nil {
+			return err
+		}
+		for _, r := range rows {
+			if err := l.meet(ctx, c, r.data); err != nil {
+				return err
+			}
+			if r.k <= l.mark.upto {
+				l.add(l.old, r.data, l.mark.cursor)
+			} else {
+				l.add(l.cur, r.data, 0)
+			}
+			l.last = r.k
+		}
+		more = len(rows) > 0
+	}
+	l.round = slices.Sorted(maps.Keys(l.old))
+	if len(l.round) == 0 && l.mark.cursor > 0 {
+		// Nothing is left of that round but to say so.
+		l.mark.done, l.mark.cursor = l.mark.upto, 0
+		return c.exec(ctx, "UPDATE counted SET done=upto, cursor=0 WHERE id=1")
+	}
+	return nil
+}
