@@ -40,4 +40,5 @@ type Subscriptions struct {
 	Version   int64
 	Project   *Project
 	Endpoints []Subscription
+	Rules     *TypeRules // nil: none
 }

@@ -58,25 +58,28 @@ type Action string
 
 // The actions of the audit log.
 const (
-	ActionProjectCreate  Action = "project.create"
-	ActionProjectUpdate  Action = "project.update"
-	ActionKeyCreate      Action = "key.create"
-	ActionKeyRevoke      Action = "key.revoke"
-	ActionConsumerCreate Action = "consumer.create"
-	ActionConsumerUpdate Action = "consumer.update"
-	ActionConsumerDelete Action = "consumer.delete"
-	ActionEndpointCreate Action = "endpoint.create"
-	ActionEndpointUpdate Action = "endpoint.update"
-	ActionEndpointPause  Action = "endpoint.pause"
-	ActionEndpointResume Action = "endpoint.resume"
-	ActionEndpointRotate Action = "endpoint.rotate_secret"
-	ActionEndpointOff    Action = "endpoint.disable"
-	ActionEndpointDelete Action = "endpoint.delete"
-	ActionDeliveryRetry  Action = "delivery.retry"
-	ActionDeliveryCancel Action = "delivery.cancel"
-	ActionDialectKeep    Action = "dialect.keep"
-	ActionServerBackup   Action = "server.backup"
-	ActionServerReseal   Action = "server.reseal"
+	ActionProjectCreate   Action = "project.create"
+	ActionProjectUpdate   Action = "project.update"
+	ActionKeyCreate       Action = "key.create"
+	ActionKeyRevoke       Action = "key.revoke"
+	ActionConsumerCreate  Action = "consumer.create"
+	ActionConsumerUpdate  Action = "consumer.update"
+	ActionConsumerDelete  Action = "consumer.delete"
+	ActionEndpointCreate  Action = "endpoint.create"
+	ActionEndpointUpdate  Action = "endpoint.update"
+	ActionEndpointPause   Action = "endpoint.pause"
+	ActionEndpointResume  Action = "endpoint.resume"
+	ActionEndpointRotate  Action = "endpoint.rotate_secret"
+	ActionEndpointOff     Action = "endpoint.disable"
+	ActionEndpointDelete  Action = "endpoint.delete"
+	ActionDeliveryRetry   Action = "delivery.retry"
+	ActionDeliveryCancel  Action = "delivery.cancel"
+	ActionEventTypeCreate Action = "event_type.create"
+	ActionEventTypeUpdate Action = "event_type.update"
+	ActionEventTypeDelete Action = "event_type.delete"
+	ActionDialectKeep     Action = "dialect.keep"
+	ActionServerBackup    Action = "server.backup"
+	ActionServerReseal    Action = "server.reseal"
 )
 
 // Actions lists all of them.
@@ -84,7 +87,7 @@ func Actions() []Action {
 	return []Action{
 		ActionProjectCreate, ActionProjectUpdate, ActionKeyCreate, ActionKeyRevoke, ActionConsumerCreate, ActionConsumerUpdate, ActionConsumerDelete,
 		ActionEndpointCreate, ActionEndpointUpdate, ActionEndpointPause, ActionEndpointResume, ActionEndpointRotate, ActionEndpointOff, ActionEndpointDelete,
-		ActionDeliveryRetry, ActionDeliveryCancel, ActionDialectKeep, ActionServerBackup, ActionServerReseal,
+		ActionDeliveryRetry, ActionDeliveryCancel, ActionEventTypeCreate, ActionEventTypeUpdate, ActionEventTypeDelete, ActionDialectKeep, ActionServerBackup, ActionServerReseal,
 	}
 }
 

@@ -71,6 +71,7 @@ const (
 	cachedLanes     = 10_000
 	cachedConsumers = 10_000
 	cachedKeys      = 4_096
+	cachedRules     = 256
 )
 
 type consumerOf struct {
@@ -85,6 +86,7 @@ type caches struct {
 	subscriptions *lru[consumerOf, *Subscriptions]
 	lanes         *lru[ID, *Lane]
 	keys          *lru[[32]byte, *Key]
+	rules         *lru[ID, *TypeRules] // by project; each says of which version it is
 
 	mu   sync.Mutex
 	gate uint64        // raised by every drop
@@ -98,6 +100,7 @@ func newCaches() *caches {
 		subscriptions: newLRU[consumerOf, *Subscriptions](cachedConsumers),
 		lanes:         newLRU[ID, *Lane](cachedLanes),
 		keys:          newLRU[[32]byte, *Key](cachedKeys),
+		rules:         newLRU[ID, *TypeRules](cachedRules),
 		used:          map[key]int64{},
 	}
 }

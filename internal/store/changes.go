@@ -1,6 +1,7 @@
 package store
 
 import (
+	"encoding/json"
 	"slices"
 	"strconv"
 	"strings"
@@ -75,7 +76,28 @@ func projectChanges(was, p *Project) (d diff) {
 	d.text("dialect", was.Dialect, p.Dialect)
 	d.truth("body_id", was.BodyID, p.BodyID)
 	d.text("host", was.Host, p.Host)
+	d.truth("known_types_only", was.KnownTypesOnly, p.KnownTypesOnly)
 	return d
+}
+
+func eventTypeChanges(was, t *EventType) (d diff) {
+	d.text("description", was.Description, t.Description)
+	d.text("description_pt", was.DescriptionPT, t.DescriptionPT)
+	d.list("tags", was.Tags, t.Tags)
+	d.truth("deprecated", was.Deprecated, t.Deprecated)
+	d.text("deprecation", was.Deprecation, t.Deprecation)
+	d.text("replaced_by", was.ReplacedBy, t.ReplacedBy)
+	d.text("schema", string(was.Schema), string(t.Schema))
+	d.truth("validate", was.Validate, t.Validate)
+	d.hidden("examples", string(joinRaw(was.Examples)), string(joinRaw(t.Examples))) // may be a real customer's
+	return d
+}
+
+func joinRaw(items []json.RawMessage) (out []byte) {
+	for _, i := range items {
+		out = append(append(out, i...), ',')
+	}
+	return out
 }
 
 func newKeyChanges(k *Key) (d diff) {

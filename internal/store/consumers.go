@@ -159,7 +159,13 @@ func (db *DB) Subscriptions(ctx context.Context, project ID, consumer string) (*
 	}
 	s := &Subscriptions{Project: p.Project}
 	err := db.read(ctx, true, func(c *conn) error {
-		if _, err := c.row(ctx, "SELECT version FROM projects WHERE k=?", []any{p.k}, &s.Version); err != nil {
+		var types int64
+		var only bool
+		_, err := c.row(ctx, "SELECT version, types_version, known_types_only FROM projects WHERE k=?", []any{p.k}, &s.Version, &types, &only)
+		if err != nil {
+			return err
+		}
+		if s.Rules, err = db.typeRules(ctx, c, p, types, only); err != nil {
 			return err
 		}
 		return c.rows(ctx, "SELECT k, event_types FROM endpoints WHERE project=? AND consumer=? AND deleted_at=0 ORDER BY k", []any{p.k, consumer},

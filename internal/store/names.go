@@ -7,14 +7,15 @@ import "github.com/malote-dev/malote/webhook"
 // does, so that a log line says what an id is of, and a double click takes it
 // whole.
 var (
-	ProjectName  = IDName("prj_")
-	KeyName      = IDName("key_")
-	EndpointName = IDName("ep_")
-	EventName    = IDName("evt_")
-	DeliveryName = IDName("dlv_")
-	RequestName  = IDName("req_")
-	ConsumerName = IDName("con_")
-	AuditName    = IDName("aud_")
+	ProjectName   = IDName("prj_")
+	KeyName       = IDName("key_")
+	EndpointName  = IDName("ep_")
+	EventName     = IDName("evt_")
+	DeliveryName  = IDName("dlv_")
+	RequestName   = IDName("req_")
+	ConsumerName  = IDName("con_")
+	EventTypeName = IDName("typ_")
+	AuditName     = IDName("aud_")
 )
 
 // IDName is the form of ids with a prefix.

@@ -32,7 +32,10 @@ type Project struct {
 	Dialect     string // a dialect's name; deliveries pin the revision
 	BodyID      bool   // adds a top-level id to bodies whose envelope has none
 	Host        string // host name, lower case, that its own management API is called under; empty: none
-	CreatedAt   time.Time
+	// KnownTypesOnly refuses events of types that neither the project's event
+	// types nor its dialect's catalogue name.
+	KnownTypesOnly bool
+	CreatedAt      time.Time
 }
 
 // Key is a bearer key. Only the hash of the key is kept.

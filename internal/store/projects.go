@@ -46,7 +46,8 @@ func (db *DB) CreateProjectOnce(ctx context.Context, p *Project, o *Once[Project
 	return created(ctx, db, o, p, &kept, func(b *batch) error {
 		k := b.key()
 		kept.ID, kept.CreatedAt = db.keys.id(k), keyTime(k)
-		err := b.exec("INSERT INTO projects VALUES (?,?,?,?,?,1,?)", k, kept.Name, string(kept.Environment), kept.Dialect, kept.BodyID, kept.Host)
+		err := b.exec("INSERT INTO projects (k, name, environment, dialect, body_id, version, host, known_types_only) VALUES (?,?,?,?,?,1,?,?)",
+			k, kept.Name, string(kept.Environment), kept.Dialect, kept.BodyID, kept.Host, kept.KnownTypesOnly)
 		if faultOf(err) == faultUnique {
 			return b.taken(&kept)
 		}
@@ -94,8 +95,8 @@ func (db *DB) UpdateProject(ctx context.Context, id ID, change func(*Project) er
 			if db.project(id) != was {
 				return ErrStale
 			}
-			err := b.exec("UPDATE projects SET name=?, environment=?, dialect=?, body_id=?, host=? WHERE k=?",
-				p.Name, string(p.Environment), p.Dialect, p.BodyID, p.Host, was.k)
+			err := b.exec("UPDATE projects SET name=?, environment=?, dialect=?, body_id=?, host=?, known_types_only=? WHERE k=?",
+				p.Name, string(p.Environment), p.Dialect, p.BodyID, p.Host, p.KnownTypesOnly, was.k)
 			if faultOf(err) == faultUnique {
 				return b.taken(&p)
 			}
@@ -140,11 +141,11 @@ func (db *DB) Projects(ctx context.Context, after ID, limit int) ([]*Project, er
 	return out, err
 }
 
-const selectProject = "SELECT k, name, environment, dialect, body_id, version, host FROM projects"
+const selectProject = "SELECT k, name, environment, dialect, body_id, version, host, known_types_only FROM projects"
 
 func (db *DB) scanProject(scan func(...any) error) (*projectState, error) {
 	p := &projectState{Project: &Project{}}
-	err := scan(&p.k, &p.Name, &p.Environment, &p.Dialect, &p.BodyID, &p.version, &p.Host)
+	err := scan(&p.k, &p.Name, &p.Environment, &p.Dialect, &p.BodyID, &p.version, &p.Host, &p.KnownTypesOnly)
 	p.ID, p.CreatedAt = db.keys.id(p.k), keyTime(p.k)
 	return p, err
 }

@@ -26,7 +26,8 @@ func Run(t *testing.T, open Opener) {
 		"Queue": queueCases, "Finish": finishCases, "Effects": effectCases, "Ending": endingCases, "Held": heldCases,
 		"Config": configCases, "Dialects": dialectCases, "Keys": keyCases, "Once": onceCases, "Lists": listCases, "Retention": retentionCases,
 		"Restart": restartCases, "Concurrency": concurrencyCases, "Secrets": secretCases, "Documented": documentedCases, "Audit": auditCases,
-		"Stats": statsCases,
+		"Stats":      statsCases,
+		"EventTypes": eventTypeCases,
 	} {
 		t.Run(group, func(t *testing.T) {
 			t.Parallel()
