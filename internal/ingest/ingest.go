@@ -5,7 +5,6 @@ package ingest
 
 import (
 	"context"
-	"crypto/rand"
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
@@ -74,6 +73,7 @@ type Ingester struct {
 	store    *store.DB
 	dialects func(name string) (*webhook.Dialect, bool)
 	maxData  int
+	schemas  schemas
 }
 
 // New makes one.
@@ -200,6 +200,11 @@ func (i *Ingester) match(ctx context.Context, r *Request, now time.Time) (*store
 	if err := d.CheckEvent(r.Consumer, r.Data); err != nil {
 		return nil, misfit(err)
 	}
+	if subs.Rules != nil {
+		if err := i.judge(ctx, r, subs.Rules, d); err != nil {
+			return nil, err
+		}
+	}
 	at := r.Timestamp
 	if at.IsZero() {
 		at = now
@@ -300,59 +305,4 @@ func (r *Request) keptKey() string {
 func OwnKey(kept string) string {
 	key, _, _ := strings.Cut(kept, "\n")
 	return key
-}
-
-// Test makes the dialect's test event for one endpoint alone and has it kept.
-// Errors: [store.ErrNotFound], [ErrInactive], [ErrDialect].
-func (i *Ingester) Test(ctx context.Context, project, endpoint store.ID) (Result, error) {
-	for range matchTries {
-		r, err := i.testOnce(ctx, project, endpoint)
-		if err == nil {
-			err = r.Err
-		}
-		if !errors.Is(err, store.ErrStale) {
-			return r, err
-		}
-	}
-	return Result{}, ErrBusy
-}
-
-func (i *Ingester) testOnce(ctx context.Context, project, endpoint store.ID) (Result, error) {
-	// The version is read before the endpoint: a change between the two is seen.
-	e, err := i.store.Endpoint(ctx, project, endpoint)
-	if err != nil {
-		return Result{}, err
-	}
-	subs, err := i.store.Subscriptions(ctx, project, e.Consumer)
-	if err != nil {
-		return Result{}, fmt.Errorf("subscriptions: %w", err)
-	}
-	if e, err = i.store.Endpoint(ctx, project, endpoint); err != nil {
-		return Result{}, err
-	}
-	if e.State != store.Active {
-		return Result{}, ErrInactive
-	}
-	d, ok := i.dialects(subs.Project.Dialect)
-	if e.Consumer == store.SystemConsumer {
-		d, ok = webhook.Standard(), true // as the server's own events
-	}
-	if !ok {
-		return Result{}, fmt.Errorf("%w: %s", ErrDialect, subs.Project.Dialect)
-	}
-	var id webhook.ID // of the test, as the contract shows it; the event has its own
-	_, _ = rand.Read(id[:])
-	eventType, data := d.NewTest(id)
-	accepted, err := i.store.Accept(ctx, []*store.Acceptance{{
-		Event: &store.Event{
-			ProjectID: project, Consumer: e.Consumer, Type: eventType, Time: time.Now().UTC(), Data: data,
-			Dialect: d.Ref(), Test: true,
-		},
-		Endpoints: []store.ID{endpoint}, Version: subs.Version,
-	}})
-	if err != nil {
-		return Result{}, fmt.Errorf("keep the test event: %w", err)
-	}
-	a := accepted[0]
-	return Result{EventID: a.EventID, Deliveries: a.Deliveries, Unreached: a.Unreached, Err: a.Err}, nil
 }
