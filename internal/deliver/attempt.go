@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/malote-dev/malote/internal/deliver/egress"
+	"github.com/malote-dev/malote/internal/lang"
 	"github.com/malote-dev/malote/internal/store"
 	"github.com/malote-dev/malote/webhook"
 )
@@ -70,9 +71,9 @@ func (e *Engine) attempt(it *item, s *scratch) (a attempt) {
 	defer func() {
 		if p := recover(); p != nil {
 			e.panicked(it, p)
-			a.result = result{Class: store.ClassUnknown, Detail: "internal error while sending; the request may have arrived"}
+			a.result = result{Class: store.ClassUnknown, Detail: lang.Keep("internal error while sending; the request may have arrived")}
 			if a.resp == nil {
-				a.result = result{Class: store.ClassRender, Detail: "internal error while making the request"}
+				a.result = result{Class: store.ClassRender, Detail: lang.Keep("internal error while making the request")}
 			}
 		}
 		a.ended = time.Now()
@@ -114,7 +115,7 @@ func (e *Engine) render(it *item, s *scratch, a *attempt) (err error) {
 	w, c := it.work, it.config
 	var ok bool
 	if a.dialect, ok = e.dialects(w.Event.Dialect); !ok {
-		return fmt.Errorf("the dialect %q is not known to this server; start it with the file that defines it", w.Event.Dialect)
+		return errors.New(lang.Keep("the dialect %q is not known to this server; start it with the file that defines it", w.Event.Dialect))
 	}
 	rule := &a.dialect.Delivery
 	s.message = webhook.Message{
@@ -123,15 +124,15 @@ func (e *Engine) render(it *item, s *scratch, a *attempt) (err error) {
 		BodyID: w.Event.BodyID, Test: w.Event.Test,
 	}
 	if s.body, err = a.dialect.AppendBody(s.body[:0], &s.message); err != nil {
-		return fmt.Errorf("the body cannot be made: %w", err)
+		return errors.New(lang.Keep("the body cannot be made: %s", reason(err)))
 	}
 	signer, err := c.signer(a.dialect, a.at)
 	if err != nil {
-		return fmt.Errorf("the signature cannot be made: %w", err)
+		return errors.New(lang.Keep("the signature cannot be made: %s", reason(err)))
 	}
 	try := webhook.Try{Number: it.number(), At: a.at, Previous: it.previous()}
 	if s.fields, err = signer.AppendFields(s.fields[:0], &s.message, try, s.body); err != nil {
-		return fmt.Errorf("the headers cannot be made: %w", err)
+		return errors.New(lang.Keep("the headers cannot be made: %s", reason(err)))
 	}
 	s.fields = append(s.fields, c.headers...)
 	s.request = egress.Request{
@@ -145,6 +146,18 @@ func (e *Engine) render(it *item, s *scratch, a *attempt) (err error) {
 		s.request.Total, s.request.Whole = c.timeout, 0
 	}
 	return nil
+}
+
+// reason says what the dialect refuses, as a text that is known again.
+func reason(err error) string {
+	var bad *webhook.SecretError
+	switch {
+	case errors.As(err, &bad):
+		return lang.Keep("the secret %s", bad.Reason)
+	case errors.Is(err, webhook.ErrNoSecret):
+		return lang.Keep("no secret to sign with")
+	}
+	return err.Error()
 }
 
 // classify reads what Send returned.
@@ -171,7 +184,7 @@ func (a *attempt) classify(ctx context.Context, err error, limit time.Duration) 
 		a.ours = true // stopped before anything was sent: as if it had not been tried
 	case store.ClassTimeout, store.ClassReset:
 		a.result.Class, a.result.Spared = store.ClassUnknown, true
-		a.result.Detail = fmt.Sprintf("this server stood still for %s during the attempt; the request may have arrived",
+		a.result.Detail = lang.Keep("this server stood still for %s during the attempt; the request may have arrived",
 			time.Since(a.at).Round(time.Second))
 	}
 }

@@ -3,6 +3,7 @@ package deliver
 import (
 	"time"
 
+	"github.com/malote-dev/malote/internal/lang"
 	"github.com/malote-dev/malote/internal/store"
 )
 
@@ -13,7 +14,7 @@ import (
 // had in flight. When one of them is taken, the attempt that may have been is
 // recorded beside the one that is made. It has a number, and used up no try.
 
-const interruptedDetail = "interrupted by a crash of this server; the request may have arrived"
+const interruptedDetail lang.Kept = "interrupted by a crash of this server; the request may have arrived"
 
 // suspect notes that a crash may have interrupted an attempt of a delivery
 // that is being taken.
@@ -23,7 +24,7 @@ func (e *Engine) suspect(it *item) {
 	}
 	it.lane.suspects--
 	it.interrupted = &store.Attempt{
-		Number: it.work.Attempts + 1, At: e.crashed, Class: store.ClassUnknown, Detail: interruptedDetail, Interrupted: true,
+		Number: it.work.Attempts + 1, At: e.crashed, Class: store.ClassUnknown, Detail: lang.Keep(interruptedDetail), Interrupted: true,
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/malote-dev/malote/internal/lang"
 	"github.com/malote-dev/malote/internal/store"
 	"github.com/malote-dev/malote/webhook"
 )
@@ -70,7 +71,7 @@ func judge(d *webhook.Dialect, waits schedule, number int, r result, now time.Ti
 		return v
 	case r.Status == http.StatusGone && rule.Gone:
 		v.State, v.Reason = store.Failed, reasonGone
-		v.Effect.Disable = "the receiver answered 410 Gone"
+		v.Effect.Disable = lang.Keep("the receiver answered 410 Gone")
 		return v
 	}
 	asked := asksToWait(rule, r, now)
@@ -101,19 +102,19 @@ func asksToWait(rule *webhook.DeliveryRule, r result, now time.Time) time.Durati
 }
 
 func classOf(status int) (store.Class, string) {
-	words := "answered " + strconv.Itoa(status)
+	what := strconv.Itoa(status)
 	if text := http.StatusText(status); text != "" {
-		words += " " + text
+		what += " " + text
 	}
 	switch {
 	case status >= 300 && status <= 399:
-		return store.ClassRedirect, words + "; redirects are never followed: set the endpoint's URL to the final address"
+		return store.ClassRedirect, lang.Keep("answered %s; redirects are never followed: set the endpoint's URL to the final address", what)
 	case status == http.StatusUnauthorized || status == http.StatusForbidden:
-		return store.ClassStatus, words + "; is the receiver checking the signature with this endpoint's secret?"
+		return store.ClassStatus, lang.Keep("answered %s; is the receiver checking the signature with this endpoint's secret?", what)
 	case status == http.StatusNotFound || status == http.StatusMethodNotAllowed:
-		return store.ClassStatus, words + "; does the endpoint's path exist, and does it accept POST?"
+		return store.ClassStatus, lang.Keep("answered %s; does the endpoint's path exist, and does it accept POST?", what)
 	}
-	return store.ClassStatus, words
+	return store.ClassStatus, lang.Keep("answered %s", what)
 }
 
 func healthOf(r result) health {

@@ -41,6 +41,9 @@ func recall(text string, l Language, depth int) string {
 	if l == English || depth == maxNesting {
 		return text
 	}
+	if field, reason, ok := strings.Cut(text, ": "); ok && strings.HasPrefix(field, "/") { // by its JSON pointer
+		return field + ": " + recall(reason, l, depth+1)
+	}
 	c := catalogue()
 	for i := range c.patterns {
 		p := &c.patterns[i]

@@ -6,6 +6,8 @@ import (
 	"hash/crc32"
 	"strings"
 	"time"
+
+	"github.com/malote-dev/malote/internal/lang"
 )
 
 // Flags of an event's row.
@@ -81,7 +83,7 @@ func (b *batch) accept(a *Acceptance) (Accepted, error) {
 	case n > 0 || out.More:
 		e.Unreached = ""
 	case e.Unreached == "":
-		e.Unreached = "no endpoint subscribes to " + e.Type
+		e.Unreached = lang.Keep("no endpoint subscribes to %s", e.Type)
 	}
 	out.Unreached, e.BodyID = e.Unreached, p.BodyID
 	k := b.keep(p.k, e, targets)

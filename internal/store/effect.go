@@ -2,9 +2,10 @@ package store
 
 import (
 	"encoding/json"
-	"fmt"
 	"net/url"
 	"time"
+
+	"github.com/malote-dev/malote/internal/lang"
 )
 
 // Types of the operational events that the store itself makes, to the
@@ -106,7 +107,7 @@ func change(e *Endpoint, o *Outcome, inTime bool, now time.Time) (changed bool, 
 	}
 	why := f.Disable
 	if why == "" && f.DisableAfter > 0 && f.Exhausted && inTime && e.FailureCount >= f.DisableAfter {
-		why = fmt.Sprintf("%d deliveries in a row used up their attempts", e.FailureCount)
+		why = lang.Keep("%d deliveries in a row used up their attempts", e.FailureCount)
 	}
 	if why != "" && e.State != Disabled {
 		e.State, e.StateReason, e.StateSince, changed = Disabled, why, now, true

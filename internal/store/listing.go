@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/malote-dev/malote/internal/lang"
 )
 
 const (
@@ -271,7 +273,7 @@ func (db *DB) Attempts(ctx context.Context, project, delivery ID, after, limit i
 			a, err := readAttempt(data)
 			if err != nil {
 				db.log.Error("a kept attempt is damaged", "delivery", delivery, "number", number)
-				a = &Attempt{Detail: "the record of this attempt is damaged"}
+				a = &Attempt{Detail: lang.Keep("the record of this attempt is damaged")}
 			}
 			a.Number = number
 			out = append(out, a)

@@ -3,6 +3,8 @@ package store
 import (
 	"context"
 	"time"
+
+	"github.com/malote-dev/malote/internal/lang"
 )
 
 // Traffic is what is known of an endpoint's attempts without reading them.
@@ -173,7 +175,7 @@ func (db *DB) logOf(ctx context.Context, c *conn, delivery key, offset, limit in
 		}
 		a, err := readAttempt(data)
 		if err != nil {
-			a = &Attempt{Detail: "the record of this attempt is damaged"}
+			a = &Attempt{Detail: lang.Keep("the record of this attempt is damaged")}
 		}
 		a.Number = number
 		out = append(out, Logged{Delivery: d.ID, EventType: d.EventType, Attempt: a})

@@ -1,17 +1,26 @@
 package egress
 
-import "net/netip"
+import (
+	"net/netip"
+
+	"github.com/malote-dev/malote/internal/lang"
+)
 
 // special is a range that is not for the public internet.
 type special struct {
 	prefix netip.Prefix
-	what   string
+	what   lang.Kept
 }
 
-func ranges(list ...[2]string) []special {
+type words struct {
+	prefix string
+	what   lang.Kept
+}
+
+func ranges(list ...words) []special {
 	out := make([]special, len(list))
 	for i, r := range list {
-		out[i] = special{netip.MustParsePrefix(r[0]), r[1]}
+		out[i] = special{netip.MustParsePrefix(r.prefix), r.what}
 	}
 	return out
 }
@@ -19,40 +28,40 @@ func ranges(list ...[2]string) []special {
 // never4 and never6 cannot be allowed: no receiver lives there, and what does
 // live there hands out credentials.
 var never4 = ranges(
-	[2]string{"0.0.0.0/8", "an address of this machine (0.0.0.0/8)"},
-	[2]string{"169.254.0.0/16", "a link-local address, where cloud metadata services live"},
-	[2]string{"168.63.129.16/32", "the metadata address of Azure"},
-	[2]string{"100.100.100.200/32", "the metadata address of Alibaba Cloud"},
-	[2]string{"192.0.0.192/32", "the metadata address of Oracle Cloud"},
-	[2]string{"224.0.0.0/4", "a multicast address"},
-	[2]string{"255.255.255.255/32", "the broadcast address"},
+	words{"0.0.0.0/8", "an address of this machine (0.0.0.0/8)"},
+	words{"169.254.0.0/16", "a link-local address, where cloud metadata services live"},
+	words{"168.63.129.16/32", "the metadata address of Azure"},
+	words{"100.100.100.200/32", "the metadata address of Alibaba Cloud"},
+	words{"192.0.0.192/32", "the metadata address of Oracle Cloud"},
+	words{"224.0.0.0/4", "a multicast address"},
+	words{"255.255.255.255/32", "the broadcast address"},
 )
 
 var never6 = ranges(
-	[2]string{"::/128", "an address of this machine (::)"},
-	[2]string{"fe80::/10", "a link-local address"},
-	[2]string{"ff00::/8", "a multicast address"},
-	[2]string{"fd00:ec2::254/128", "the metadata address of AWS"},
-	[2]string{"fd00:ec2::23/128", "the metadata address of AWS"},
-	[2]string{"fd20:ce::254/128", "the metadata address of Google Cloud"},
-	[2]string{"fd00:42::42/128", "the metadata address of Scaleway"},
+	words{"::/128", "an address of this machine (::)"},
+	words{"fe80::/10", "a link-local address"},
+	words{"ff00::/8", "a multicast address"},
+	words{"fd00:ec2::254/128", "the metadata address of AWS"},
+	words{"fd00:ec2::23/128", "the metadata address of AWS"},
+	words{"fd20:ce::254/128", "the metadata address of Google Cloud"},
+	words{"fd00:42::42/128", "the metadata address of Scaleway"},
 )
 
 // special4 are the ranges of the IANA special-purpose registry that are not
 // globally reachable. IPv4 is a deny-list: what is left is all routed.
 var special4 = ranges(
-	[2]string{"10.0.0.0/8", "a private address"},
-	[2]string{"172.16.0.0/12", "a private address"},
-	[2]string{"192.168.0.0/16", "a private address"},
-	[2]string{"127.0.0.0/8", "a loopback address"},
-	[2]string{"100.64.0.0/10", "a shared address (carrier-grade NAT)"},
-	[2]string{"192.0.0.0/24", "a reserved address (IETF protocols)"},
-	[2]string{"192.0.2.0/24", "a documentation address"},
-	[2]string{"198.51.100.0/24", "a documentation address"},
-	[2]string{"203.0.113.0/24", "a documentation address"},
-	[2]string{"192.88.99.0/24", "a reserved address (6to4 relay)"},
-	[2]string{"198.18.0.0/15", "a benchmarking address"},
-	[2]string{"240.0.0.0/4", "a reserved address"},
+	words{"10.0.0.0/8", "a private address"},
+	words{"172.16.0.0/12", "a private address"},
+	words{"192.168.0.0/16", "a private address"},
+	words{"127.0.0.0/8", "a loopback address"},
+	words{"100.64.0.0/10", "a shared address (carrier-grade NAT)"},
+	words{"192.0.0.0/24", "a reserved address (IETF protocols)"},
+	words{"192.0.2.0/24", "a documentation address"},
+	words{"198.51.100.0/24", "a documentation address"},
+	words{"203.0.113.0/24", "a documentation address"},
+	words{"192.88.99.0/24", "a reserved address (6to4 relay)"},
+	words{"198.18.0.0/15", "a benchmarking address"},
+	words{"240.0.0.0/4", "a reserved address"},
 )
 
 // IPv6 is an allow-list: global unicast, minus exceptions. A new special range
@@ -62,21 +71,21 @@ var global6 = netip.MustParsePrefix("2000::/3")
 // special6 holds the exceptions inside global6, and names for the ranges
 // outside that an operator may want to allow.
 var special6 = ranges(
-	[2]string{"::1/128", "a loopback address"},
-	[2]string{"fc00::/7", "a private address"},
-	[2]string{"fec0::/10", "a private address (site-local)"},
-	[2]string{"64:ff9b::/96", "a NAT64 address"},
-	[2]string{"64:ff9b:1::/48", "a NAT64 address (local use)"},
-	[2]string{"::/96", "an IPv4-compatible address"},
-	[2]string{"::ffff:0:0:0/96", "an IPv4-translated address"},
-	[2]string{"100::/64", "a discard-only address"},
-	[2]string{"5f00::/16", "a segment-routing identifier"},
-	[2]string{"2001::/32", "a Teredo address"},
-	[2]string{"2001::/23", "a reserved address (IETF protocols)"},
-	[2]string{"2001:db8::/32", "a documentation address"},
-	[2]string{"3fff::/20", "a documentation address"},
-	[2]string{"2002::/16", "a 6to4 address"},
-	[2]string{"3ffe::/16", "a reserved address (6bone)"},
+	words{"::1/128", "a loopback address"},
+	words{"fc00::/7", "a private address"},
+	words{"fec0::/10", "a private address (site-local)"},
+	words{"64:ff9b::/96", "a NAT64 address"},
+	words{"64:ff9b:1::/48", "a NAT64 address (local use)"},
+	words{"::/96", "an IPv4-compatible address"},
+	words{"::ffff:0:0:0/96", "an IPv4-translated address"},
+	words{"100::/64", "a discard-only address"},
+	words{"5f00::/16", "a segment-routing identifier"},
+	words{"2001::/32", "a Teredo address"},
+	words{"2001::/23", "a reserved address (IETF protocols)"},
+	words{"2001:db8::/32", "a documentation address"},
+	words{"3fff::/20", "a documentation address"},
+	words{"2002::/16", "a 6to4 address"},
+	words{"3ffe::/16", "a reserved address (6bone)"},
 )
 
 var (

@@ -3,19 +3,19 @@ package egress
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"os"
 	"syscall"
 	"time"
 
+	"github.com/malote-dev/malote/internal/lang"
 	"github.com/malote-dev/malote/internal/store"
 )
 
 // cancelled is the end of the caller's context.
 func cancelled(ctx context.Context) *Error {
-	return &Error{Class: store.ClassCancelled, Detail: "stopped on this side before an answer came", Ours: true, Err: context.Cause(ctx)}
+	return &Error{Class: store.ClassCancelled, Detail: lang.Keep("stopped on this side before an answer came"), Ours: true, Err: context.Cause(ctx)}
 }
 
 // dnsError names the cause of a failed lookup.
@@ -24,18 +24,18 @@ func (l *lookups) dnsError(err error, host string) *Error {
 	var de *net.DNSError
 	switch {
 	case errors.Is(err, errLookupsFull):
-		e.Detail, e.Ours = err.Error(), true
+		e.Detail, e.Ours = lang.Keep("too many name lookups are running here"), true
 	case errors.As(err, &de) && de.IsNotFound:
-		e.Detail = host + " does not exist or has no address (NXDOMAIN): check the host name"
+		e.Detail = lang.Keep("%s does not exist or has no address (NXDOMAIN): check the host name", host)
 	case isTimeout(err):
-		e.Detail, e.Ours = "no answer from DNS for "+host+" in time", !l.answering()
+		e.Detail, e.Ours = lang.Keep("no answer from DNS for %s in time", host), !l.answering()
 	case isOurs(err) || containsAny(err.Error(), "connection refused", "network is unreachable", "too many open files"):
 		// net.DNSError keeps only the text of what it wraps.
-		e.Detail, e.Ours = "this server's resolver cannot be reached", true
+		e.Detail, e.Ours = lang.Keep("this server's resolver cannot be reached"), true
 	case errors.As(err, &de):
-		e.Detail = "DNS failed for " + host + " (" + de.Err + "): the domain's name servers answer with an error"
+		e.Detail = lang.Keep("DNS failed for %s (%s): the domain's name servers answer with an error", host, de.Err)
 	default:
-		e.Detail = "the lookup of " + host + " failed: " + err.Error()
+		e.Detail = lang.Keep("the lookup of %s failed: %s", host, err.Error())
 	}
 	return e
 }
@@ -43,7 +43,7 @@ func (l *lookups) dnsError(err error, host string) *Error {
 // oursErrnos are faults of this machine or its network.
 var oursErrnos = []struct {
 	errno syscall.Errno
-	text  string
+	text  lang.Kept
 }{
 	{syscall.EMFILE, "this server has no file descriptors left"},
 	{syscall.ENFILE, "this server has no file descriptors left"},
@@ -74,24 +74,24 @@ func connectError(err error, limit time.Duration, addrs int) *Error {
 	e := &Error{Class: store.ClassConnect, Err: err}
 	for _, o := range oursErrnos {
 		if errors.Is(err, o.errno) {
-			e.Detail, e.Ours = o.text, true
+			e.Detail, e.Ours = lang.Keep(o.text), true
 			return e
 		}
 	}
 	switch {
 	case isTimeout(err):
-		e.Detail = fmt.Sprintf("no connection within %s: the server does not answer, or a firewall drops the packets", limit)
+		e.Detail = lang.Keep("no connection within %s: the server does not answer, or a firewall drops the packets", limit)
 	case errors.Is(err, syscall.ECONNREFUSED):
-		e.Detail = "connection refused: nothing listens on that port"
+		e.Detail = lang.Keep("connection refused: nothing listens on that port")
 	case errors.Is(err, syscall.EHOSTUNREACH):
-		e.Detail = "the host cannot be reached (no route to host)"
+		e.Detail = lang.Keep("the host cannot be reached (no route to host)")
 	case errors.Is(err, syscall.ECONNRESET):
-		e.Detail = "the connection was reset while it was made"
+		e.Detail = lang.Keep("the connection was reset while it was made")
 	default:
-		e.Detail = "no connection: " + err.Error()
+		e.Detail = lang.Keep("no connection: %s", err.Error())
 	}
 	if addrs > 1 {
-		e.Detail += fmt.Sprintf(" (%d addresses tried)", min(addrs, maxAddrs))
+		e.Detail = lang.Keep("%s (%d addresses tried)", e.Detail, min(addrs, maxAddrs))
 	}
 	return e
 }
@@ -115,27 +115,27 @@ func readError(err error, id *Identity, total time.Duration, reused, sent bool, 
 		e.Class = store.ClassTimeout
 		switch {
 		case !sent:
-			e.Detail = fmt.Sprintf("the server stopped reading: the request could not be sent within %s", total)
+			e.Detail = lang.Keep("the server stopped reading: the request could not be sent within %s", total)
 		case got > 0:
-			e.Detail = fmt.Sprintf("no whole status line within %s", total)
+			e.Detail = lang.Keep("no whole status line within %s", total)
 		default:
-			e.Detail = fmt.Sprintf("no answer within %s", total)
+			e.Detail = lang.Keep("no answer within %s", total)
 		}
 		return e
 	}
 	e.Class = store.ClassReset
 	switch {
 	case got > 0:
-		e.Detail = "the connection was cut in the middle of the status line"
+		e.Detail = lang.Keep("the connection was cut in the middle of the status line")
 	case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.ErrClosedPipe):
-		e.Detail = "the server closed the connection before answering"
+		e.Detail = lang.Keep("the server closed the connection before answering")
 	case errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE):
-		e.Detail = "the server reset the connection before answering"
+		e.Detail = lang.Keep("the server reset the connection before answering")
 	default:
-		e.Detail = "the connection broke before an answer: " + err.Error()
+		e.Detail = lang.Keep("the connection broke before an answer: %s", err.Error())
 	}
 	if reused {
-		e.Detail += " (a kept-alive connection: it may have closed it for being idle just as the request was sent)"
+		e.Detail = lang.Keep("%s (a kept-alive connection: it may have closed it for being idle just as the request was sent)", e.Detail)
 	}
 	return e
 }

@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/malote-dev/malote/internal/lang"
 	"github.com/malote-dev/malote/internal/store"
 )
 
@@ -43,19 +44,19 @@ func tlsError(err error, id *Identity, host string, limit time.Duration) *Error 
 	case errors.As(err, &verify):
 		e.Detail, e.Ours = certDetail(verify, host)
 	case errors.As(err, &weak):
-		e.Detail = fmt.Sprintf("the certificate's RSA key has %d bits; at least %d are required", weak.bits, minRSA)
+		e.Detail = lang.Keep("the certificate's RSA key has %d bits; at least %d are required", weak.bits, minRSA)
 	case errors.As(err, &header):
-		e.Detail = "the server does not speak TLS on this port: is it plain http?"
+		e.Detail = lang.Keep("the server does not speak TLS on this port: is it plain http?")
 	case errors.As(err, &remote) && remote.Op == "remote error":
 		e.Detail = alertDetail(remote.Err.Error(), id)
 	case strings.Contains(err.Error(), "unsupported protocol version"):
-		e.Detail = "the server offers no TLS 1.2 or newer"
+		e.Detail = lang.Keep("the server offers no TLS 1.2 or newer")
 	case isTimeout(err):
-		e.Detail = fmt.Sprintf("the TLS handshake did not finish within %s", limit)
+		e.Detail = lang.Keep("the TLS handshake did not finish within %s", limit)
 	case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE):
-		e.Detail = "the server closed the connection during the TLS handshake: it may not serve this host name"
+		e.Detail = lang.Keep("the server closed the connection during the TLS handshake: it may not serve this host name")
 	default:
-		e.Detail = "TLS handshake failed: " + err.Error()
+		e.Detail = lang.Keep("TLS handshake failed: %s", err.Error())
 	}
 	return e
 }
@@ -68,17 +69,17 @@ func alertDetail(alert string, id *Identity) string {
 	case refused != "":
 		return refused
 	case strings.Contains(alert, "protocol version"):
-		return "the server offers no TLS 1.2 or newer"
+		return lang.Keep("the server offers no TLS 1.2 or newer")
 	case containsAny(alert, "certificate required", "bad certificate"):
-		return "the server demands a client certificate"
+		return lang.Keep("the server demands a client certificate")
 	case strings.Contains(alert, "unrecognized name"):
-		return "the server has no certificate for this host name"
+		return lang.Keep("the server has no certificate for this host name")
 	case strings.Contains(alert, "no application protocol"):
-		return "the server does not speak HTTP/1.1 over TLS"
+		return lang.Keep("the server does not speak HTTP/1.1 over TLS")
 	case strings.Contains(alert, "handshake failure"):
-		return "the server refused the TLS handshake: no common cipher, or it demands a client certificate"
+		return lang.Keep("the server refused the TLS handshake: no common cipher, or it demands a client certificate")
 	}
-	return "the server refused with a TLS alert: " + alert
+	return lang.Keep("the server refused with a TLS alert: %s", alert)
 }
 
 // certDetail explains why a certificate is not trusted; ours is true where
@@ -94,36 +95,38 @@ func certDetail(v *tls.CertificateVerificationError, host string) (detail string
 	certs := v.UnverifiedCertificates
 	switch {
 	case errors.As(v.Err, &roots):
-		return "this server has no root certificates to check the receiver's with", true
+		return lang.Keep("this server has no root certificates to check the receiver's with"), true
 	case errors.As(v.Err, &name):
-		return "the certificate is for " + certNames(name.Certificate) + ", not for " + host, false
+		return lang.Keep("the certificate is for %s, not for %s", certNames(name.Certificate), host), false
 	case errors.As(v.Err, &invalid):
 		return invalidDetail(&invalid), false
 	case errors.As(v.Err, &signature) || len(certs) > 0 && weakSignature(certs[0]):
-		return "the certificate is signed with " + certs[0].SignatureAlgorithm.String() + ", which is no longer secure", false
+		return lang.Keep("the certificate is signed with %s, which is no longer secure", certs[0].SignatureAlgorithm), false
 	case errors.As(v.Err, &unknown) && len(certs) > 0:
 		return unknownDetail(certs), false
 	}
-	return "the certificate cannot be verified: " + v.Err.Error(), false
+	return lang.Keep("the certificate cannot be verified: %s", v.Err.Error()), false
 }
 
 func invalidDetail(e *x509.CertificateInvalidError) string {
 	switch e.Reason {
 	case x509.Expired:
-		which := "the certificate"
-		if e.Cert.IsCA {
-			which = "the authority's certificate"
+		from, until := e.Cert.NotBefore.UTC().Format(time.DateOnly), e.Cert.NotAfter.UTC().Format(time.DateOnly)
+		switch early := time.Now().Before(e.Cert.NotBefore); {
+		case early && e.Cert.IsCA:
+			return lang.Keep("the authority's certificate is not valid before %s", from)
+		case early:
+			return lang.Keep("the certificate is not valid before %s", from)
+		case e.Cert.IsCA:
+			return lang.Keep("the authority's certificate expired on %s", until)
 		}
-		if time.Now().Before(e.Cert.NotBefore) {
-			return which + " is not valid before " + e.Cert.NotBefore.UTC().Format(time.DateOnly)
-		}
-		return which + " expired on " + e.Cert.NotAfter.UTC().Format(time.DateOnly)
+		return lang.Keep("the certificate expired on %s", until)
 	case x509.CANotAuthorizedForThisName:
-		return "the certificate's authority may not sign for this name (name constraint)"
+		return lang.Keep("the certificate's authority may not sign for this name (name constraint)")
 	case x509.IncompatibleUsage, x509.CANotAuthorizedForExtKeyUsage:
-		return "the certificate is not for servers (extended key usage)"
+		return lang.Keep("the certificate is not for servers (extended key usage)")
 	}
-	return "the certificate is not valid: " + e.Error()
+	return lang.Keep("the certificate is not valid: %s", e.Error())
 }
 
 // unknownDetail tells a self-signed certificate, a missing intermediate and
@@ -131,14 +134,14 @@ func invalidDetail(e *x509.CertificateInvalidError) string {
 func unknownDetail(certs []*x509.Certificate) string {
 	leaf := certs[0]
 	if string(leaf.RawIssuer) == string(leaf.RawSubject) {
-		return "the certificate is self-signed"
+		return lang.Keep("the certificate is self-signed")
 	}
 	for _, c := range certs[1:] {
 		if string(c.RawSubject) == string(leaf.RawIssuer) {
-			return fmt.Sprintf("the certificate is signed by an authority that is not trusted: %.100q", certs[len(certs)-1].Issuer.String())
+			return lang.Keep("the certificate is signed by an authority that is not trusted: %.100q", certs[len(certs)-1].Issuer.String())
 		}
 	}
-	return fmt.Sprintf("the certificate chain is incomplete: the server must send its intermediate certificate (%.100q)", leaf.Issuer.String())
+	return lang.Keep("the certificate chain is incomplete: the server must send its intermediate certificate (%.100q)", leaf.Issuer.String())
 }
 
 func weakSignature(c *x509.Certificate) bool {
@@ -157,9 +160,9 @@ func certNames(c *x509.Certificate) string {
 	}
 	switch {
 	case len(names) == 0:
-		return "no host name at all"
+		return lang.Keep("no host name at all")
 	case len(names) > 4:
-		return fmt.Sprintf("%.200s and %d more", strings.Join(names[:4], ", "), len(names)-4)
+		return lang.Keep("%.200s and %d more", strings.Join(names[:4], ", "), len(names)-4)
 	}
 	return fmt.Sprintf("%.200s", strings.Join(names, ", "))
 }

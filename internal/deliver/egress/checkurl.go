@@ -196,14 +196,14 @@ func (p *Policy) checkLiteral(addr netip.Addr, port uint16, suffix string) (stri
 
 func (p *Policy) refuseAddr(host string, why *refusal) *URLError {
 	switch {
-	case why.port:
-		return refuse("use 443, 80, or one from 1024 to 65535", "%s", lang.Recall(why.what))
+	case why.bad:
+		return refuse("use 443, 80, or one from 1024 to 65535", "port %d is not one that webhooks are sent to", why.port)
 	case why.allow.IsValid():
-		e := refuse(fixPublic, "host %s is %s", host, lang.Recall(why.what))
+		e := refuse(fixPublic, "host %s is %s", host, lang.Recall(lang.Keep(why.what)))
 		e.Fix = lang.Text("use a public https URL, or have the operator allow it with --egress-allow %s", why.allow)
 		return e
 	}
-	return refuse("use a public https URL; this address cannot be allowed", "host %s is %s", host, lang.Recall(why.what))
+	return refuse("use a public https URL; this address cannot be allowed", "host %s is %s", host, lang.Recall(lang.Keep(why.what)))
 }
 
 // checkName judges a name in canonical form.

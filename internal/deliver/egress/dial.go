@@ -8,11 +8,11 @@ import (
 	"net/netip"
 	"net/url"
 	"strconv"
-	"strings"
 	"sync"
 	"syscall"
 	"time"
 
+	"github.com/malote-dev/malote/internal/lang"
 	"github.com/malote-dev/malote/internal/store"
 )
 
@@ -78,7 +78,7 @@ func (d *dialer) dialTCP(ctx context.Context, a netip.AddrPort) (net.Conn, error
 		Control: func(_, address string, _ syscall.RawConn) error {
 			ap, err := netip.ParseAddrPort(address)
 			if err != nil {
-				return &Error{Class: store.ClassBlocked, Detail: "the address to connect to cannot be judged", Err: err}
+				return &Error{Class: store.ClassBlocked, Detail: lang.Keep("the address to connect to cannot be judged"), Err: err}
 			}
 			return d.judge(ap)
 		},
@@ -157,11 +157,11 @@ func outcomeOf(parent context.Context, err *Error) *Error {
 func blockedName(host string, a netip.AddrPort, err error) *Error {
 	var e *Error
 	if !errors.As(err, &e) {
-		return &Error{Class: store.ClassBlocked, Detail: "the address is refused", Err: err}
+		return &Error{Class: store.ClassBlocked, Detail: lang.Keep("the address is refused"), Err: err}
 	}
 	text := a.Addr().String()
-	if what, ok := strings.CutPrefix(e.Detail, text+" is "); ok && host != text {
-		return &Error{Class: store.ClassBlocked, Detail: host + " resolves to " + text + ", " + what}
+	if e.what != "" && host != text {
+		return &Error{Class: store.ClassBlocked, Detail: lang.Keep("%s resolves to %s, %s; connections to it are refused", host, text, lang.Keep(e.what))}
 	}
 	return e
 }
@@ -170,13 +170,13 @@ func blockedName(host string, a netip.AddrPort, err error) *Error {
 func hostPort(u *url.URL) (string, uint16, *Error) {
 	host, text := u.Hostname(), u.Port()
 	if u.Scheme != "https" && u.Scheme != "http" || host == "" || u.User != nil {
-		return "", 0, &Error{Class: store.ClassBlocked, Detail: "the URL is not a plain http or https URL"}
+		return "", 0, &Error{Class: store.ClassBlocked, Detail: lang.Keep("the URL is not a plain http or https URL")}
 	}
 	switch {
 	case text != "":
 		n, err := strconv.ParseUint(text, 10, 16)
 		if err != nil {
-			return "", 0, &Error{Class: store.ClassBlocked, Detail: "the URL's port is not a port", Err: err}
+			return "", 0, &Error{Class: store.ClassBlocked, Detail: lang.Keep("the URL's port is not a port"), Err: err}
 		}
 		return host, uint16(n), nil
 	case u.Scheme == "http":

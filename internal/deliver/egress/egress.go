@@ -19,6 +19,7 @@ import (
 	"net/url"
 	"time"
 
+	"github.com/malote-dev/malote/internal/lang"
 	"github.com/malote-dev/malote/internal/store"
 	"github.com/malote-dev/malote/webhook"
 )
@@ -32,6 +33,8 @@ type Error struct {
 	// blamed for it.
 	Ours bool
 	Err  error
+
+	what lang.Kept // the address is, where that is why it is refused
 }
 
 func (e *Error) Error() string { return string(e.Class) + ": " + e.Detail }

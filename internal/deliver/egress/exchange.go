@@ -5,6 +5,7 @@ import (
 	"net"
 	"time"
 
+	"github.com/malote-dev/malote/internal/lang"
 	"github.com/malote-dev/malote/internal/store"
 )
 
@@ -56,7 +57,7 @@ func (x *exchange) do(ctx context.Context, cn *conn, r *Request, resp *Response)
 		keep = x.answer(cn, r, resp, h, deadline)
 	} else if herr == nil {
 		resp.Status, resp.Head = h.status, x.in.keptHead(resp, r.MaxBody)
-		err = &Error{Class: store.ClassProtocol, Detail: "the server answered 101 Switching Protocols, which nobody asked for"}
+		err = &Error{Class: store.ClassProtocol, Detail: lang.Keep("the server answered 101 Switching Protocols, which nobody asked for")}
 	} else {
 		err = x.failure(ctx, herr, total, r, resp, &sent)
 	}

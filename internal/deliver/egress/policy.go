@@ -1,11 +1,11 @@
 package egress
 
 import (
-	"fmt"
 	"net"
 	"net/netip"
 	"slices"
 
+	"github.com/malote-dev/malote/internal/lang"
 	"github.com/malote-dev/malote/internal/store"
 )
 
@@ -29,9 +29,10 @@ type Policy struct {
 
 // refusal says why an address is refused.
 type refusal struct {
-	what  string       // as in "a private address"
+	what  lang.Kept    // as in "a private address"
 	allow netip.Prefix // the range an operator would have to allow; invalid: nothing lifts it
-	port  bool         // the port is the reason
+	bad   bool         // the port is the reason, not what
+	port  uint16
 }
 
 // CheckAddr judges a resolved address and port. Never allowed are link-local
@@ -47,11 +48,10 @@ func (p *Policy) CheckAddr(a netip.AddrPort) error {
 }
 
 func blocked(a netip.AddrPort, why *refusal) *Error {
-	detail := fmt.Sprintf("%s is %s; connections to it are refused", a.Addr(), why.what)
-	if why.port {
-		detail = why.what
+	if why.bad {
+		return &Error{Class: store.ClassBlocked, Detail: lang.Keep("port %d is not one that webhooks are sent to", why.port)}
 	}
-	return &Error{Class: store.ClassBlocked, Detail: detail}
+	return &Error{Class: store.ClassBlocked, Detail: lang.Keep("%s is %s; connections to it are refused", a.Addr(), lang.Keep(why.what)), what: why.what}
 }
 
 // judge returns nil where a connection may go to a.
@@ -96,7 +96,7 @@ func (p *Policy) judge(a netip.AddrPort) *refusal {
 }
 
 func badPort(port uint16) *refusal {
-	return &refusal{what: fmt.Sprintf("port %d is not one that webhooks are sent to", port), port: true}
+	return &refusal{bad: true, port: port}
 }
 
 // lifted reports whether the operator allows an address that is not public.

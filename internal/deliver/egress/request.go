@@ -1,11 +1,12 @@
 package egress
 
 import (
-	"fmt"
+	"errors"
 	"strconv"
 	"strings"
 	"sync"
 
+	"github.com/malote-dev/malote/internal/lang"
 	"github.com/malote-dev/malote/internal/store"
 	"github.com/malote-dev/malote/webhook"
 )
@@ -65,7 +66,7 @@ func (x *exchange) render(r *Request) *Error {
 	if !plain(b[len("POST "):targetEnd]) || !plain(b[hostAt:hostEnd]) {
 		x.out = append(b[:0], "POST\r\n"...)
 		x.shown, x.headLen = len(x.out), len(x.out)
-		return &Error{Class: store.ClassBlocked, Detail: "the URL is not in canonical form"}
+		return &Error{Class: store.ClassBlocked, Detail: lang.Keep("the URL is not in canonical form")}
 	}
 	first := len(r.Fields) - r.Redact
 	for i, f := range r.Fields {
@@ -128,14 +129,14 @@ func plain(b []byte) bool {
 // repeats the value.
 func CheckField(f webhook.Field) error {
 	if !webhook.ValidHeaderName(f.Name) {
-		return fmt.Errorf("%.60q is not a header name: use letters, digits and hyphens", f.Name)
+		return errors.New(lang.Keep("%.60q is not a header name: use letters, digits and hyphens", f.Name))
 	}
 	if webhook.ForbiddenHeader(f.Name) && !strings.EqualFold(f.Name, "Content-Type") { // which the dialect names
-		return fmt.Errorf("the header %s is set by the connection and cannot be sent", f.Name)
+		return errors.New(lang.Keep("the header %s is set by the connection and cannot be sent", f.Name))
 	}
 	for i := range len(f.Value) {
 		if c := f.Value[i]; c < ' ' && c != '\t' || c == 0x7f {
-			return fmt.Errorf("the value of header %s has a control character", f.Name)
+			return errors.New(lang.Keep("the value of header %s has a control character", f.Name))
 		}
 	}
 	return nil

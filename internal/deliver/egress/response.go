@@ -3,11 +3,11 @@ package egress
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"net"
 	"strconv"
 	"time"
 
+	"github.com/malote-dev/malote/internal/lang"
 	"github.com/malote-dev/malote/internal/store"
 )
 
@@ -157,7 +157,7 @@ func (x *reader) head() (*head, error) {
 		}
 		budget -= x.got - x.buffered() - start
 		if err == errTooLong || budget <= 0 || interim == maxInterim {
-			return nil, &Error{Class: store.ClassProtocol, Detail: "the server sent too many interim (1xx) answers"}
+			return nil, &Error{Class: store.ClassProtocol, Detail: lang.Keep("the server sent too many interim (1xx) answers")}
 		}
 		if err != nil {
 			return nil, err
@@ -224,15 +224,15 @@ func looksHTTP(b []byte) bool {
 // notHTTP says what came instead of a status line.
 func (x *reader) notHTTP() *Error {
 	b := x.buf[x.mark:x.w]
-	detail := fmt.Sprintf("the answer is not HTTP/1.x: it begins with %q", b[:min(len(b), 40)])
+	detail := lang.Keep("the answer is not HTTP/1.x: it begins with %q", b[:min(len(b), 40)])
 	switch {
 	case len(b) >= 2 && (b[0] == 0x15 || b[0] == 0x16) && b[1] == 3:
-		detail = "the server speaks TLS on this port: use https"
+		detail = lang.Keep("the server speaks TLS on this port: use https")
 	case bytes.HasPrefix(b, []byte("HTTP/2")), len(b) >= 5 && b[0] == 0 && b[3] == 4 && b[4] == 0:
-		detail = "the server speaks HTTP/2 without being asked; HTTP/1.1 is needed"
+		detail = lang.Keep("the server speaks HTTP/2 without being asked; HTTP/1.1 is needed")
 	case looksHTTP(b):
 		line, _, _ := bytes.Cut(b, []byte("\n"))
-		detail = fmt.Sprintf("the status line is malformed: %q", line[:min(len(line), 40)])
+		detail = lang.Keep("the status line is malformed: %q", line[:min(len(line), 40)])
 	}
 	x.r = x.w
 	return &Error{Class: store.ClassProtocol, Detail: detail}
