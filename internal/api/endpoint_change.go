@@ -208,7 +208,8 @@ func (ch *endpointChange) applyHeaders(e *store.Endpoint) error {
 		size += len(h.Name) + len(h.Value.Reveal())
 	}
 	if len(headers) > maxHeaders || size > maxHeaderBytes {
-		return field("/headers", "would be %d headers of %d bytes; at most %d of %d bytes in all", len(headers), size, maxHeaders, maxHeaderBytes)
+		return field("/headers", "would be %s of %s; at most %d headers of %d bytes in all", lang.Count(len(headers), "%d header", "%d headers"),
+			lang.Count(size, "%d byte", "%d bytes"), maxHeaders, maxHeaderBytes)
 	}
 	e.Headers = headers
 	return nil

@@ -170,7 +170,8 @@ func (s *server) createEndpoint(c *call, in *endpointInput) (endpointView, error
 	limit := endpointCap(d)
 	c.before, err = s.store.CreateEndpointOnce(c.r.Context(), e, limit, onceOf(c, func(e *store.Endpoint) any { return viewEndpoint(e, d, true) }))
 	if errors.Is(err, store.ErrLimit) {
-		return endpointView{}, kindConflict.problemf("consumer %s has %d endpoints already, the most that %s allows", e.Consumer, limit, d.Name).
+		return endpointView{}, kindConflict.say(lang.Count(limit, "consumer %[2]s has %[1]d endpoint already, the most that %[3]s allows",
+			"consumer %[2]s has %[1]d endpoints already, the most that %[3]s allows", e.Consumer, d.Name)).
 			fixed("Delete an endpoint that is no longer needed, or change one.")
 	}
 	if err != nil {

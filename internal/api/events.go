@@ -234,7 +234,7 @@ func allRefused(results []batchResult) *problem {
 			}
 		}
 	}
-	p.detail = lang.Text("none of the %d events was kept; the first: %s", len(results), first.detail)
+	p.detail = lang.Count(len(results), "the event was not kept: %[2]s", "none of the %d events was kept; the first: %s", first.detail)
 	p.speak(lang.English)
 	return &p
 }

@@ -86,7 +86,12 @@ func (p *problem) Unwrap() error { return p.cause }
 func (k kind) problem(detail lang.Format) *problem { return k.problemf(detail) }
 
 func (k kind) problemf(detail lang.Format, args ...any) *problem {
-	p := &problem{Type: problemType + k.name, Status: k.status, title: lang.Text(k.title), detail: lang.Text(detail, args...), fix: lang.Text(k.fix)}
+	return k.say(lang.Text(detail, args...))
+}
+
+// say makes a problem of a message.
+func (k kind) say(detail lang.Message) *problem {
+	p := &problem{Type: problemType + k.name, Status: k.status, title: lang.Text(k.title), detail: detail, fix: lang.Text(k.fix)}
 	p.speak(lang.English)
 	return p
 }

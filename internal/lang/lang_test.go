@@ -12,6 +12,9 @@ import (
 	"github.com/malote-dev/malote/internal/lang"
 )
 
+// sameInBoth are texts that Portuguese says with the same words.
+var sameInBoth = []lang.Format{"null", "%d bytes"}
+
 type translation struct{ One, Other string }
 
 func (tr *translation) UnmarshalJSON(b []byte) error {
@@ -86,7 +89,7 @@ func TestCatalogueIsWhole(t *testing.T) {
 
 func checkTranslation(t *testing.T, u use, tr translation) {
 	t.Helper()
-	if tr.Other == "" || tr.Other == string(u.text) {
+	if tr.Other == "" || tr.Other == string(u.text) && !slices.Contains(sameInBoth, u.text) {
 		t.Errorf("%q is not translated", u.text)
 	}
 	want := arguments(u.text)

@@ -108,6 +108,9 @@ func change(e *Endpoint, o *Outcome, inTime bool, now time.Time) (changed bool, 
 	why := f.Disable
 	if why == "" && f.DisableAfter > 0 && f.Exhausted && inTime && e.FailureCount >= f.DisableAfter {
 		why = lang.Keep("%d deliveries in a row used up their attempts", e.FailureCount)
+		if e.FailureCount == 1 {
+			why = lang.Keep("a delivery used up its attempts")
+		}
 	}
 	if why != "" && e.State != Disabled {
 		e.State, e.StateReason, e.StateSince, changed = Disabled, why, now, true

@@ -1,6 +1,7 @@
 package egress
 
 import (
+	"errors"
 	"net/netip"
 	"net/url"
 	"slices"
@@ -275,10 +276,19 @@ func wireTarget(raw string) string {
 	return b.String()
 }
 
-// parseCause shortens what url.Parse says: without the URL itself.
-func parseCause(err error) string {
-	if ue, ok := err.(*url.Error); ok {
-		return ue.Err.Error()
+// parseCause says what url.Parse says, without the URL itself.
+func parseCause(err error) lang.Message {
+	var escape url.EscapeError
+	var host url.InvalidHostError
+	switch {
+	case errors.As(err, &escape):
+		return lang.Text("%q is no percent-encoding", string(escape))
+	case errors.As(err, &host):
+		return lang.Text("%q cannot stand in the name of a host", string(host))
+	case strings.Contains(err.Error(), "invalid port"):
+		return lang.Text("what stands behind the host is no port")
+	case strings.Contains(err.Error(), "scheme"), strings.Contains(err.Error(), "first path segment"):
+		return lang.Text("it does not begin with https://")
 	}
-	return err.Error()
+	return lang.Text("it is not well formed")
 }
