@@ -50,7 +50,7 @@ func TestCatalogueIsWhole(t *testing.T) {
 		if !worded(u.text) {
 			continue
 		}
-		if got := arguments(u.text); len(got) != u.args {
+		if got := arguments(u.text); u.args >= 0 && len(got) != u.args {
 			t.Errorf("%s: %q has verbs for %d arguments and gets %d", u.at, u.text, len(got), u.args)
 		}
 		section, name := file.Texts, "texts"

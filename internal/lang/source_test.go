@@ -30,7 +30,7 @@ type use struct {
 	text lang.Format
 	kept bool
 	one  string // of a text that counts: the singular
-	args int    // how many are given to it
+	args int    // how many are given to it; -1: the function that takes it decides
 }
 
 // sourceReader type-checks packages from their source. What is neither the
@@ -185,6 +185,11 @@ func (r *sourceReader) readCall(call *ast.CallExpr, info *types.Info, args map[a
 	if last < 0 {
 		return
 	}
+	if name := calleeName(call); !sig.Variadic() && name != "problem" { // which gives none
+		for _, a := range call.Args {
+			args[a] = -1
+		}
+	}
 	rest := call.Args[min(params.Len()-1, len(call.Args)):]
 	if !sig.Variadic() || call.Ellipsis.IsValid() || last != params.Len()-2 {
 		if call.Ellipsis.IsValid() && info.Types[call.Args[last]].Value != nil {
@@ -193,7 +198,7 @@ func (r *sourceReader) readCall(call *ast.CallExpr, info *types.Info, args map[a
 		return
 	}
 	n := len(rest)
-	if sel, ok := ast.Unparen(call.Fun).(*ast.SelectorExpr); ok && sel.Sel.Name == "Count" && last == 2 {
+	if name := calleeName(call); name == "Count" && last == 2 {
 		n++
 		if one := info.Types[call.Args[1]].Value; one != nil {
 			singular[call.Args[2]], singular[call.Args[1]] = constant.StringVal(one), "is one"
@@ -205,6 +210,16 @@ func (r *sourceReader) readCall(call *ast.CallExpr, info *types.Info, args map[a
 			r.wrong(a, "an error says itself in English only; give it Words, or use lang.Recall")
 		}
 	}
+}
+
+func calleeName(call *ast.CallExpr) string {
+	switch f := ast.Unparen(call.Fun).(type) {
+	case *ast.SelectorExpr:
+		return f.Sel.Name
+	case *ast.Ident:
+		return f.Name
+	}
+	return ""
 }
 
 func textType(t types.Type) string {

@@ -163,7 +163,7 @@ func TestCheckURL(t *testing.T) {
 		{&strict, "hooks.example.com/in", "the URL has no scheme; " + public},
 		{&strict, "https://exa\u200bmple.com/", "the URL has an invisible or control character (U+200B); remove it"},
 		{&strict, "https://hooks.example.com/\xff", "the URL is not valid UTF-8; percent-encode bytes that are not ASCII"},
-		{&strict, "https://hooks.example.com/%zz", `the URL cannot be read: invalid URL escape "%zz"; ` + public},
+		{&strict, "https://hooks.example.com/%zz", `the URL cannot be read: "%zz" is no percent-encoding; ` + public},
 		{&strict, "https://" + strings.Repeat("a", 2050), "the URL is longer than 2048 bytes; shorten it"},
 		{&strict, "https://hooks.example.com/" + strings.Repeat("é", 1000), "the URL is longer than 2048 bytes once encoded; shorten it"},
 		{&strict, "https://localhost/", "host localhost is a loopback address; use a public https URL, or have the operator allow it with --egress-allow 127.0.0.0/8"},
