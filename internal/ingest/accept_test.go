@@ -12,6 +12,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/malote-dev/malote/internal/match"
 	"github.com/malote-dev/malote/internal/secret"
 	"github.com/malote-dev/malote/internal/store"
 	"github.com/malote-dev/malote/webhook"
@@ -119,6 +120,12 @@ func TestAcceptRules(t *testing.T) {
 		{"key with a newline", with(func(r *Request) { r.IdempotencyKey = "k\n1" }), "/idempotency_key: may hold"},
 		{"reserved name in a flat envelope", with(func(r *Request) { r.Data = []byte(`{"eventType":"x"}`) }), "/data/eventType: "},
 		{"no object in a flat envelope", with(func(r *Request) { r.Data = []byte(`[]`) }), "/data: the envelope is flat"},
+		{"most channels", with(func(r *Request) { r.Channels = channelNames(MaxChannels) }), ""},
+		{"too many channels", with(func(r *Request) { r.Channels = channelNames(MaxChannels + 1) }), "/channels: has more than 10 names"},
+		{"longest channel", with(func(r *Request) { r.Channels = []string{strings.Repeat("c", MaxType)} }), ""},
+		{"channel too long", with(func(r *Request) { r.Channels = []string{"a", strings.Repeat("c", MaxType+1)} }), "/channels/1: has 129"},
+		{"channel with a space", with(func(r *Request) { r.Channels = []string{"a b"} }), "/channels/0: may hold"},
+		{"empty channel", with(func(r *Request) { r.Channels = []string{""} }), "/channels/0: is empty"},
 		{"all at once", Request{Type: "a b", Data: []byte(`x`), Timestamp: time.Unix(0, 0)}, "/type: may hold"},
 	}
 	for _, c := range cases {
@@ -208,7 +215,7 @@ func TestRecheck(t *testing.T) {
 	gone := errors.New("revoked")
 	stale := &Request{Project: f.project, Type: "a", Consumer: "c", Data: []byte(`1`), Recheck: func(context.Context) error { return gone }}
 	results := make([]Result, 1)
-	todo, err := f.in.acceptOnce(t.Context(), []Request{*stale}, results, []int{0}, time.Now(), true)
+	todo, err := f.in.acceptOnce(t.Context(), []Request{*stale}, results, []int{0}, time.Now(), true, &match.Budget{})
 	if err != nil || len(todo) != 0 || !errors.Is(results[0].Err, gone) {
 		t.Errorf("%v %v %v", todo, err, results)
 	}
@@ -226,6 +233,9 @@ func TestHashTellsRequestsApart(t *testing.T) {
 		{Type: "a", Consumer: "b", Data: []byte(" 1")},
 		{Type: "a", Consumer: "b", Data: []byte("1"), Timestamp: at},
 		{Type: "a", Consumer: "b", Data: []byte("1"), Timestamp: at.Add(1)},
+		{Type: "a", Consumer: "b", Data: []byte("1"), Channels: []string{"x"}},
+		{Type: "a", Consumer: "b", Data: []byte("1"), Channels: []string{"x", "y"}},
+		{Type: "a", Consumer: "b", Data: []byte("1"), Channels: []string{"xy"}},
 		{Type: "a", Consumer: "b", Data: []byte("1"), batchKey: true},
 		{Type: "a", Consumer: "b", Data: []byte("1"), batchKey: true, batch: [32]byte{1}},
 	}
@@ -310,7 +320,7 @@ func BenchmarkDecodeCheckMatch(b *testing.B) {
 		if err := f.in.check(&r, now); err != nil {
 			b.Fatal(err)
 		}
-		if a, err := f.in.match(b.Context(), &r, now); err != nil || len(a.Endpoints) != 3 {
+		if a, err := f.in.match(b.Context(), &r, now, &match.Budget{}); err != nil || len(a.Endpoints) != 3 {
 			b.Fatal(err)
 		}
 	}
@@ -364,12 +374,12 @@ func TestWhatWasKeptStaysKept(t *testing.T) {
 		t.Fatal(err)
 	}
 	results := []Result{first, {}}
-	todo, err := f.in.acceptOnce(t.Context(), []Request{r, r}, results, []int{1}, time.Now(), false)
+	todo, err := f.in.acceptOnce(t.Context(), []Request{r, r}, results, []int{1}, time.Now(), false, &match.Budget{})
 	if err != nil || len(todo) != 0 || results[0] != first || !errors.Is(results[1].Err, store.ErrClosed) {
 		t.Errorf("%v %v %+v", todo, err, results)
 	}
 	results = make([]Result, 2)
-	if _, err := f.in.acceptOnce(t.Context(), []Request{r, r}, results, []int{0, 1}, time.Now(), false); !errors.Is(err, store.ErrClosed) {
+	if _, err := f.in.acceptOnce(t.Context(), []Request{r, r}, results, []int{0, 1}, time.Now(), false, &match.Budget{}); !errors.Is(err, store.ErrClosed) {
 		t.Errorf("%v %+v", err, results)
 	}
 }

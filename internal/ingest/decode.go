@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"bytes"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -109,14 +110,14 @@ func batchItem(r *rawjson.Reader) Item {
 	return Item{Request: req}
 }
 
-var eventFields = []string{"type", "consumer", "data", "timestamp"}
+var eventFields = []string{"type", "consumer", "data", "timestamp", "channels"}
 
 func decodeEvent(r *rawjson.Reader, inBatch bool) (req Request, errs FieldErrors) {
 	if r.Kind() != rawjson.Object {
 		errs.Add("", "is %s; send an event as an object", r.Kind())
 		return req, errs
 	}
-	var seen [len("tcdsi")]bool
+	var seen [len("tcdshi")]bool
 	r.Members(func(name []byte) {
 		at := slices.Index(eventFields, string(name))
 		if at < 0 && inBatch && string(name) == "idempotency_key" {
@@ -148,12 +149,38 @@ func decodeField(r *rawjson.Reader, at int, req *Request, errs *FieldErrors) {
 	case 3:
 		req.Timestamp = timestamp(r, errs)
 	case 4:
+		req.Channels = channels(r, errs)
+	case 5:
 		key, ok := text(r, "/idempotency_key", errs)
 		if ok && key == "" {
 			errs.Add("/idempotency_key", "is empty; leave it out or send 1 to 256 characters")
 		}
 		req.IdempotencyKey = key
 	}
+}
+
+// channels reads their names; null is as if absent. One past the limit is kept
+// for the check to see.
+func channels(r *rawjson.Reader, errs *FieldErrors) (names []string) {
+	kind := r.Kind()
+	if kind == rawjson.Null {
+		return nil
+	}
+	ok := r.Items(func(i int) {
+		if i > MaxChannels {
+			return
+		}
+		kind := r.Kind()
+		name, ok := r.Text()
+		if !ok && kind != rawjson.None {
+			errs.Add(fmt.Sprintf("/channels/%d", i), "is %s; send a string", kind)
+		}
+		names = append(names, name)
+	})
+	if !ok && kind != rawjson.Array && kind != rawjson.None {
+		errs.Add("/channels", "is %s; send an array of names", kind)
+	}
+	return names
 }
 
 // timestamp reads the event's time; null is as if absent.
@@ -200,4 +227,4 @@ func (es *FieldErrors) addUnknown(name []byte, detail lang.Format) {
 	es.Add("/"+rawjson.PointerToken(string(name)), detail)
 }
 
-const unknownField = "is not a field of an event; the fields are type, consumer, data, timestamp"
+const unknownField = "is not a field of an event; the fields are type, consumer, data, timestamp, channels"

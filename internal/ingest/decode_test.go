@@ -23,6 +23,9 @@ func TestDecode(t *testing.T) {
 		{"timestamp", `{"type":"a","consumer":"c","data":1,"timestamp":"2026-01-02T03:04:05.678-03:00"}`, `a c 1 2026-01-02T06:04:05.678Z`},
 		{"escaped name", `{"t\u0079pe":"\u0061","consumer":"c","data":1}`, `a c 1`},
 		{"repeated keys in data", `{"type":"a","consumer":"c","data":{"id":1,"id":2}}`, `a c {"id":1,"id":2}`},
+		{"channels", `{"type":"a","consumer":"c","data":1,"channels":["y","x"]}`, `a c 1 [y x]`},
+		{"null channels are absent", `{"type":"a","consumer":"c","data":1,"channels":null}`, `a c 1`},
+		{"no channels", `{"type":"a","consumer":"c","data":1,"channels":[]}`, `a c 1`},
 		{"missing are left to validation", `{}`, "  "},
 
 		{"not an object", `[]`, "!: is an array; send an event as an object"},
@@ -39,7 +42,10 @@ func TestDecode(t *testing.T) {
 		{"unix time", `{"timestamp":1700000000}`, "!/timestamp: is a number; send a string"},
 		{"no time", `{"timestamp":"yesterday"}`, "!/timestamp: is not a time; write it as RFC 3339"},
 		{"comma in a time", `{"timestamp":"2026-01-02T03:04:05,6Z"}`, "!/timestamp: is not a time"},
-		{"all at once", `{"type":1,"x":2,"timestamp":"no"}`, "!/type: is a number; send a string; /x: is not a field of an event; the fields are type, consumer, data, timestamp; /timestamp: is not a time"},
+		{"channels are a string", `{"channels":"a"}`, "!/channels: is a string; send an array of names"},
+		{"a channel is a number", `{"channels":["a",1]}`, "!/channels/1: is a number; send a string"},
+		{"channels twice", `{"channels":[],"channels":[]}`, "!/channels: is given twice"},
+		{"all at once", `{"type":1,"x":2,"timestamp":"no"}`, "!/type: is a number; send a string; /x: is not a field of an event; the fields are type, consumer, data, timestamp, channels; /timestamp: is not a time"},
 
 		{"malformed", `{"type":"a",}`, "!line 1, column 13: a member's name in double quotes is expected here"},
 		{"malformed wins over shape", `{"type":1,"x":nope}`, "!line 1, column 15: a value"},
@@ -55,6 +61,9 @@ func TestDecode(t *testing.T) {
 		got := fmt.Sprintf("%s %s %s", req.Type, req.Consumer, req.Data)
 		if !req.Timestamp.IsZero() {
 			got += " " + req.Timestamp.UTC().Format(time.RFC3339Nano)
+		}
+		if len(req.Channels) > 0 {
+			got += fmt.Sprintf(" %v", req.Channels)
 		}
 		if err != nil {
 			got = "!" + err.Error()

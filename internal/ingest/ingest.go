@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/malote-dev/malote/internal/lang"
+	"github.com/malote-dev/malote/internal/match"
 	"github.com/malote-dev/malote/internal/store"
 	"github.com/malote-dev/malote/webhook"
 )
@@ -26,6 +27,7 @@ type Request struct {
 	Consumer       string    // uid; "*": all, needs Broadcast
 	Data           []byte    // raw JSON, kept as it is: repeated keys, order, escapes, numbers
 	Timestamp      time.Time // zero: now; else from the year 2000 to a day from now
+	Channels       []string  // at most 10 names of 1 to 128 characters as in types; order and repeats do not matter
 	IdempotencyKey string    // at most 256 printable ASCII characters
 	KeysOf         string    // whose idempotency keys: of a consumer that sends by itself; "" is the project
 	Broadcast      bool      // the key has the scope events:broadcast
@@ -92,6 +94,7 @@ func (i *Ingester) MaxData() int { return i.maxData }
 // them: then nothing was kept, or, where ctx ended first, the outcome is unknown.
 func (i *Ingester) Accept(ctx context.Context, rs []Request) ([]Result, error) {
 	now := time.Now()
+	var budget match.Budget
 	results := make([]Result, len(rs))
 	todo := make([]int, 0, len(rs))
 	for n := range rs {
@@ -109,7 +112,7 @@ func (i *Ingester) Accept(ctx context.Context, rs []Request) ([]Result, error) {
 			break
 		}
 		var err error
-		if todo, err = i.acceptOnce(ctx, rs, results, todo, now, try > 0); err != nil {
+		if todo, err = i.acceptOnce(ctx, rs, results, todo, now, try > 0, &budget); err != nil {
 			return nil, err
 		}
 	}
@@ -118,7 +121,7 @@ func (i *Ingester) Accept(ctx context.Context, rs []Request) ([]Result, error) {
 
 // acceptOnce matches and keeps the requests of todo; it returns those whose
 // match was out of date.
-func (i *Ingester) acceptOnce(ctx context.Context, rs []Request, results []Result, todo []int, now time.Time, again bool) ([]int, error) {
+func (i *Ingester) acceptOnce(ctx context.Context, rs []Request, results []Result, todo []int, now time.Time, again bool, budget *match.Budget) ([]int, error) {
 	items := make([]*store.Acceptance, 0, len(todo))
 	kept := make([]int, 0, len(todo))
 	for _, n := range todo {
@@ -128,7 +131,7 @@ func (i *Ingester) acceptOnce(ctx context.Context, rs []Request, results []Resul
 				continue
 			}
 		}
-		item, err := i.match(ctx, &rs[n], now)
+		item, err := i.match(ctx, &rs[n], now, budget)
 		if err != nil {
 			results[n].Err = err
 			continue
@@ -188,7 +191,7 @@ func oneCommit(items []*store.Acceptance) int {
 }
 
 // match finds who gets an event and makes what the store keeps.
-func (i *Ingester) match(ctx context.Context, r *Request, now time.Time) (*store.Acceptance, error) {
+func (i *Ingester) match(ctx context.Context, r *Request, now time.Time, budget *match.Budget) (*store.Acceptance, error) {
 	subs, err := i.store.Subscriptions(ctx, r.Project, r.Consumer)
 	if err != nil {
 		return nil, fmt.Errorf("subscriptions: %w", err)
@@ -211,7 +214,7 @@ func (i *Ingester) match(ctx context.Context, r *Request, now time.Time) (*store
 	}
 	a := &store.Acceptance{
 		Event: &store.Event{
-			ProjectID: r.Project, Consumer: r.Consumer, Type: r.Type, Time: at.UTC(), Data: r.Data,
+			ProjectID: r.Project, Consumer: r.Consumer, Type: r.Type, Time: at.UTC(), Data: r.Data, Channels: r.Channels,
 			IdempotencyKey: r.keptKey(), Dialect: d.Ref(),
 		},
 		Version:   subs.Version,
@@ -223,25 +226,56 @@ func (i *Ingester) match(ctx context.Context, r *Request, now time.Time) (*store
 	if a.Broadcast {
 		return a, nil
 	}
-	for n := range subs.Endpoints {
-		if store.MatchType(subs.Endpoints[n].EventTypes, r.Type) {
-			a.Endpoints = append(a.Endpoints, subs.Endpoints[n].EndpointID)
-		}
-	}
+	why := i.choose(ctx, a, subs, budget)
 	if len(a.Endpoints) == 0 {
-		a.Event.Unreached = unreached(r, len(subs.Endpoints))
+		a.Event.Unreached = unreached(r, len(subs.Endpoints), why)
 	}
 	return a, nil
 }
 
-func unreached(r *Request, endpoints int) string {
-	switch endpoints {
-	case 0:
-		return lang.Keep("consumer %s has no endpoints", r.Consumer)
-	case 1:
-		return lang.Keep("the only endpoint of consumer %s does not want %s", r.Consumer, r.Type)
+// choose names the endpoints that want an event, and counts why others do
+// not. The event's data is read only where a filter asks for it.
+func (i *Ingester) choose(ctx context.Context, a *store.Acceptance, subs *store.Subscriptions, budget *match.Budget) (why match.Tally) {
+	var of *match.Event
+	for n := range subs.Endpoints {
+		s := &subs.Endpoints[n]
+		if !match.Type(s.EventTypes, a.Event.Type) {
+			why.Add(match.OtherType)
+			continue
+		}
+		if s.Rules != nil {
+			if of == nil {
+				e := a.Event
+				of = &match.Event{Type: e.Type, Consumer: e.Consumer, Time: e.Time, Channels: e.Channels, Data: e.Data}
+			}
+			if v, _ := i.store.Filters().Judge(ctx, of, s.Rules, budget, s.EndpointID); v != match.Wanted {
+				why.Add(v)
+				continue
+			}
+		}
+		a.Endpoints = append(a.Endpoints, s.EndpointID)
 	}
-	return lang.Keep("none of the %d endpoints of consumer %s wants %s", endpoints, r.Consumer, r.Type)
+	if of != nil {
+		of.Done()
+	}
+	return why
+}
+
+func unreached(r *Request, endpoints int, why match.Tally) string {
+	switch {
+	case endpoints == 0:
+		return lang.Keep("consumer %s has no endpoints", r.Consumer)
+	case endpoints == 1 && why.Channels == 1:
+		return lang.Keep("the only endpoint of consumer %s wants %s on other channels", r.Consumer, r.Type)
+	case endpoints == 1 && why.Filters == 1:
+		return lang.Keep("the filter of the only endpoint of consumer %s is false for this event", r.Consumer)
+	case endpoints == 1:
+		return lang.Keep("the only endpoint of consumer %s does not want %s", r.Consumer, r.Type)
+	case why.Types == endpoints:
+		return lang.Keep("none of the %d endpoints of consumer %s wants %s", endpoints, r.Consumer, r.Type)
+	}
+	return lang.Keep("none of the %d endpoints of consumer %s wants this event: not %d by their event types, %d by their channels, %d by their filters",
+		endpoints, r.Consumer, why.Types, why.Channels, why.Filters)
 }
 
 // misfit turns what the dialect refuses into a field error.
@@ -271,6 +305,12 @@ func (r *Request) hash() [32]byte {
 	}
 	if r.batchKey {
 		b = append(append(b, 2), r.batch[:]...)
+	}
+	if len(r.Channels) > 0 { // as before channels existed, where there are none
+		b = binary.AppendUvarint(append(b, 3), uint64(len(r.Channels)))
+		for _, c := range r.Channels {
+			part(c)
+		}
 	}
 	return sha256.Sum256(b)
 }

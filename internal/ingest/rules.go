@@ -2,6 +2,8 @@ package ingest
 
 import (
 	"errors"
+	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -12,12 +14,13 @@ import (
 
 // Limits of an event's fields.
 const (
-	MaxType    = 128 // characters of an event type
-	MaxUID     = 128 // characters of a consumer's uid
-	MaxKey     = 256 // characters of an idempotency key
-	MaxErrors  = 20  // field errors in one answer
-	MaxFuture  = 24 * time.Hour
-	maxPattern = MaxType
+	MaxType     = 128 // characters of an event type
+	MaxChannels = 10  // of an event
+	MaxUID      = 128 // characters of a consumer's uid
+	MaxKey      = 256 // characters of an idempotency key
+	MaxErrors   = 20  // field errors in one answer
+	MaxFuture   = 24 * time.Hour
+	maxPattern  = MaxType
 )
 
 // earliest timestamp: what is older is a unit mistaken or a clock never set.
@@ -79,6 +82,33 @@ func CheckType(s string) lang.Message {
 		}
 	}
 	return lang.Message{}
+}
+
+// CheckChannel returns what is wrong with the name of a channel and the fix,
+// or nothing.
+func CheckChannel(s string) lang.Message {
+	if s == "" {
+		return lang.Text("is empty; name a channel, as in store-7")
+	}
+	return CheckType(s)
+}
+
+// checkChannels judges the channels and puts them in order, each once.
+func (r *Request) checkChannels(errs *FieldErrors) {
+	if len(r.Channels) == 0 {
+		r.Channels = nil
+		return
+	}
+	if len(r.Channels) > MaxChannels {
+		errs.Add("/channels", "has more than %d names; an event carries at most that many", MaxChannels)
+		return
+	}
+	for n, c := range r.Channels {
+		errs.AddText(fmt.Sprintf("/channels/%d", n), CheckChannel(c))
+	}
+	r.Channels = slices.Clone(r.Channels)
+	slices.Sort(r.Channels)
+	r.Channels = slices.Compact(r.Channels)
 }
 
 // CheckPattern returns what is wrong with one of an endpoint's event types (an
@@ -148,6 +178,7 @@ func (i *Ingester) check(r *Request, now time.Time) error {
 	i.checkConsumer(r, &errs)
 	i.checkData(r, &errs)
 	errs.AddText("/timestamp", checkTime(r.Timestamp, now))
+	r.checkChannels(&errs)
 	if r.IdempotencyKey != "" && !r.batchKey {
 		errs.AddText("/idempotency_key", CheckKey(r.IdempotencyKey))
 	}

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/malote-dev/malote/internal/match"
 	"github.com/malote-dev/malote/internal/schema"
 	"github.com/malote-dev/malote/internal/store"
 )
@@ -253,7 +254,7 @@ func BenchmarkAccept(b *testing.B) {
 					b.Fatal(err)
 				}
 				r.Project = f.project
-				if a, err := f.in.match(b.Context(), &r, r.Timestamp); err != nil || len(a.Endpoints) != 1 {
+				if a, err := f.in.match(b.Context(), &r, r.Timestamp, &match.Budget{}); err != nil || len(a.Endpoints) != 1 {
 					b.Fatal(err)
 				}
 			}

@@ -1,5 +1,7 @@
 package store
 
+import "github.com/malote-dev/malote/internal/match"
+
 // Acceptance is an event to keep with its deliveries.
 type Acceptance struct {
 	// Event without ID, CreatedAt, Deliveries: the store sets them.
@@ -32,6 +34,7 @@ type Accepted struct {
 type Subscription struct {
 	EndpointID ID
 	EventTypes []string
+	Rules      *match.Rules // channels and filter; nil: neither
 }
 
 // Subscriptions are the endpoints of one consumer, with the version of the

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/malote-dev/malote/internal/lang"
+	"github.com/malote-dev/malote/internal/match"
 )
 
 // Flags of an event's row.
@@ -73,7 +73,7 @@ func (b *batch) accept(a *Acceptance) (Accepted, error) {
 	if a.Version != p.version && (!a.Broadcast || a.Version != 0) {
 		return Accepted{Err: ErrStale}, nil
 	}
-	targets, next, err := b.targets(p.k, a)
+	targets, next, why, err := b.targets(p.k, a)
 	if err != nil {
 		return Accepted{}, err
 	}
@@ -83,7 +83,7 @@ func (b *batch) accept(a *Acceptance) (Accepted, error) {
 	case n > 0 || out.More:
 		e.Unreached = ""
 	case e.Unreached == "":
-		e.Unreached = lang.Keep("no endpoint subscribes to %s", e.Type)
+		e.Unreached = unreachedBy(e.Type, why)
 	}
 	out.Unreached, e.BodyID = e.Unreached, p.BodyID
 	k := b.keep(p.k, e, targets)
@@ -133,10 +133,16 @@ func (b *batch) insertEvent(project, k key, e *Event, broadcast bool, targets []
 	for _, t := range targets {
 		list = binary.BigEndian.AppendUint64(list, uint64(t.endpoint))
 	}
-	err := b.exec("INSERT INTO events VALUES (?,?,?,?,?,?,?,?,?,?,?,?)",
+	const columns = "INSERT INTO events (k, project, consumer, type, time, dialect, flags, idempotency, unreached, targets, crc, data"
+	args := []any{
 		k, project, e.Consumer, e.Type, micros(e.Time), e.Dialect, flags, e.IdempotencyKey, e.Unreached, list,
-		checksum(e.Data), notNil(e.Data))
-	if err != nil {
+		checksum(e.Data), notNil(e.Data),
+	}
+	q := columns + ") VALUES (?,?,?,?,?,?,?,?,?,?,?,?)"
+	if len(e.Channels) > 0 {
+		q, args = columns+", channels) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)", append(args, strings.Join(e.Channels, " "))
+	}
+	if err := b.exec(q, args...); err != nil {
 		return err
 	}
 	return b.enqueue(project, k, e, k+1, targets)
@@ -159,20 +165,23 @@ func (b *batch) enqueue(project, event key, e *Event, first key, targets []targe
 }
 
 // targets are the endpoints that an event goes to; next is where a broadcast
-// has to go on, 0 where it does not.
-func (b *batch) targets(project key, a *Acceptance) (_ []target, next key, err error) {
+// has to go on, 0 where it does not. Of a broadcast, why says what kept others
+// from it.
+func (b *batch) targets(project key, a *Acceptance) (_ []target, next key, why match.Tally, err error) {
 	if a.Broadcast {
-		return b.match(project, a.Event.Type, 0, b.lastEndpoint(), fanoutFirst)
+		e := matchable(a.Event)
+		defer e.Done()
+		return b.match(e, project, 0, b.lastEndpoint(), fanoutFirst)
 	}
 	targets := make([]target, 0, len(a.Endpoints))
 	for _, id := range a.Endpoints {
 		k, ok := b.db.keys.key(id)
 		if !ok {
-			return nil, 0, nil
+			return nil, 0, why, nil
 		}
 		targets = append(targets, target{k, a.Event.Consumer})
 	}
-	return targets, 0, nil
+	return targets, 0, why, nil
 }
 
 // known looks an idempotency key up: whether it was used, and the answer then.
@@ -204,21 +213,6 @@ func (b *batch) known(project key, a *Acceptance) (Accepted, bool, error) {
 
 // dayOf numbers days from 1970 on.
 func dayOf(t time.Time) int64 { return t.Unix() / 86400 }
-
-// MatchType reports whether an event type is one of the patterns: an exact
-// name, a prefix with ".*" ("task.*" matches task.created and task.a.b), or "*".
-func MatchType(patterns []string, eventType string) bool {
-	for _, p := range patterns {
-		if p == eventType || p == "*" {
-			return true
-		}
-		if prefix, ok := strings.CutSuffix(p, "*"); ok && strings.HasSuffix(prefix, ".") &&
-			len(eventType) > len(prefix) && strings.HasPrefix(eventType, prefix) {
-			return true
-		}
-	}
-	return false
-}
 
 // notNil keeps empty bytes apart from NULL.
 func notNil(b []byte) []byte {

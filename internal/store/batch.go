@@ -14,6 +14,8 @@ type batch struct {
 	now time.Time // of the transaction, UTC, to the microsecond
 	us  int64     // the same, as kept
 
+	filtering filtering
+
 	actor Actor // of the op under way; zero: the server
 
 	effects
@@ -44,6 +46,7 @@ type effects struct {
 func (b *batch) reset(now time.Time) {
 	b.now = now.UTC().Truncate(time.Microsecond)
 	b.us = now.UnixMicro()
+	b.filtering = filtering{}
 	b.effects = effects{
 		index: b.index[:0], finals: b.finals[:0], sends: b.sends[:0], after: b.after[:0],
 		indexed: b.w.indexed, chores: b.w.chores, rolled: b.w.rolled,

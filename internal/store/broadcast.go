@@ -1,8 +1,12 @@
 package store
 
 import (
-	"encoding/json"
+	"context"
 	"math"
+	"time"
+
+	"github.com/malote-dev/malote/internal/lang"
+	"github.com/malote-dev/malote/internal/match"
 )
 
 const (
@@ -11,39 +15,78 @@ const (
 	fanoutScan  = 4000 // endpoints that one transaction looks at
 )
 
+// Bounds of the filters that one transaction judges, as everybody's events
+// wait for it. Whoever is past one of them has the rest judged in later slices.
+const (
+	fanoutCost = 200_000               // units of package match
+	fanoutTime = 10 * time.Millisecond // with compiling filters that are new
+)
+
+// filtering is what the filters of a transaction took so far.
+type filtering struct {
+	budget match.Budget
+	took   time.Duration
+}
+
+func (f *filtering) full() bool { return f.budget.Spent() >= fanoutCost || f.took >= fanoutTime }
+
+// matchable is an event as endpoints are matched with it.
+func matchable(e *Event) *match.Event {
+	return &match.Event{Type: e.Type, Consumer: e.Consumer, Time: e.Time, Channels: e.Channels, Data: e.Data}
+}
+
 // match finds the endpoints of a project after one key and up to another that
-// want a type, at most limit. next is where to go on, 0 at the end.
-func (b *batch) match(project key, eventType string, after, bound key, limit int) (_ []target, next key, err error) {
+// want an event, at most limit, and why others do not. next is where to go
+// on, 0 at the end.
+func (b *batch) match(e *match.Event, project, after, bound key, limit int) (_ []target, next key, why match.Tally, err error) {
 	var targets []target
 	scanned := 0
-	err = b.rows("SELECT k, consumer, event_types FROM endpoints WHERE project=? AND deleted_at=0 AND k>? AND k<=? ORDER BY k LIMIT ?",
+	err = b.rows("SELECT k, consumer, event_types, settings FROM endpoints WHERE project=? AND deleted_at=0 AND k>? AND k<=? ORDER BY k LIMIT ?",
 		[]any{project, after, bound, fanoutScan + 1}, func(scan func(...any) error) (bool, error) {
 			var (
-				t     target
-				types []byte
+				t        target
+				types    []byte
+				settings string
 			)
-			if err := scan(&t.endpoint, &t.consumer, &types); err != nil {
+			if err := scan(&t.endpoint, &t.consumer, &types, &settings); err != nil {
 				return false, err
 			}
 			if scanned == fanoutScan || len(targets) == limit {
 				next = after
 				return false, nil
 			}
+			v, judged := b.judge(e, t, types, settings)
+			if !judged {
+				next = t.endpoint - 1 // the last key before it: of an endpoint, or of nothing
+				return false, nil
+			}
 			scanned++
 			after = t.endpoint
-			if t.consumer == SystemConsumer {
-				return true, nil
-			}
-			var patterns []string
-			if err := json.Unmarshal(types, &patterns); err != nil {
-				return true, nil //nolint:nilerr // such an endpoint matches nothing
-			}
-			if MatchType(patterns, eventType) {
+			if why.Add(v); v == match.Wanted && t.consumer != SystemConsumer {
 				targets = append(targets, t)
 			}
 			return true, nil
 		})
-	return targets, next, err
+	return targets, next, why, err
+}
+
+// judge decides about one endpoint; false: not in this transaction.
+func (b *batch) judge(e *match.Event, t target, types []byte, settings string) (_ match.Verdict, judged bool) {
+	if t.consumer == SystemConsumer || !match.Type(patterns(types), e.Type) {
+		return match.OtherType, true
+	}
+	rules := rulesOf(settings)
+	if rules == nil || rules.Filter == "" {
+		v, _ := b.db.filters.Judge(context.Background(), e, rules, &b.filtering.budget, nil)
+		return v, true
+	}
+	if b.filtering.full() {
+		return match.Wanted, false
+	}
+	began := time.Now()
+	v, _ := b.db.filters.Judge(context.Background(), e, rules, &b.filtering.budget, b.db.keys.id(t.endpoint))
+	b.filtering.took += time.Since(began)
+	return v, true
 }
 
 // lastEndpoint bounds a broadcast: endpoints made later have greater keys.
@@ -68,7 +111,8 @@ func (b *batch) fanOut() error {
 		b.chores.fanouts--
 		return b.exec("DELETE FROM fanouts WHERE event=?", event)
 	}
-	targets, next, err := b.match(project, e.Type, cursor, bound, fanoutSlice)
+	b.filtering = filtering{} // each slice gets on, whatever was accepted with it
+	targets, next, _, err := b.match(b.w.broadcastOf(event, e), project, cursor, bound, fanoutSlice)
 	if err != nil {
 		return err
 	}
@@ -88,6 +132,7 @@ func (b *batch) fanOut() error {
 		return b.exec("UPDATE fanouts SET cursor=? WHERE event=?", next, event)
 	}
 	b.chores.fanouts--
+	b.w.fanned.of, b.w.fanned.event = 0, nil
 	if err := b.exec("DELETE FROM fanouts WHERE event=?", event); err != nil {
 		return err
 	}
@@ -98,7 +143,24 @@ func (b *batch) fanOut() error {
 func (b *batch) unreachedBroadcast(event key, eventType string) error {
 	return b.exec(`UPDATE events SET unreached=? WHERE k=? AND length(coalesce(targets,''))=0
 		AND NOT EXISTS (SELECT 1 FROM spans WHERE event=?)`,
-		"no endpoint subscribes to "+eventType, event, event)
+		lang.Keep("no endpoint wants %s: of each, the event types, the channels or the filter say so", eventType), event, event)
+}
+
+// unreachedBy says why nobody wants an event.
+func unreachedBy(eventType string, why match.Tally) string {
+	if why.Channels+why.Filters == 0 {
+		return lang.Keep("no endpoint subscribes to %s", eventType)
+	}
+	return lang.Keep("no endpoint wants %s: not %d by their event types, %d by their channels, %d by their filters", eventType, why.Types, why.Channels, why.Filters)
+}
+
+// broadcastOf is the broadcast that goes on, its data read once for all slices.
+func (w *writer) broadcastOf(k key, e *Event) *match.Event {
+	if w.fanned.of != k {
+		w.fanned.of, w.fanned.event = k, matchable(e)
+	}
+	w.fanned.event.Done()
+	return w.fanned.event
 }
 
 // chores are what the writer does by itself, a slice with each commit, until

@@ -1,6 +1,10 @@
 package store
 
-import "context"
+import (
+	"context"
+
+	"github.com/malote-dev/malote/internal/match"
+)
 
 // PutConsumer creates or renames a consumer. created says which. ID and
 // CreatedAt are set. Errors: [ErrNotFound] (no such project).
@@ -146,6 +150,9 @@ func (db *DB) DeleteConsumer(ctx context.Context, project ID, uid string) (inFli
 	return flying, nil
 }
 
+// Filters judges the filters of endpoints, each compiled once.
+func (db *DB) Filters() *match.Engine { return db.filters }
+
 // Subscriptions of a consumer, from memory where possible. An unknown
 // consumer has none. Shared: read only. Errors: [ErrNotFound] (no such project).
 func (db *DB) Subscriptions(ctx context.Context, project ID, consumer string) (*Subscriptions, error) {
@@ -168,14 +175,15 @@ func (db *DB) Subscriptions(ctx context.Context, project ID, consumer string) (*
 		if s.Rules, err = db.typeRules(ctx, c, p, types, only); err != nil {
 			return err
 		}
-		return c.rows(ctx, "SELECT k, event_types FROM endpoints WHERE project=? AND consumer=? AND deleted_at=0 ORDER BY k", []any{p.k, consumer},
+		return c.rows(ctx, "SELECT k, event_types, settings FROM endpoints WHERE project=? AND consumer=? AND deleted_at=0 ORDER BY k", []any{p.k, consumer},
 			func(scan func(...any) error) (bool, error) {
 				var k key
 				var types []byte
-				if err := scan(&k, &types); err != nil {
+				var settings string
+				if err := scan(&k, &types, &settings); err != nil {
 					return false, err
 				}
-				s.Endpoints = append(s.Endpoints, Subscription{db.keys.id(k), patterns(types)})
+				s.Endpoints = append(s.Endpoints, Subscription{db.keys.id(k), patterns(types), rulesOf(settings)})
 				return true, nil
 			})
 	})

@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/malote-dev/malote/internal/match"
 	"github.com/malote-dev/malote/internal/secret"
 )
 
@@ -64,6 +65,7 @@ type DB struct {
 	w       *writer
 	owner   atomic.Pointer[Owner]
 	cache   *caches
+	filters *match.Engine
 	space   *space
 	sends   *recentSends
 	ledger  *ledger
@@ -103,7 +105,7 @@ func Open(ctx context.Context, o Options) (_ *DB, err error) {
 		o.AuditFor = 400 * 24 * time.Hour
 	}
 	db := &DB{
-		o: o, log: o.Logger, cache: newCaches(),
+		o: o, log: o.Logger, cache: newCaches(), filters: match.NewEngine(o.Logger),
 		projects: map[ID]*projectState{}, hosts: map[string]ID{}, deleting: map[key]string{}, skipping: map[key]key{},
 	}
 	if o.Fatal == nil {

@@ -1,11 +1,13 @@
 package store
 
 import (
+	"context"
 	"encoding/json"
 	"net/url"
 	"time"
 
 	"github.com/malote-dev/malote/internal/lang"
+	"github.com/malote-dev/malote/internal/match"
 )
 
 // Types of the operational events that the store itself makes, to the
@@ -203,11 +205,6 @@ func (b *batch) announce(about *Endpoint, eventType string, data any) error {
 	if about.Consumer == SystemConsumer {
 		return nil
 	}
-	project, _ := b.db.keys.key(about.ProjectID)
-	targets, err := b.systemTargets(project, eventType)
-	if err != nil || len(targets) == 0 {
-		return err
-	}
 	body, err := json.Marshal(data)
 	if err != nil {
 		return err
@@ -216,22 +213,34 @@ func (b *batch) announce(about *Endpoint, eventType string, data any) error {
 		ProjectID: about.ProjectID, Consumer: SystemConsumer, Type: eventType,
 		Time: b.now, Data: body, Dialect: systemDialect,
 	}
+	project, _ := b.db.keys.key(about.ProjectID)
+	targets, err := b.systemTargets(project, e)
+	if err != nil || len(targets) == 0 {
+		return err
+	}
 	k := b.keep(project, e, targets)
 	return b.insertEvent(project, k, e, false, targets)
 }
 
-// systemTargets are the operator's endpoints that want a type.
-func (b *batch) systemTargets(project key, eventType string) ([]target, error) {
+// systemTargets are the operator's endpoints that want an event. It is small,
+// and so is what its filters cost.
+func (b *batch) systemTargets(project key, e *Event) ([]target, error) {
 	var targets []target
-	err := b.rows("SELECT k, event_types FROM endpoints WHERE project=? AND consumer=? AND deleted_at=0 ORDER BY k LIMIT ?",
+	of := matchable(e)
+	defer of.Done()
+	err := b.rows("SELECT k, event_types, settings FROM endpoints WHERE project=? AND consumer=? AND deleted_at=0 ORDER BY k LIMIT ?",
 		[]any{project, SystemConsumer, fanoutSlice}, func(scan func(...any) error) (bool, error) {
 			var types []byte
+			var settings string
 			t := target{consumer: SystemConsumer}
-			if err := scan(&t.endpoint, &types); err != nil {
+			if err := scan(&t.endpoint, &types, &settings); err != nil {
 				return false, err
 			}
-			var patterns []string
-			if json.Unmarshal(types, &patterns) == nil && MatchType(patterns, eventType) {
+			if !match.Type(patterns(types), e.Type) {
+				return true, nil
+			}
+			v, _ := b.db.filters.Judge(context.Background(), of, rulesOf(settings), &match.Budget{}, b.db.keys.id(t.endpoint))
+			if v == match.Wanted {
 				targets = append(targets, t)
 			}
 			return true, nil

@@ -16,6 +16,7 @@ import (
 	"testing/fstest"
 	"time"
 
+	"github.com/malote-dev/malote/internal/match"
 	"github.com/malote-dev/malote/internal/secret"
 )
 
@@ -337,7 +338,7 @@ func TestDamagedHistoryIsShownAsSuch(t *testing.T) {
 	}
 	s.sql("UPDATE endpoints SET event_types='{'")
 	s.db.cache.subscriptions.clear()
-	if subs, err := s.db.Subscriptions(t.Context(), s.p.ID, "c"); err != nil || MatchType(subs.Endpoints[0].EventTypes, "x") {
+	if subs, err := s.db.Subscriptions(t.Context(), s.p.ID, "c"); err != nil || match.Type(subs.Endpoints[0].EventTypes, "x") {
 		t.Errorf("%+v %v", subs, err)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/malote-dev/malote/internal/lang"
@@ -125,10 +126,11 @@ func (db *DB) event(ctx context.Context, c *conn, k key, withData bool) (*Event,
 		at, flags, later int64
 		crc              int64
 		targets, data    []byte
+		channels         *string
 	)
-	found, err := c.row(ctx, `SELECT project, consumer, type, time, dialect, flags, idempotency, unreached, targets, crc, iif(?, data, NULL),
+	found, err := c.row(ctx, `SELECT project, consumer, type, time, dialect, flags, idempotency, unreached, targets, crc, channels, iif(?, data, NULL),
 		(SELECT coalesce(sum(count),0) FROM spans WHERE event=e.k) FROM events e WHERE k=?`, []any{withData, k},
-		&project, &e.Consumer, &e.Type, &at, &e.Dialect, &flags, &e.IdempotencyKey, &e.Unreached, &targets, &crc, &data, &later)
+		&project, &e.Consumer, &e.Type, &at, &e.Dialect, &flags, &e.IdempotencyKey, &e.Unreached, &targets, &crc, &channels, &data, &later)
 	if err != nil || !found {
 		return nil, err
 	}
@@ -138,8 +140,17 @@ func (db *DB) event(ctx context.Context, c *conn, k key, withData bool) (*Event,
 		}
 	}
 	e.ID, e.ProjectID, e.Time, e.CreatedAt = db.keys.id(k), db.keys.id(project), fromMicros(at), keyTime(k)
+	e.Channels = channelsOf(channels)
 	e.Test, e.BodyID, e.Deliveries = flags&flagTest != 0, flags&flagBodyID != 0, len(targets)/8+int(later)
 	return &e, nil
+}
+
+// channelsOf reads the channels of an event's row.
+func channelsOf(kept *string) []string {
+	if kept == nil {
+		return nil
+	}
+	return strings.Fields(*kept)
 }
 
 // Event reads one with its data. Errors: [ErrNotFound]; in words where the

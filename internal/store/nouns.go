@@ -118,7 +118,8 @@ type Event struct {
 	Consumer       string // uid, or "*" for all consumers of the project
 	Type           string
 	Time           time.Time
-	Data           []byte // the JSON bytes as they came in
+	Data           []byte   // the JSON bytes as they came in
+	Channels       []string // names that endpoints choose events by, sorted; mostly none
 	IdempotencyKey string
 	Dialect        string // name/revision that its bodies are rendered with, as in "tarefa/1"
 	BodyID         bool   // its bodies have a top-level id: the project's setting when it was accepted; set by the store

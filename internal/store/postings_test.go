@@ -141,22 +141,3 @@ func FuzzAttempt(f *testing.F) {
 		}
 	})
 }
-
-func TestMatchType(t *testing.T) {
-	t.Parallel()
-	for _, c := range []struct {
-		pattern, eventType string
-		want               bool
-	}{
-		{"*", "a.b", true}, {"*", "", true}, {"a.b", "a.b", true}, {"a.b", "a.bc", false}, {"a.*", "a.b", true}, {"a.*", "a.b.c", true},
-		{"a.*", "a.", false}, {"a.*", "a", false}, {"a.*", "ab.c", false}, {"a*", "ab", false}, {"", "a", false}, {".*", "a", false},
-		{"A.b", "a.b", false}, {"task.*", "task-x.y", false},
-	} {
-		if got := MatchType([]string{c.pattern}, c.eventType); got != c.want {
-			t.Errorf("%q matches %q: %v", c.pattern, c.eventType, got)
-		}
-	}
-	if MatchType(nil, "a") || !MatchType([]string{"x", "a"}, "a") {
-		t.Error("several patterns")
-	}
-}

@@ -177,6 +177,7 @@ func (db *DB) scanWork(scan func(...any) error, endpoint key) (*Work, badRow, er
 type eventRow struct {
 	k, project                   *key
 	consumer, eventType, dialect *string
+	channels                     *string
 	time, flags, crc             *int64
 	data                         []byte
 }
@@ -187,7 +188,7 @@ func (r *eventRow) event(db *DB) *Event {
 		return nil
 	}
 	return &Event{
-		ID: db.keys.id(*r.k), ProjectID: db.keys.id(*r.project), Consumer: *r.consumer, Type: *r.eventType,
+		ID: db.keys.id(*r.k), ProjectID: db.keys.id(*r.project), Consumer: *r.consumer, Type: *r.eventType, Channels: channelsOf(r.channels),
 		Time: fromMicros(*r.time), Data: notNil(r.data), Dialect: *r.dialect, Test: *r.flags&flagTest != 0, BodyID: *r.flags&flagBodyID != 0, CreatedAt: keyTime(*r.k),
 	}
 }
@@ -195,8 +196,8 @@ func (r *eventRow) event(db *DB) *Event {
 // loadEvent reads an event as deliveries need it; nil where it is missing or damaged.
 func (db *DB) loadEvent(ctx context.Context, c *conn, k key) (e *Event, project key, err error) {
 	var r eventRow
-	found, err := c.row(ctx, "SELECT k, project, consumer, type, time, dialect, flags, crc, data FROM events WHERE k=?", []any{k},
-		&r.k, &r.project, &r.consumer, &r.eventType, &r.time, &r.dialect, &r.flags, &r.crc, &r.data)
+	found, err := c.row(ctx, "SELECT k, project, consumer, type, time, dialect, flags, crc, channels, data FROM events WHERE k=?", []any{k},
+		&r.k, &r.project, &r.consumer, &r.eventType, &r.time, &r.dialect, &r.flags, &r.crc, &r.channels, &r.data)
 	if err != nil || !found {
 		return nil, 0, err
 	}

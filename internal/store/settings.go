@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/malote-dev/malote/internal/match"
 	"github.com/malote-dev/malote/internal/secret"
 )
 
@@ -73,6 +74,20 @@ func settingsText(s *Settings) (string, error) {
 		return "", err
 	}
 	return string(b), err
+}
+
+// rulesOf reads channels and filter from settings as they are kept; nil where
+// there is neither. What does not decode asks for nothing: better one delivery
+// too many.
+func rulesOf(text string) *match.Rules {
+	if text == "" {
+		return nil
+	}
+	var s Settings
+	if parseSettings(text, &s) != nil || len(s.Channels) == 0 && s.Filter == "" {
+		return nil
+	}
+	return &match.Rules{Channels: s.Channels, Filter: s.Filter}
 }
 
 func parseSettings(text string, s *Settings) error {

@@ -6,6 +6,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/malote-dev/malote/internal/match"
 )
 
 // How the writer gathers. A commit costs about as much as ten events in it,
@@ -29,6 +31,7 @@ type Counters struct {
 	Accepted uint64            // events
 	Finished uint64            // outcomes
 	Ended    map[string]uint64 // deliveries that the store itself ended, by the reason
+	Filters  match.Counts      // of endpoints
 }
 
 type acceptOp struct {
@@ -88,6 +91,10 @@ type writer struct {
 	indexed  key
 	chores   chores
 	batch    batch
+	fanned   struct { // the broadcast that goes on
+		of    key
+		event *match.Event
+	}
 
 	prune  pruneRound
 	held   heldBook

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/malote-dev/malote/internal/ingest"
+	"github.com/malote-dev/malote/internal/match"
 	"github.com/malote-dev/malote/internal/store"
 )
 
@@ -87,7 +88,7 @@ func (c *call) takeIn(e *store.Endpoint, body []byte) error {
 	if err != nil {
 		return err
 	}
-	if ev.Type != c.dialect.Test.Type && !store.MatchType(e.EventTypes, ev.Type) {
+	if ev.Type != c.dialect.Test.Type && !match.Type(e.EventTypes, ev.Type) {
 		return invalid(fmt.Sprintf("This webhook does not accept the event %q; it accepts %s", ev.Type, strings.Join(e.EventTypes, ", ")))
 	}
 	r := ingest.Request{Project: c.project.ID, Type: ev.Type, Consumer: e.Consumer, Data: ev.Data, Timestamp: ev.Time, KeysOf: inboundKey}

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/malote-dev/malote/internal/match"
 	"github.com/malote-dev/malote/internal/secret"
 	"github.com/malote-dev/malote/internal/store"
 )
@@ -27,7 +28,7 @@ func Run(t *testing.T, open Opener) {
 		"Config": configCases, "Dialects": dialectCases, "Keys": keyCases, "Once": onceCases, "Lists": listCases, "Retention": retentionCases,
 		"Restart": restartCases, "Concurrency": concurrencyCases, "Secrets": secretCases, "Documented": documentedCases, "Audit": auditCases,
 		"Stats":      statsCases,
-		"EventTypes": eventTypeCases,
+		"EventTypes": eventTypeCases, "Matching": matchingCases,
 	} {
 		t.Run(group, func(t *testing.T) {
 			t.Parallel()
@@ -134,7 +135,7 @@ func (s *shelf) acceptanceOf(p *store.Project, consumer, eventType, data string)
 		RequestHash: sha256.Sum256([]byte(data)), Version: subs.Version,
 	}
 	for _, sub := range subs.Endpoints {
-		if store.MatchType(sub.EventTypes, eventType) {
+		if match.Type(sub.EventTypes, eventType) {
 			a.Endpoints = append(a.Endpoints, sub.EndpointID)
 		}
 	}

@@ -1,0 +1,146 @@
+package match
+
+import (
+	"errors"
+	"regexp"
+	"time"
+
+	"cel.dev/cel-go/common/cost"
+	"cel.dev/cel-go/common/types"
+	"cel.dev/cel-go/common/types/ref"
+	"cel.dev/cel-go/common/types/traits"
+	"cel.dev/cel-go/interpreter"
+)
+
+// What filters may cost, in units of CEL: about 15 are a microsecond.
+const (
+	MaxEstimate  = 1_000_000  // of one filter as it is saved, for lists of usual size
+	MaxCost      = 200_000    // of one filter for one event
+	MaxEventCost = 1_000_000  // of all filters for one event; whoever is past it is not judged
+	MaxCallCost  = 10_000_000 // of all filters for all events of one call
+	MaxTime      = 500 * time.Millisecond
+	maxSubject   = 8 << 10 // bytes that a regular expression looks at
+
+	usualSize = 100 // items of a list, characters of a text
+)
+
+// usual estimates what a filter costs where nothing is known of the data.
+type usual struct{}
+
+func (usual) EstimateCallCost(string, string, *cost.AstNode, []cost.AstNode) *cost.CallEstimate {
+	return nil
+}
+
+func (usual) EstimateSize(node cost.AstNode) *cost.SizeEstimate {
+	if len(node.Path()) == 0 {
+		return nil
+	}
+	return &cost.SizeEstimate{Max: usualSize}
+}
+
+// meter charges for what CEL's own costs leave out: the depth of what is
+// compared, and operations on values whose kinds are known only at run time.
+type meter struct{}
+
+func (meter) CallCost(function, _ string, args []ref.Val, _ ref.Val) *uint64 {
+	n := 0
+	switch function {
+	case "matches":
+		n = 8 * length(args[0])
+	case "_==_", "_!=_":
+		if a := weigh(args[0], MaxCost); a > 1 {
+			n = weigh(args[1], a)
+		}
+	case "@in":
+		if needle := weigh(args[0], MaxCost); needle > 1 {
+			n = weigh(args[1], MaxCost)
+		} else {
+			n = items(args[1])
+		}
+	case "contains", "startsWith", "endsWith":
+		return nil // by the library, as texts are
+	default:
+		for _, a := range args {
+			n += length(a) / 10
+		}
+	}
+	if n <= 1 {
+		return nil
+	}
+	c := uint64(n)
+	return &c
+}
+
+func length(v ref.Val) int {
+	switch v := v.(type) {
+	case types.String:
+		return len(v)
+	case types.Bytes:
+		return len(v)
+	}
+	return 0
+}
+
+func items(v ref.Val) int {
+	if list, ok := v.(traits.Lister); ok {
+		n, _ := list.Size().(types.Int)
+		return int(n)
+	}
+	return 0
+}
+
+// weigh counts the values within a value, texts by their length, at most up
+// to a limit.
+func weigh(v any, limit int) int {
+	n := 1
+	switch v := v.(type) {
+	case types.String:
+		return 1 + len(v)/10
+	case []any:
+		for i := 0; i < len(v) && n < limit; i++ {
+			n += weigh(v[i], limit-n)
+		}
+	case map[string]any:
+		for _, item := range v {
+			if n += 1 + weigh(item, limit-n); n >= limit {
+				break
+			}
+		}
+	case traits.Lister:
+		if inner, ok := v.Value().([]any); ok {
+			return weigh(inner, limit)
+		}
+		for it := v.Iterator(); it.HasNext() == types.True && n < limit; {
+			n += weigh(it.Next(), limit-n)
+		}
+	case traits.Mapper:
+		if inner, ok := v.Value().(map[string]any); ok {
+			return weigh(inner, limit)
+		}
+		for it := v.Iterator(); it.HasNext() == types.True && n < limit; {
+			n += 1 + weigh(v.Get(it.Next()), limit-n)
+		}
+	}
+	return n
+}
+
+var errLongSubject = errors.New("the text is too long for matches")
+
+// boundedMatches is matches with its regular expression compiled once, for
+// texts up to maxSubject: it cannot be interrupted.
+func boundedMatches(call interpreter.InterpretableCall, pattern string) (interpreter.InterpretableCall, error) {
+	re, err := regexp.Compile(pattern)
+	if err != nil {
+		return nil, err
+	}
+	return interpreter.NewCall(call.ID(), call.Function(), call.OverloadID(), call.Args(), func(args ...ref.Val) ref.Val {
+		text, ok := args[0].(types.String)
+		switch {
+		case len(args) != 2 || !ok:
+			return types.NoSuchOverloadErr()
+		case len(text) > maxSubject:
+			return types.WrapErr(errLongSubject)
+		}
+		return types.Bool(re.MatchString(string(text)))
+	}), nil
+}

@@ -1,0 +1,214 @@
+package match
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp/syntax"
+	"strings"
+	"sync"
+
+	"cel.dev/cel-go/cel"
+	"cel.dev/cel-go/common/ast"
+	"cel.dev/cel-go/common/types"
+	"cel.dev/cel-go/interpreter"
+
+	"github.com/malote-dev/malote/internal/lang"
+)
+
+// Limits of a filter's text.
+const (
+	MaxFilter   = 2048 // bytes
+	maxNodes    = 1000 // of the expression, with what macros expand to
+	maxNesting  = 50
+	maxPattern  = 256 // bytes of a regular expression
+	maxRegexOps = 300 // instructions of a regular expression
+)
+
+// FilterError says what is wrong with a filter's text, where, and what to do.
+type FilterError struct {
+	Line, Column int          // from 1, the column in characters; 0: the whole
+	Reason       lang.Message // with the fix
+}
+
+func (e *FilterError) Error() string { return e.Words().String() }
+
+// Words says it as a text for people.
+func (e *FilterError) Words() lang.Message {
+	if e.Line == 0 {
+		return e.Reason
+	}
+	return lang.Text("line %d, column %d: %s", e.Line, e.Column, e.Reason)
+}
+
+func refused(f lang.Format, args ...any) *FilterError {
+	return &FilterError{Reason: lang.Text(f, args...)}
+}
+
+// Filter is a compiled filter, safe for use by many at once.
+type Filter struct{ program cel.Program }
+
+// environment is what filters are compiled in; it never changes.
+var environment = sync.OnceValues(func() (*cel.Env, error) {
+	return cel.NewEnv(
+		cel.Variable("event.type", cel.StringType),
+		cel.Variable("event.consumer", cel.StringType),
+		cel.Variable("event.time", cel.TimestampType),
+		cel.Variable("event.channels", cel.ListType(cel.StringType)),
+		cel.Variable("data", cel.DynType),
+		cel.CrossTypeNumericComparisons(true),
+		cel.DefaultUTCTimeZone(true),
+		cel.ParserExpressionSizeLimit(MaxFilter),
+		cel.ParserRecursionLimit(maxNesting),
+		cel.ParserErrorRecoveryLimit(4),
+		cel.ExpressionNodeLimit(maxNodes),
+	)
+})
+
+// Compile parses and checks a filter. It refuses what is no boolean, and what
+// costs too much on an event of usual size. Errors: [*FilterError].
+func Compile(text string) (*Filter, error) {
+	if len(text) > MaxFilter {
+		return nil, refused("has %d bytes; the limit is %d", len(text), MaxFilter)
+	}
+	env, err := environment()
+	if err != nil {
+		return nil, fmt.Errorf("the environment of filters: %w", err)
+	}
+	checked, issues := env.Compile(text)
+	if issues.Err() != nil {
+		return nil, issueError(issues)
+	}
+	if kind := checked.OutputType(); !kind.IsExactType(types.BoolType) {
+		if kind.IsExactType(types.DynType) {
+			return nil, refused("may be any value; compare it, as in data.paid == true, so that it is true or false")
+		}
+		return nil, refused("is of the type %s; a filter is true or false", cel.FormatCELType(kind))
+	}
+	if err := checkPatterns(checked); err != nil {
+		return nil, err
+	}
+	if estimate, err := env.EstimateCost(checked, usual{}); err != nil || estimate.Max > MaxEstimate {
+		return nil, refused("could take too long: loops within loops multiply; use one loop, or two where the lists are short")
+	}
+	program, err := env.Program(checked, cel.CostLimit(MaxCost), cel.CostTracking(meter{}),
+		cel.InterruptCheckFrequency(16), cel.OptimizeRegex(&interpreter.RegexOptimization{
+			Function: "matches", RegexIndex: 1, Factory: boundedMatches,
+		}))
+	if err != nil {
+		return nil, refused("cannot be used: %s", err.Error())
+	}
+	return &Filter{program}, nil
+}
+
+// issueError is the first thing that is wrong, in words for who wrote it.
+func issueError(issues *cel.Issues) error {
+	first := issues.Errors()[0]
+	e := &FilterError{Line: first.Location.Line(), Column: first.Location.Column() + 1}
+	if e.Column <= 0 {
+		e.Line, e.Column = 0, 0
+	}
+	message, syntaxError := strings.CutPrefix(first.Message, "Syntax error: ")
+	message, _, _ = strings.Cut(message, " (in container")
+	name, undeclared := strings.CutPrefix(message, "undeclared reference to ")
+	name, _, _ = strings.Cut(name, " (did you mean")
+	switch {
+	case undeclared && (name == "'event'" || strings.HasPrefix(name, "'event.")):
+		e.Reason = lang.Text("event has type, consumer, time and channels, as in event.type; what the event carries is in data")
+	case undeclared:
+		e.Reason = lang.Text("%s is not known; the variables are event and data, as in data.amount > 100", name)
+	case syntaxError:
+		message, _, _ = strings.Cut(message, " expecting {")
+		e.Reason = lang.Text("is not an expression: %s", message)
+	default:
+		e.Reason = lang.Text("cannot be used: %s", message)
+	}
+	return e
+}
+
+// checkPatterns has regular expressions stand in the filter itself, short:
+// one that came with an event could take any time.
+func checkPatterns(checked *cel.Ast) error {
+	native := checked.NativeRep()
+	var bad *FilterError
+	ast.PreOrderVisit(native.Expr(), ast.NewExprVisitor(func(e ast.Expr) {
+		if e.Kind() != ast.CallKind || e.AsCall().FunctionName() != "matches" || bad != nil {
+			return
+		}
+		at := native.SourceInfo().GetStartLocation(e.ID())
+		bad = checkPattern(e.AsCall())
+		if bad != nil {
+			bad.Line, bad.Column = at.Line(), at.Column()+1
+		}
+	}))
+	if bad != nil {
+		return bad
+	}
+	return nil
+}
+
+func checkPattern(call ast.CallExpr) *FilterError {
+	args := call.Args()
+	last := args[len(args)-1]
+	if last.Kind() != ast.LiteralKind {
+		return refused(`matches takes a regular expression that stands in the filter, as in matches("^A-[0-9]+$")`)
+	}
+	pattern, _ := last.AsLiteral().Value().(string)
+	if len(pattern) > maxPattern {
+		return refused("a regular expression has %d bytes; the limit is %d", len(pattern), maxPattern)
+	}
+	re, err := syntax.Parse(pattern, syntax.Perl)
+	if err != nil {
+		return refused("is no regular expression (RE2): %s", strings.TrimPrefix(err.Error(), "error parsing regexp: "))
+	}
+	if prog, err := syntax.Compile(re.Simplify()); err != nil || len(prog.Inst) > maxRegexOps {
+		return refused("a regular expression is too large; repeat less in it")
+	}
+	return nil
+}
+
+// Judge evaluates the filter for an event. Where that is not possible there is
+// a problem, wanted is true, and the error says more, with values of the
+// event: it is for who may read the event, not for logs.
+func (f *Filter) Judge(ctx context.Context, e *Event, b *Budget) (wanted bool, _ Problem, _ error) {
+	if e.cost >= MaxEventCost || b.spent >= MaxCallCost {
+		return true, TooCostly, errSpent
+	}
+	out, details, err := f.program.ContextEval(e.deadline(ctx), e)
+	if cost := details.ActualCost(); cost != nil {
+		e.cost += *cost
+		b.spent += *cost
+	}
+	if err != nil {
+		return true, problemOf(err), err
+	}
+	answer, ok := out.(types.Bool)
+	if !ok {
+		return true, WrongKind, errNoBoolean
+	}
+	return bool(answer), NoProblem, nil
+}
+
+var (
+	errSpent      = errors.New("the filters of this event, or of this call, cost too much together")
+	errNoBoolean  = errors.New("the result is neither true nor false")
+	errUnreadable = errors.New("the event's data cannot be read")
+)
+
+func problemOf(err error) Problem {
+	var cancelled interpreter.EvalCancelledError
+	text := err.Error()
+	switch {
+	case errors.As(err, &cancelled) && cancelled.Cause == interpreter.CostLimitExceeded:
+		return TooCostly
+	case errors.Is(err, errLongSubject):
+		return TooCostly
+	case errors.Is(err, errUnreadable):
+		return Unreadable
+	case errors.Is(err, interpreter.InterruptError{}):
+		return TooSlow
+	case strings.HasPrefix(text, "no such key"), strings.HasPrefix(text, "no such attribute"), strings.HasPrefix(text, "index out of bounds"):
+		return MissingField
+	}
+	return WrongKind
+}
