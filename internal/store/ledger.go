@@ -25,7 +25,9 @@ type ledger struct {
 	from    time.Time // when cur began
 	sliced  time.Time // the last slice
 	round   []key     // the subjects of old, in order
-	parties map[key]parties
+	parties map[key]*parties
+	turn    int        // raised when accounts go elsewhere than before
+	met     []*parties // of the entries of the row that is counted next, in order
 }
 
 // ledgerMark says which rows of sends the tables have: all up to done, and
@@ -53,8 +55,13 @@ type tally struct {
 	broken   bool  // since one that succeeded
 }
 
-// parties are the others that an endpoint's attempts are counted for; 0: none.
-type parties struct{ project, consumer key }
+// parties are whom an endpoint's attempts are counted for: itself, its
+// consumer and its project (0: none), with their accounts in cur.
+type parties struct {
+	keys [3]key
+	of   [3]*account
+	turn int // the accounts are of
+}
 
 const (
 	ledgerAfter = 20 * time.Second      // a round begins when the oldest count is so old
@@ -68,7 +75,7 @@ const (
 const microsPerHour = int64(time.Hour / time.Microsecond)
 
 func newLedger() *ledger {
-	return &ledger{cur: map[key]*account{}, parties: map[key]parties{}}
+	return &ledger{cur: map[key]*account{}, parties: map[key]*parties{}}
 }
 
 func (t *tally) add(s *send) {
@@ -104,15 +111,23 @@ func accountOf(in map[key]*account, k key) *account {
 	return a
 }
 
-// add takes a row of sends after its commit, for the subjects after a key.
+// add takes the row of sends that was met last, for the subjects after a key.
 func (l *ledger) add(to map[key]*account, data []byte, after key) {
+	n := 0
 	eachSend(data, func(s *send) {
-		p := l.parties[s.endpoint]
-		for i, k := range [...]key{s.endpoint, p.consumer, p.project} {
-			if k <= after {
-				continue
+		p := l.met[n]
+		n++
+		if p.turn != l.turn {
+			p.turn, p.of = l.turn, [3]*account{}
+		}
+		for i, a := range p.of {
+			if a == nil {
+				if p.keys[i] <= after {
+					continue
+				}
+				a = accountOf(to, p.keys[i])
+				p.of[i] = a
 			}
-			a := accountOf(to, k)
 			if i == 0 && s.attempt {
 				a.tally.add(s)
 			}
@@ -128,14 +143,16 @@ func (l *ledger) meet(ctx context.Context, c *conn, data []byte) (err error) {
 	if len(l.parties) > ledgerKnown {
 		clear(l.parties)
 	}
+	l.met = l.met[:0]
 	eachSend(data, func(s *send) {
-		if _, known := l.parties[s.endpoint]; known || err != nil {
-			return
+		p := l.parties[s.endpoint]
+		if p == nil && err == nil {
+			p = &parties{keys: [3]key{s.endpoint}}
+			_, err = c.row(ctx, "SELECT coalesce(c.k, 0), e.project FROM endpoints e LEFT JOIN consumers c ON c.project=e.project AND c.uid=e.consumer WHERE e.k=?",
+				[]any{s.endpoint}, &p.keys[1], &p.keys[2])
+			l.parties[s.endpoint] = p
 		}
-		var p parties
-		_, err = c.row(ctx, "SELECT e.project, coalesce(c.k, 0) FROM endpoints e LEFT JOIN consumers c ON c.project=e.project AND c.uid=e.consumer WHERE e.k=?",
-			[]any{s.endpoint}, &p.project, &p.consumer)
-		l.parties[s.endpoint] = p
+		l.met = append(l.met, p)
 	})
 	return err
 }
@@ -179,6 +196,7 @@ func passed(from, now time.Time, d time.Duration) bool {
 // begin a round of what was counted up to a row of sends.
 func (l *ledger) begin(upto key) {
 	l.old, l.cur = l.cur, map[key]*account{}
+	l.turn++
 	l.round = slices.Sorted(maps.Keys(l.old))
 	l.mark.upto = upto
 }
@@ -316,12 +334,14 @@ func (db *DB) recoverLedger(ctx context.Context, c *conn) error {
 			if r.k <= l.mark.upto {
 				l.add(l.old, r.data, l.mark.cursor)
 			} else {
+				l.turn = 1
 				l.add(l.cur, r.data, 0)
 			}
 			l.last = r.k
 		}
 		more = len(rows) > 0
 	}
+	l.turn = 1
 	l.round = slices.Sorted(maps.Keys(l.old))
 	if len(l.round) == 0 && l.mark.cursor > 0 {
 		// Nothing is left of that round but to say so.

@@ -31,11 +31,16 @@ type tallyOf struct {
 }
 
 func (t *tallied) add(n uint8, count uint64) {
-	i, found := slices.BinarySearchFunc(*t, n, func(x tallyOf, n uint8) int { return int(x.n) - int(n) })
-	if !found {
-		*t = slices.Insert(*t, i, tallyOf{n: n})
+	list := *t
+	i := 0
+	for i < len(list) && list[i].n < n {
+		i++
 	}
-	(*t)[i].count += count
+	if i == len(list) || list[i].n != n {
+		list = slices.Insert(list, i, tallyOf{n: n})
+		*t = list
+	}
+	list[i].count += count
 }
 
 // Times of answers are counted in bins, eight for each doubling: what is read

@@ -3,6 +3,7 @@ package store
 import (
 	"encoding/binary"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"testing"
@@ -208,10 +209,16 @@ func TestLedgerSurvivesACrash(t *testing.T) {
 		s.o.Dir = s.snapshot()
 		s.open()
 		check(fmt.Sprintf("after a crash behind %d slices", n+1))
+		before, was := maps.Clone(want), total
+		for i := range 40 {
+			attempt(i * 5)
+		}
+		check(fmt.Sprintf("after a crash behind %d slices, and more", n+1))
 		for range 8 {
 			s.step()
 		}
 		check(fmt.Sprintf("after a crash behind %d slices, all written", n+1))
+		want, total = before, was
 		s.no(s.db.Close())
 		s.db, s.o.Dir = live, dir
 	}
