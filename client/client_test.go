@@ -239,6 +239,13 @@ func checkDeliveries(t *testing.T, c *client.Client, db *store.DB, endpoint stri
 		as[0].Response.Body != "no" || as[0].Error.Class != "status" || *as[0].Timings.Total != 1000 || as[0].NextDueAt == nil {
 		t.Errorf("%+v", as)
 	}
+	for _, f := range []client.StatsFilter{{}, {Endpoint: endpoint, Interval: "day"}, {Consumer: d.Consumer, From: time.Now().Add(-2 * time.Hour), Until: time.Now().Add(time.Second)}} {
+		st := must(c.Stats(ctx, f))(t)
+		if st.Attempts.Total != 1 || st.Attempts.Failures[0] != (client.FailureCount{Class: "status", Count: 1}) || *st.Attempts.SuccessRate != 0 ||
+			st.Times.Mean != 1000 || st.Pending.Count == 0 || st.LastOK != nil || (f.Endpoint != "") != (st.InARow == 1) || len(st.Buckets) < 3 {
+			t.Errorf("%+v: %+v", f, st)
+		}
+	}
 	if got := must(c.RetryDelivery(ctx, first))(t); got.State != "pending" || got.Attempts != 1 {
 		t.Errorf("%+v", got)
 	}

@@ -27,6 +27,7 @@ type commands struct {
 	Endpoint endpointCmd `cmd:"" group:"api" help:"Endpoints: the URLs of a consumer."`
 	Event    eventCmd    `cmd:"" group:"api" help:"Events: send one, look at what was sent."`
 	Delivery deliveryCmd `cmd:"" group:"api" help:"Deliveries: what became of an event at an endpoint."`
+	Stats    statsCmd    `cmd:"" group:"api" help:"Statistics: success rates, response times, causes of failures."`
 
 	Dialect    dialectCmd    `cmd:"" group:"more" help:"Dialects: the wire contracts; works without a server."`
 	Completion completionCmd `cmd:"" group:"more" help:"Print the shell's completion script."`

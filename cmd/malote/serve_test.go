@@ -153,6 +153,9 @@ func TestFromTheShell(t *testing.T) {
 	}{
 		{"event list", []string{text(t, sent, "id"), "invoice.paid", "acme"}},
 		{"delivery list --consumer acme", []string{"delivered", "invoice.paid"}},
+		{"stats", []string{"2 delivered, 0 failed", "100.00 % succeeded", "p95"}},
+		{"stats --consumer acme --hours 2 --buckets", []string{"2 delivered", "HOUR", " ms"}},
+		{"stats --endpoint " + id + " --days 2", []string{"2 delivered", "last success"}},
 		{"delivery list --type nothing.like.it", []string{"None."}},
 		{"endpoint list", []string{id, srv.URL, "invoice.*", "active"}},
 		{"endpoint get " + id, []string{"books", "X-Tenant"}},
@@ -203,6 +206,10 @@ func (s *site) exitCodes(key, endpoint, data string) {
 		{s.root, exitConflict, []string{"project", "create", "shop standard", "--environment", "development"}, "fix:"},
 		{key, exitUnavailable, []string{"endpoint", "list", "--url", "http://127.0.0.1:1"}, "--url"},
 		{key, exitUsage, []string{"endpoint", "list", "--url", "nowhere"}, "--url"},
+		{key, exitUsage, []string{"stats", "--hours", "745"}, "--hours"},
+		{key, exitUsage, []string{"stats", "--days", "401"}, "--days"},
+		{key, exitUsage, []string{"stats", "--endpoint", "evt_00000000000000000000000000"}, "endpoint"},
+		{key, exitNotFound, []string{"stats", "--consumer", "nobody"}, "fix:"},
 	}
 	for _, w := range wrong {
 		_, errOut := s.malote(w.key, w.code, w.args...)

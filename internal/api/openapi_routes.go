@@ -21,12 +21,13 @@ var tags = []documentTag{
 	{"Endpoints", "URLs of a consumer, with the event types that each wants."},
 	{"Events", "What happened: kept with its deliveries in one durable commit."},
 	{"Deliveries", "Events on their way to endpoints, and every attempt."},
+	{"Stats", "What happened to a project, a consumer or an endpoint, counted."},
 	{"Access", "Who did what, and who may do what."},
 	{"Server", "How the server is, and what it can do. These routes take no key."},
 }
 
 // routesWords are the routes, by method and pattern.
-var routesWords = merged(accessRoutes, map[string]routeWords{
+var routesWords = merged(accessRoutes, statsRoutes, map[string]routeWords{
 	"POST /v1/projects":                   {id: "createProject", tag: "Projects", text: "A project is one product in one environment.", problems: []int{409, 422}, example: `{"name":"Shop","environment":"production","dialect":"standard"}`},
 	"GET /v1/projects":                    {id: "listProjects", tag: "Projects", text: "Oldest first."},
 	"PATCH /v1/projects/{id}":             {id: "updateProject", tag: "Projects", text: "What is absent stays; null takes the host name away.", problems: []int{409, 422}, example: `{"host":"api.example.com"}`},

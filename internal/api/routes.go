@@ -59,6 +59,7 @@ func (s *server) routes() []*route {
 		s.endpointRoutes(),
 		s.eventRoutes(),
 		s.deliveryRoutes(),
+		s.statsRoutes(),
 		s.auditRoutes(),
 		s.serverRoutes(),
 	)

@@ -13,6 +13,13 @@ const (
 	DaysKept  = 400     // days
 )
 
+// The longest windows of [DB.Stats]: what is kept, and the hour or day that
+// has begun.
+const (
+	MaxHours = HoursKept + 1
+	MaxDays  = DaysKept + 1
+)
+
 const (
 	spareHours = 24 // that are kept longer, so that a whole window is there while it is asked for
 	rollRows   = 64 // subjects of one hour that a transaction reads

@@ -12,7 +12,7 @@ type StatsQuery struct {
 	Consumer string // uid; with neither: the whole project
 	Endpoint ID     // goes before Consumer
 	// From is rounded down, Until up, to whole hours or days in UTC. At most
-	// [HoursKept] hours, or [DaysKept] days.
+	// [MaxHours] hours, or [MaxDays] days.
 	From, Until time.Time
 	Days        bool // by day; else by hour
 }
@@ -70,9 +70,30 @@ func (db *DB) Stats(ctx context.Context, project ID, q StatsQuery) (*Stats, erro
 	if p == nil {
 		return nil, ErrNotFound
 	}
-	unit, most := time.Hour, HoursKept
+	w, err := newWindow(&q)
+	if err != nil {
+		return nil, err
+	}
+	w.db = db
+	if err := w.read(ctx, p.k, &q); err != nil {
+		return nil, err
+	}
+	return w.stats(), nil
+}
+
+// NoStats is the answer for somebody to whom nothing ever happened.
+func NoStats(q StatsQuery) (*Stats, error) {
+	w, err := newWindow(&q)
+	if err != nil {
+		return nil, err
+	}
+	return w.stats(), nil
+}
+
+func newWindow(q *StatsQuery) (*window, error) {
+	unit, most := time.Hour, MaxHours
 	if q.Days {
-		unit, most = 24*time.Hour, DaysKept
+		unit, most = 24*time.Hour, MaxDays
 	}
 	from, until := q.From.UTC().Truncate(unit), q.Until.UTC()
 	if up := until.Truncate(unit); up.Before(until) {
@@ -82,17 +103,14 @@ func (db *DB) Stats(ctx context.Context, project ID, q StatsQuery) (*Stats, erro
 	if n < 1 || n > most || from.Before(time.Unix(0, 0)) {
 		return nil, fmt.Errorf("%d of at most %d: %w", n, most, ErrLimit)
 	}
-	w := &window{db: db, unit: unit, first: from.Unix() / int64(unit/time.Second), sums: make([]rollup, n)}
-	if err := w.read(ctx, p.k, &q); err != nil {
-		return nil, err
-	}
-	return w.stats(from, until), nil
+	return &window{unit: unit, from: from, first: from.Unix() / int64(unit/time.Second), sums: make([]rollup, n)}, nil
 }
 
 // window is what is read for one question.
 type window struct {
 	db      *DB
 	unit    time.Duration
+	from    time.Time
 	first   int64 // hour or day
 	sums    []rollup
 	subject key
@@ -249,11 +267,11 @@ func (w *window) countQueue(ctx context.Context, c *conn, query string, of key, 
 	return err
 }
 
-func (w *window) stats(from, until time.Time) *Stats {
-	s := &Stats{From: from, Until: until, Pending: w.pending, Buckets: make([]Bucket, len(w.sums))}
+func (w *window) stats() *Stats {
+	s := &Stats{From: w.from, Until: w.from.Add(time.Duration(len(w.sums)) * w.unit), Pending: w.pending, Buckets: make([]Bucket, len(w.sums))}
 	var total rollup
 	for i := range w.sums {
-		s.Buckets[i] = Bucket{At: from.Add(time.Duration(i) * w.unit), Counts: w.sums[i].counts()}
+		s.Buckets[i] = Bucket{At: w.from.Add(time.Duration(i) * w.unit), Counts: w.sums[i].counts()}
 		total.merge(&w.sums[i])
 	}
 	s.Total, s.LastSuccessAt = total.counts(), fromMicros(total.lastOK)

@@ -198,10 +198,10 @@ var statsCases = map[string]func(*shelf){
 			n    int
 			fits bool
 		}{
-			{false, store.HoursKept, true},
-			{false, store.HoursKept + 1, false},
-			{true, store.DaysKept, true},
-			{true, store.DaysKept + 1, false},
+			{false, store.MaxHours, true},
+			{false, store.MaxHours + 1, false},
+			{true, store.MaxDays, true},
+			{true, store.MaxDays + 1, false},
 			{true, 0, false},
 			{true, -1, false},
 		} {
