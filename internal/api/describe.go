@@ -70,12 +70,13 @@ type FieldWords struct {
 	MinLength, MaxLength *int
 	MinItems, MaxItems   *int
 	Default              any
+	Names, Values        string // forms of the members of an object
 }
 
 func (w FieldWords) words() fieldWords {
 	return fieldWords{
 		text: w.Text, always: w.Never, format: w.Format, pattern: w.Pattern, enum: w.Enum, min: w.Min, max: w.Max,
-		minLength: w.MinLength, maxLength: w.MaxLength, minItems: w.MinItems, maxItems: w.MaxItems, standard: w.Default,
+		minLength: w.MinLength, maxLength: w.MaxLength, minItems: w.MinItems, maxItems: w.MaxItems, standard: w.Default, names: w.Names, values: w.Values,
 	}
 }
 

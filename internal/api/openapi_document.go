@@ -133,6 +133,7 @@ type schema struct {
 	MinItems    *int             `json:"minItems,omitempty"`
 	MaxItems    *int             `json:"maxItems,omitempty"`
 	MaxMembers  *int             `json:"maxProperties,omitempty"`
+	Names       *schema          `json:"propertyNames,omitempty"`
 	Items       *schema          `json:"items,omitempty"`
 	Properties  ordered[*schema] `json:"properties,omitempty"`
 	Required    []string         `json:"required,omitempty"`

@@ -73,7 +73,7 @@ func (sh *shaper) of(t reflect.Type, input bool) *schema {
 	case reflect.TypeFor[json.RawMessage]():
 		return &schema{}
 	case reflect.TypeFor[[]headerValue]():
-		return &schema{Type: "object", Additional: &schema{Type: []string{"string", "null"}}}
+		return &schema{Type: "object", Additional: &schema{Type: []string{"string", "null"}}, Names: &schema{Pattern: headerNameForm}}
 	case reflect.TypeFor[store.ID]():
 		return &schema{Type: "string"}
 	}
@@ -147,7 +147,12 @@ func (sh *shaper) members(out *schema, t reflect.Type, words typeWords, input bo
 		if sh.describe(t.Name(), name, s); input && words.required != nil {
 			required = slices.Contains(words.required, name)
 		}
-		if sh.open && input && required { // null is as if it had been left out
+		if sh.open && input && required { // null and "" are as if it had been left out
+			if s.Items == nil && s.MinLength == nil && s.Format != "date-time" {
+				if name, ok := s.Type.([]string); ok && name[0] == "string" {
+					s.MinLength = new(1)
+				}
+			}
 			if several, ok := s.Type.([]string); ok {
 				s.Type = several[0]
 				s.Enum = slices.DeleteFunc(s.Enum, func(v any) bool { return v == nil })
@@ -216,6 +221,12 @@ func (w fieldWords) limit(s *schema) {
 		s.MinItems, s.MaxItems = w.minItems, w.maxItems
 	} else if s.Additional != nil {
 		s.MaxMembers = w.maxItems
+		if w.names != "" {
+			s.Names = &schema{Pattern: w.names}
+		}
+		if of, ok := s.Additional.(*schema); ok {
+			of.Pattern = w.values
+		}
 	}
 	of.Minimum, of.Maximum, of.MinLength, of.MaxLength = w.min, w.max, w.minLength, w.maxLength
 	of.Pattern, of.Default = w.pattern, w.standard

@@ -72,8 +72,16 @@ type fieldWords struct {
 	min, max             *int
 	minLength, maxLength *int
 	minItems, maxItems   *int
-	standard             any // the default
+	standard             any    // the default
+	names, values        string // forms of the members of an object
 }
+
+// Forms of headers.
+const (
+	headerNameForm  = "^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}$"
+	webForm         = "^[hH][tT][tT][pP][sS]?://."
+	headerValueForm = `^([!-~]([\t -~]*[!-~])?)?$`
+)
 
 // Forms of texts, as regular expressions of JSON Schema.
 const (
@@ -126,7 +134,7 @@ var fieldsWords = merged(accessFields, statsFields, map[string]fieldWords{
 	"projectInput.dialect":     {text: "The wire contract of its webhooks; `malote dialect list` names them.", standard: defaultDialect},
 	"projectInput.body_id":     {text: "Adds a top-level id to bodies whose envelope has none.", standard: false},
 	"projectInput.host":        {text: "The host name under which the company's own API is called, as in api.example.com.", maxLength: new(254), pattern: hostForm},
-	"projectChange.name":       {text: "Unique in its environment.", minLength: new(1), maxLength: new(maxName), pattern: plainForm},
+	"projectChange.name":       {text: "Unique in its environment.", always: true, minLength: new(1), maxLength: new(maxName), pattern: plainForm},
 	"projectChange.host":       {text: "The host name under which the company's own API is called; null takes it away.", maxLength: new(254), pattern: hostForm},
 	"projectView.id":           {text: "The project's id.", pattern: idPattern("prj_")},
 	"projectView.environment":  {text: "Where the product runs.", enum: []string{"production", "development"}},
@@ -157,10 +165,10 @@ var fieldsWords = merged(accessFields, statsFields, map[string]fieldWords{
 	"consumerView.uid": {text: "Your own id for it."},
 
 	"endpointInput.consumer":       {text: "The uid of its consumer, which is created on first mention. A key of one consumer may leave it out.", minLength: new(1), maxLength: new(128), pattern: uidForm},
-	"endpointInput.url":            {text: "Where deliveries are POSTed to. Addresses inside (loopback, private, link-local, metadata) are refused here and again at every connection.", format: "uri", maxLength: new(maxURL)},
-	"endpointInput.event_types":    {text: "The types that it wants: exact names, a prefix (task.* is task.created and task.a.b), or *.", minItems: new(1), maxItems: new(maxEventTypes), minLength: new(1), maxLength: new(130), pattern: patternForm},
+	"endpointInput.url":            {text: "Where deliveries are POSTed to. Addresses inside (loopback, private, link-local, metadata) are refused here and again at every connection.", format: "uri", maxLength: new(maxURL), pattern: webForm, always: true},
+	"endpointInput.event_types":    {always: true, text: "The types that it wants: exact names, a prefix (task.* is task.created and task.a.b), or *.", minItems: new(1), maxItems: new(maxEventTypes), minLength: new(1), maxLength: new(130), pattern: patternForm},
 	"endpointInput.description":    {text: "For people.", maxLength: new(maxDescription), pattern: plainForm},
-	"endpointInput.headers":        {text: "Sent with every delivery; at most 8 KiB in all. Values are secrets. In a change they merge: null removes one, [redacted] leaves one as it was.", maxItems: new(2 * maxHeaders)},
+	"endpointInput.headers":        {text: "Sent with every delivery; at most 8 KiB in all. Values are secrets. In a change they merge: null removes one, [redacted] leaves one as it was.", maxItems: new(2 * maxHeaders), values: headerValueForm, names: headerNameForm},
 	"endpointInput.secret":         {text: "Your own, in the dialect's form; left out, or null in a change: the server makes one.", minLength: new(1)},
 	"endpointInput.secret_type":    {text: "The kind of secret that the server makes.", enum: []string{typeSymmetric, typeEd25519}},
 	"endpointInput.secret_overlap": {text: "Seconds for which the old secret stays in force when it changes (86400 where none are given).", min: new(0), max: new(maxOverlap)},
@@ -189,7 +197,7 @@ var fieldsWords = merged(accessFields, statsFields, map[string]fieldWords{
 	"testSent.delivery_id":         {text: "The delivery, where it is to be seen already.", pattern: idPattern("dlv_")},
 
 	"eventInput.type":            {text: "What happened.", minLength: new(1), maxLength: new(128), pattern: "^[a-zA-Z0-9_.-]+$"},
-	"eventInput.consumer":        {text: `The uid of its consumer; "*" is every consumer of the project and needs the scope events:broadcast. A key of one consumer may leave it out.`, minLength: new(1), maxLength: new(128)},
+	"eventInput.consumer":        {text: `The uid of its consumer; "*" is every consumer of the project and needs the scope events:broadcast. A key of one consumer may leave it out, or empty.`, maxLength: new(128), pattern: "^[!-~]*$"},
 	"eventInput.data":            {text: "Any JSON value, nested at most 128 deep. Its bytes are kept and delivered as they came."},
 	"eventInput.timestamp":       {text: "When it happened, from 2000 to a day from now; left out: now."},
 	"batchInput.events":          {text: "The events.", minItems: new(1), maxItems: new(MaxBatch)},

@@ -68,7 +68,9 @@ var placaflowWords = words{
 	fields: map[string]api.FieldWords{
 		".id": {Text: "The webhook's id.", Pattern: uuidForm}, ".name": nameWords, ".url": urlWords, ".secret": secretWords,
 		".enabled": {Text: "Whether it sends; true where a create does not say."}, ".events": eventsWords,
-		".headers":      {Text: "Sent with every delivery; at most 32, of 8 KiB in all.", MaxItems: new(32)},
+		".headers": {Text: "Sent with every delivery; at most 32, of 8 KiB in all.", MaxItems: new(32),
+			Names: "^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}$", Values: `^([!-~]([\t -~]*[!-~])?)?$`,
+		},
 		".failureCount": countWords, ".createdAt": createdWords,
 		".lastDeliveryAt":     {Text: "When the last attempt began; null: there was none."},
 		".lastDeliveryStatus": {Text: "The HTTP status of the last attempt; null: no answer came, or there was none.", Min: new(100), Max: new(999)},
