@@ -304,6 +304,23 @@ func (e *Engine) Accepted(ws []*store.Work) {
 	e.pump(now)
 }
 
+// QueueGrew says that there are more rows to be read: see [store.Owner].
+func (e *Engine) QueueGrew(endpoint store.ID, from store.Place) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.stopping {
+		return
+	}
+	now := time.Now()
+	l := e.lane(endpoint, now)
+	l.busy = now
+	e.forget(l, from)
+	if l.turn.in == nil {
+		e.place(l, now)
+	}
+	e.pump(now)
+}
+
 // EndpointChanged says that an endpoint was changed or deleted: see [store.Owner].
 func (e *Engine) EndpointChanged(id store.ID) (inFlight int) {
 	e.mu.Lock()

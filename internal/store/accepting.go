@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"encoding/binary"
 	"hash/crc32"
 	"strings"
 	"time"
@@ -129,13 +128,9 @@ func (b *batch) insertEvent(project, k key, e *Event, broadcast bool, targets []
 	if e.BodyID {
 		flags |= flagBodyID
 	}
-	var list []byte
-	for _, t := range targets {
-		list = binary.BigEndian.AppendUint64(list, uint64(t.endpoint))
-	}
 	const columns = "INSERT INTO events (k, project, consumer, type, time, dialect, flags, idempotency, unreached, targets, crc, data"
 	args := []any{
-		k, project, e.Consumer, e.Type, micros(e.Time), e.Dialect, flags, e.IdempotencyKey, e.Unreached, list,
+		k, project, e.Consumer, e.Type, micros(e.Time), e.Dialect, flags, e.IdempotencyKey, e.Unreached, targetList(targets),
 		checksum(e.Data), notNil(e.Data),
 	}
 	q := columns + ") VALUES (?,?,?,?,?,?,?,?,?,?,?,?)"

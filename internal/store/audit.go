@@ -74,6 +74,9 @@ const (
 	ActionEndpointDelete  Action = "endpoint.delete"
 	ActionDeliveryRetry   Action = "delivery.retry"
 	ActionDeliveryCancel  Action = "delivery.cancel"
+	ActionEventReplay     Action = "event.replay"
+	ActionReplayCreate    Action = "replay.create"
+	ActionReplayCancel    Action = "replay.cancel"
 	ActionEventTypeCreate Action = "event_type.create"
 	ActionEventTypeUpdate Action = "event_type.update"
 	ActionEventTypeDelete Action = "event_type.delete"
@@ -87,7 +90,8 @@ func Actions() []Action {
 	return []Action{
 		ActionProjectCreate, ActionProjectUpdate, ActionKeyCreate, ActionKeyRevoke, ActionConsumerCreate, ActionConsumerUpdate, ActionConsumerDelete,
 		ActionEndpointCreate, ActionEndpointUpdate, ActionEndpointPause, ActionEndpointResume, ActionEndpointRotate, ActionEndpointOff, ActionEndpointDelete,
-		ActionDeliveryRetry, ActionDeliveryCancel, ActionEventTypeCreate, ActionEventTypeUpdate, ActionEventTypeDelete, ActionDialectKeep, ActionServerBackup, ActionServerReseal,
+		ActionDeliveryRetry, ActionDeliveryCancel, ActionEventReplay, ActionReplayCreate, ActionReplayCancel,
+		ActionEventTypeCreate, ActionEventTypeUpdate, ActionEventTypeDelete, ActionDialectKeep, ActionServerBackup, ActionServerReseal,
 	}
 }
 

@@ -118,7 +118,7 @@ func (b *batch) fanOut() error {
 	}
 	if n := len(targets); n > 0 {
 		first := b.db.keys.next(b.now, n)
-		if err := b.exec("INSERT INTO spans VALUES (?,?,?)", event, first, n); err != nil {
+		if err := b.exec("INSERT INTO spans (event, first, count, targets) VALUES (?,?,?,?)", event, first, n, targetList(targets)); err != nil {
 			return err
 		}
 		if err := b.enqueue(project, event, e, first, targets); err != nil {

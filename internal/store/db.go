@@ -53,6 +53,8 @@ type Options struct {
 	// again, the next start recovers what was acknowledged. The default logs
 	// and exits with status 70. Where it returns, the store refuses everything.
 	Fatal func(error)
+
+	maxCounted int // what a count of a replay says exactly; for tests
 }
 
 // DB is the store.
@@ -69,6 +71,7 @@ type DB struct {
 	space   *space
 	sends   *recentSends
 	ledger  *ledger
+	replays *replayer
 	unclean bool
 	opened  time.Time
 
@@ -111,6 +114,10 @@ func Open(ctx context.Context, o Options) (_ *DB, err error) {
 	if o.Fatal == nil {
 		db.o.Fatal = db.exit
 	}
+	if db.o.maxCounted == 0 {
+		db.o.maxCounted = maxCounted
+	}
+	db.replays = newReplayer(db)
 	if db.lock, err = lockDir(o.Dir); err != nil {
 		return nil, err
 	}
@@ -151,6 +158,9 @@ func (db *DB) open(ctx context.Context) error {
 		return fmt.Errorf("mark the data directory in use: %w", err)
 	}
 	db.w.start()
+	if !db.o.NoSecrets {
+		db.replays.wake()
+	}
 	return nil
 }
 
@@ -182,6 +192,7 @@ func (db *DB) Crashed() time.Time {
 func (db *DB) Close() error {
 	err := ErrClosed
 	db.closing.Do(func() {
+		db.replays.stop()
 		err = db.lock.mark(markMoving)
 		err = errors.Join(err, db.w.close())
 		db.readers.close()

@@ -103,6 +103,7 @@ func (f *finishing) Accepted(works []*store.Work) {
 		})
 	}
 }
+func (f *finishing) QueueGrew(store.ID, store.Place)        {}
 func (f *finishing) EndpointChanged(store.ID) int           { return 0 }
 func (f *finishing) DeliveryChanged(store.ID, store.ID) int { return 0 }
 

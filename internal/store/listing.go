@@ -12,7 +12,7 @@ import (
 
 const (
 	maxPage   = 250
-	maxWalked = 2000 // rows that one page looks at
+	maxWalked = 1000 // rows that one page looks at
 )
 
 // bounds of a list in keys: newest is exclusive, oldest inclusive.
@@ -95,20 +95,17 @@ func (db *DB) Events(ctx context.Context, project ID, f Filter) (p Page[*Event],
 	if state == nil || !ok {
 		return p, nil
 	}
-	t := term(listEvents, state.k, "")
-	switch {
-	case f.Consumer != "":
-		t = term(listEventsConsumer, state.k, f.Consumer)
-	case f.Type != "":
-		t = term(listEventsType, state.k, f.Type)
-	}
 	if err := db.flushForList(ctx); err != nil {
 		return p, err
 	}
 	err = db.read(ctx, true, func(c *conn) error {
-		p, err = page(ctx, db, newWalker(c, t, oldest, newest), f.Limit, func(k key) (*Event, error) {
+		src, err := db.eventsSource(ctx, c, state.k, &f, oldest, newest)
+		if err != nil || src == nil {
+			return err
+		}
+		p, err = page(ctx, db, src, f.Limit, func(k key) (*Event, error) {
 			e, err := db.event(ctx, c, k, false)
-			if e == nil || f.Type != "" && e.Type != f.Type || !f.EventID.IsZero() && e.ID != f.EventID {
+			if e == nil || e.ProjectID != project || !f.wantsEvent(e) {
 				return nil, err
 			}
 			return e, err
@@ -116,6 +113,13 @@ func (db *DB) Events(ctx context.Context, project ID, f Filter) (p Page[*Event],
 		return err
 	})
 	return p, err
+}
+
+func (f *Filter) wantsEvent(e *Event) bool {
+	return (f.EventID.IsZero() || e.ID == f.EventID) &&
+		(f.Consumer == "" || e.Consumer == f.Consumer) &&
+		(f.Type == "" || e.Type == f.Type) &&
+		(f.IdempotencyKey == "" || ownKey(e.IdempotencyKey) == f.IdempotencyKey)
 }
 
 // event reads an event as the world sees it; nil where there is none.
@@ -142,6 +146,9 @@ func (db *DB) event(ctx context.Context, c *conn, k key, withData bool) (*Event,
 	e.ID, e.ProjectID, e.Time, e.CreatedAt = db.keys.id(k), db.keys.id(project), fromMicros(at), keyTime(k)
 	e.Channels = channelsOf(channels)
 	e.Test, e.BodyID, e.Deliveries = flags&flagTest != 0, flags&flagBodyID != 0, len(targets)/8+int(later)
+	if e.Deliveries > 0 {
+		e.Unreached = "" // a replay reached somebody later
+	}
 	return &e, nil
 }
 
@@ -205,7 +212,8 @@ func (f *Filter) wants(d *Delivery) bool {
 		(f.EndpointID.IsZero() || d.EndpointID == f.EndpointID) &&
 		(f.Consumer == "" || d.Consumer == f.Consumer) &&
 		(f.Type == "" || d.EventType == f.Type) &&
-		(f.State == "" || d.State == f.State)
+		(f.State == "" || d.State == f.State) &&
+		(f.LastStatus == 0 || d.LastStatus == max(0, f.LastStatus))
 }
 
 // delivery reads a delivery, pending or final; nil where there is none. The

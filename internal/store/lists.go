@@ -5,15 +5,23 @@ import "time"
 // Filter narrows a list; zero fields do not. From is inclusive, Until not;
 // both judge CreatedAt.
 type Filter struct {
-	EventID     ID
-	EndpointID  ID
-	Consumer    string
-	Type        string
-	State       State
-	From, Until time.Time
-	Before      ID  // cursor: strictly older than this id
-	Limit       int // at most 250
+	EventID    ID
+	EndpointID ID
+	Consumer   string
+	Type       string
+	State      State
+	// LastStatus is the HTTP status of a delivery's last attempt; NoAnswer:
+	// there was no answer, or no attempt.
+	LastStatus int
+	// IdempotencyKey of events, as their callers sent it.
+	IdempotencyKey string
+	From, Until    time.Time
+	Before         ID  // cursor: strictly older than this id
+	Limit          int // at most 250
 }
+
+// NoAnswer is the [Filter.LastStatus] of deliveries without one.
+const NoAnswer = -1
 
 // Page is one page of a list, newest first. A page may be shorter than the
 // limit, even empty, with Next set: the scan behind it is bounded.

@@ -16,6 +16,7 @@ var (
 	ConsumerName  = IDName("con_")
 	EventTypeName = IDName("typ_")
 	AuditName     = IDName("aud_")
+	ReplayName    = IDName("rpl_")
 )
 
 // IDName is the form of ids with a prefix.

@@ -79,7 +79,10 @@ func (db *DB) pruneSlice(ctx context.Context, cut key, limit int) (n int, more b
 	var next pruneRound
 	err = db.write(ctx, func(b *batch) error {
 		next = b.w.prune
-		for _, step := range []func(*pruneRound, key, int) (int, error){b.pruneDeliveries, b.pruneEvents, b.prunePostings, b.pruneIdempotency, b.pruneAnswers, b.pruneAudit} {
+		steps := []func(*pruneRound, key, int) (int, error){
+			b.pruneDeliveries, b.pruneEvents, b.prunePostings, b.pruneIdempotency, b.pruneAnswers, b.pruneAudit, b.pruneReplays,
+		}
+		for _, step := range steps {
 			n, err := step(&next, cut, limit-gone)
 			if err != nil {
 				return err
@@ -215,7 +218,10 @@ func (b *batch) prunePostings(round *pruneRound, cut key, limit int) (int, error
 	return gone, nil
 }
 
-func (b *batch) pruneIdempotency(_ *pruneRound, _ key, limit int) (int, error) {
+// pruneIdempotency deletes whole days: those that are past the time that a key
+// is remembered, and past the history too, so that an event can be found by
+// its key for as long as it is kept.
+func (b *batch) pruneIdempotency(_ *pruneRound, cut key, limit int) (int, error) {
 	return b.change(`DELETE FROM idempotency WHERE (day, project, key) IN
-		(SELECT day, project, key FROM idempotency WHERE day<? ORDER BY day LIMIT ?)`, dayOf(b.now.Add(-b.db.o.IdempotencyFor)), limit)
+		(SELECT day, project, key FROM idempotency WHERE day<? ORDER BY day LIMIT ?)`, min(dayOf(b.now.Add(-b.db.o.IdempotencyFor)), dayOf(keyTime(cut))), limit)
 }

@@ -84,7 +84,15 @@ func rulesOf(text string) *match.Rules {
 		return nil
 	}
 	var s Settings
-	if parseSettings(text, &s) != nil || len(s.Channels) == 0 && s.Filter == "" {
+	if parseSettings(text, &s) != nil {
+		return nil
+	}
+	return s.rules()
+}
+
+// rules are nil where there are neither channels nor a filter.
+func (s *Settings) rules() *match.Rules {
+	if len(s.Channels) == 0 && s.Filter == "" {
 		return nil
 	}
 	return &match.Rules{Channels: s.Channels, Filter: s.Filter}

@@ -17,8 +17,6 @@ func (db *DB) deliverySource(ctx context.Context, c *conn, project key, f *Filte
 			return nil, nil
 		}
 	}
-	walk := func(t string) (source, error) { return newWalker(c, t, oldest, newest), nil }
-	ended := f.State == Failed || f.State == Cancelled
 	switch {
 	case event != 0:
 		return eventSource(ctx, c, event, oldest, newest)
@@ -28,20 +26,32 @@ func (db *DB) deliverySource(ctx context.Context, c *conn, project key, f *Filte
 		return db.consumerQueue(ctx, c, project, f.Consumer, oldest, newest)
 	case f.State == Pending:
 		return &queueSource{c: c, q: "SELECT k FROM queue WHERE project=? AND k<? AND k>=? ORDER BY k DESC LIMIT 250", of: project, floor: oldest, at: newest}, nil
-	case endpoint != 0 && ended:
-		return walk(term(listStateEndpoint, endpoint, string(f.State)))
-	case endpoint != 0:
-		return walk(term(listDeliveriesEndpoint, endpoint, ""))
-	case f.Consumer != "" && ended:
-		return walk(term(listStateConsumer, project, string(f.State)+" "+f.Consumer))
-	case f.Consumer != "":
-		return walk(term(listDeliveriesConsumer, project, f.Consumer))
-	case ended:
-		return walk(term(listState, project, string(f.State)))
-	case f.Type != "":
-		return walk(term(listDeliveriesType, project, f.Type))
 	}
-	return walk(term(listDeliveries, project, ""))
+	return shortest(ctx, c, deliveryTerms(project, endpoint, f), oldest, newest)
+}
+
+// deliveryTerms are the lists that each hold all that is wanted.
+func deliveryTerms(project, endpoint key, f *Filter) (terms []string) {
+	ended := f.State == Failed || f.State == Cancelled
+	switch {
+	case endpoint != 0 && ended:
+		terms = append(terms, term(listStateEndpoint, endpoint, string(f.State)))
+	case endpoint != 0:
+		terms = append(terms, term(listDeliveriesEndpoint, endpoint, ""))
+	case f.Consumer != "" && ended:
+		terms = append(terms, term(listStateConsumer, project, string(f.State)+" "+f.Consumer))
+	case f.Consumer != "":
+		terms = append(terms, term(listDeliveriesConsumer, project, f.Consumer))
+	case ended:
+		terms = append(terms, term(listState, project, string(f.State)))
+	}
+	if f.Type != "" {
+		terms = append(terms, term(listDeliveriesType, project, f.Type))
+	}
+	if len(terms) == 0 {
+		terms = append(terms, term(listDeliveries, project, ""))
+	}
+	return terms
 }
 
 // queueSource walks pending deliveries along an index, newest first.

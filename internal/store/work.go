@@ -8,8 +8,8 @@ type Work struct {
 	EndpointID ID
 	Event      *Event // shared between the deliveries of one event; read only
 	Attempts   int    // made so far
-	// Interrupted: those of the Attempts that a crash may have interrupted.
-	// They used up no try of the schedule.
+	// Interrupted: those of the Attempts that used up no try of the schedule:
+	// a crash may have interrupted them, or a replay began it anew after them.
 	Interrupted int
 	LastAt      time.Time // of the last attempt; zero before the first
 	DueAt       time.Time
@@ -48,6 +48,9 @@ type Effect struct {
 type Owner interface {
 	// Accepted hands over new pending deliveries that this process committed.
 	Accepted([]*Work)
+	// QueueGrew says that an endpoint's queue has more deliveries, from a place
+	// on, than it was handed: they are to be read.
+	QueueGrew(endpoint ID, from Place)
 	// EndpointChanged says that an endpoint was changed or deleted. It returns
 	// how many of its attempts are in flight; no attempt started after the
 	// return uses the old configuration.

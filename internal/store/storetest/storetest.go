@@ -25,7 +25,7 @@ func Run(t *testing.T, open Opener) {
 	for group, cases := range map[string]map[string]func(*shelf){
 		"Accept": acceptCases, "Idempotency": idempotencyCases, "Broadcast": broadcastCases,
 		"Queue": queueCases, "Finish": finishCases, "Effects": effectCases, "Ending": endingCases, "Held": heldCases,
-		"Config": configCases, "Dialects": dialectCases, "Keys": keyCases, "Once": onceCases, "Lists": listCases, "Retention": retentionCases,
+		"Replay": replayCases, "Config": configCases, "Dialects": dialectCases, "Keys": keyCases, "Once": onceCases, "Lists": listCases, "Retention": retentionCases,
 		"Restart": restartCases, "Concurrency": concurrencyCases, "Secrets": secretCases, "Documented": documentedCases, "Audit": auditCases,
 		"Stats":      statsCases,
 		"EventTypes": eventTypeCases, "Matching": matchingCases,
@@ -275,6 +275,7 @@ type owner struct {
 	accepted   []*store.Work
 	endpoints  []store.ID
 	deliveries []store.ID
+	grown      []store.ID // queues that were read for nothing but that
 	inFlight   map[store.ID]int
 	onAccepted func([]*store.Work)
 }
@@ -293,6 +294,12 @@ func (o *owner) EndpointChanged(id store.ID) int {
 	defer o.mu.Unlock()
 	o.endpoints = append(o.endpoints, id)
 	return o.inFlight[id]
+}
+
+func (o *owner) QueueGrew(id store.ID, _ store.Place) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.grown = append(o.grown, id)
 }
 
 func (o *owner) DeliveryChanged(_, id store.ID) int {

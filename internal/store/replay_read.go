@@ -1,0 +1,336 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/malote-dev/malote/internal/match"
+)
+
+// candidate is a delivery to put into the queue again, or, of
+// [ReplayMissed], an event to make one of.
+type candidate struct {
+	k         key // of the delivery, or of the event
+	event     key // 0: the delivery's is gone
+	eventType string
+	finished  int64
+	attempts  int
+	status    int
+	inline    bool // the row holds the only attempt
+	changed   bool // it ended anew after the replay was made
+	lastAt    int64
+	span      key // of the event: the newest that was looked at
+}
+
+// terms are the lists that together hold what a replay is of, at one endpoint
+// or, where that is 0, in all of its scope.
+func (r *replayRow) terms(endpoint key) (out []string) {
+	if r.Kind == ReplayMissed {
+		out = append(out, term(listEventsConsumer, r.project, r.Consumer))
+		if r.Consumer != SystemConsumer {
+			out = append(out, term(listEventsConsumer, r.project, "*"))
+		}
+		return out
+	}
+	if slices.Contains(r.States, Delivered) { // there is no list of those alone
+		switch {
+		case endpoint != 0:
+			return []string{term(listDeliveriesEndpoint, endpoint, "")}
+		case r.Consumer != "":
+			return []string{term(listDeliveriesConsumer, r.project, r.Consumer)}
+		}
+		return []string{term(listDeliveries, r.project, "")}
+	}
+	for _, s := range r.States {
+		switch {
+		case endpoint != 0:
+			out = append(out, term(listStateEndpoint, endpoint, string(s)))
+		case r.Consumer != "":
+			out = append(out, term(listStateConsumer, r.project, string(s)+" "+r.Consumer))
+		default:
+			out = append(out, term(listState, r.project, string(s)))
+		}
+	}
+	return out
+}
+
+// wants reports whether a replay is of a type.
+func (r *replayRow) wants(eventType string) bool {
+	return len(r.EventTypes) == 0 || match.Type(r.EventTypes, eventType)
+}
+
+// keysJSON is how a statement takes many keys.
+func keysJSON(keys []key) string {
+	out := make([]byte, 0, 22*len(keys)+2)
+	out = append(out, '[')
+	for i, k := range keys {
+		if i > 0 {
+			out = append(out, ',')
+		}
+		out = strconv.AppendInt(out, k, 10)
+	}
+	return string(append(out, ']'))
+}
+
+// over is when something was made that is no replay's any more because it
+// ended after the replay was made.
+func (r *replayRow) over() int64 {
+	if r.k == 0 {
+		return never
+	}
+	return micros(keyTime(r.k)) + time.Millisecond.Microseconds()
+}
+
+const attemptHead = 24 // bytes of a kept attempt that hold its number and time
+
+const selectOver = `SELECT d.k, d.state, d.attempts, d.finished, d.status, d.attempt IS NOT NULL, coalesce(substr(d.attempt,1,?1),
+		(SELECT substr(data,1,?1) FROM attempts a WHERE a.delivery=d.k ORDER BY number DESC LIMIT 1)), e.k, coalesce(e.type,'')
+	FROM json_each(?2) j CROSS JOIN deliveries d ON d.k=j.value LEFT JOIN events e ON e.k=d.event WHERE d.endpoint=?3`
+
+// over finds among an endpoint's deliveries those that a replay is of, in the
+// order of the keys, and those that ended anew since it was made.
+func (db *DB) over(ctx context.Context, c *conn, r *replayRow, endpoint key, keys []key) (out []candidate, err error) {
+	until := r.over()
+	err = c.rows(ctx, selectOver, []any{attemptHead, keysJSON(keys), endpoint}, func(scan func(...any) error) (bool, error) {
+		var (
+			d     candidate
+			state int
+			head  []byte
+			event *key
+		)
+		if err := scan(&d.k, &state, &d.attempts, &d.finished, &d.status, &d.inline, &head, &event, &d.eventType); err != nil {
+			return false, err
+		}
+		if event != nil {
+			d.event = *event
+		}
+		switch {
+		case d.event != 0 && !r.wants(d.eventType):
+		case d.finished >= until:
+			if d.changed = !slices.Contains(r.States, Delivered); d.changed { // else it may have been pending all the time
+				out = append(out, d)
+			}
+		case slices.Contains(r.States, stateOf(state)):
+			d.lastAt = attemptAt(head)
+			out = append(out, d)
+		}
+		return true, nil
+	})
+	return out, err
+}
+
+// attemptAt is the time of a kept attempt, of which this is the beginning; 0
+// where it does not decode.
+func attemptAt(head []byte) int64 {
+	if len(head) < 2 || head[0] != attemptForm {
+		return 0
+	}
+	_, n := binary.Varint(head[2:])
+	if n <= 0 {
+		return 0
+	}
+	at, m := binary.Varint(head[2+n:])
+	if m <= 0 {
+		return 0
+	}
+	return at
+}
+
+// missed finds among events those that an endpoint would get today and never
+// got.
+func (db *DB) missed(ctx context.Context, c *conn, r *replayRow, e *Endpoint, keys []key) (out []candidate, err error) {
+	got, spans, err := db.gotLater(ctx, c, r.endpoint, keys)
+	if err != nil {
+		return nil, err
+	}
+	own := binary.BigEndian.AppendUint64(nil, uint64(r.endpoint))
+	err = c.rows(ctx, `SELECT e.k, e.type, e.flags, e.targets, coalesce(f.cursor, 0), coalesce(f.bound, 0)
+		FROM json_each(?) j CROSS JOIN events e ON e.k=j.value LEFT JOIN fanouts f ON f.event=e.k`, []any{keysJSON(keys)},
+		func(scan func(...any) error) (bool, error) {
+			var (
+				d             candidate
+				flags         int64
+				targets       []byte
+				cursor, bound key
+			)
+			if err := scan(&d.k, &d.eventType, &flags, &targets, &cursor, &bound); err != nil {
+				return false, err
+			}
+			coming := bound != 0 && r.endpoint > cursor && r.endpoint <= bound // its broadcast goes on
+			if flags&flagTest == 0 && !coming && !got[d.k] && !hasTarget(targets, own) && r.wants(d.eventType) && match.Type(e.EventTypes, d.eventType) {
+				d.event, d.span = d.k, spans[d.k]
+				out = append(out, d)
+			}
+			return true, nil
+		})
+	if err != nil {
+		return nil, err
+	}
+	return db.filtered(ctx, c, e, out)
+}
+
+// filtered leaves out events that an endpoint's channels and filter do.
+func (db *DB) filtered(ctx context.Context, c *conn, e *Endpoint, events []candidate) (out []candidate, err error) {
+	rules := e.Settings.rules()
+	if rules == nil {
+		return events, nil
+	}
+	for _, d := range events {
+		event, _, err := db.loadEvent(ctx, c, d.k)
+		if err != nil && faultOf(err) != faultCorrupt {
+			return nil, err
+		}
+		if event == nil { // damaged: as every delivery of it, it will fail and say so
+			out = append(out, d)
+			continue
+		}
+		m := matchable(event)
+		v, _ := db.filters.Judge(ctx, m, rules, &match.Budget{}, e.ID)
+		m.Done()
+		if v == match.Wanted {
+			out = append(out, d)
+		}
+	}
+	return out, nil
+}
+
+// gotLater finds among events those whose spans have a delivery to an
+// endpoint, and the newest span of each.
+func (db *DB) gotLater(ctx context.Context, c *conn, endpoint key, keys []key) (got map[key]bool, newest map[key]key, err error) {
+	own := binary.BigEndian.AppendUint64(nil, uint64(endpoint))
+	got, newest = map[key]bool{}, map[key]key{}
+	type unlisted struct{ event, first, count key }
+	var old []unlisted
+	err = c.rows(ctx, "SELECT s.event, s.first, s.count, s.targets FROM json_each(?) j CROSS JOIN spans s ON s.event=j.value", []any{keysJSON(keys)},
+		func(scan func(...any) error) (bool, error) {
+			var u unlisted
+			var targets []byte
+			if err := scan(&u.event, &u.first, &u.count, &targets); err != nil {
+				return false, err
+			}
+			newest[u.event] = max(newest[u.event], u.first)
+			if targets == nil {
+				old = append(old, u)
+			} else if hasTarget(targets, own) {
+				got[u.event] = true
+			}
+			return true, nil
+		})
+	for i := 0; i < len(old) && err == nil; i++ {
+		var has bool
+		u := old[i]
+		_, err = c.row(ctx, `SELECT EXISTS (SELECT 1 FROM queue WHERE k>=?1 AND k<?1+?2 AND endpoint=?3)
+			OR EXISTS (SELECT 1 FROM deliveries WHERE k>=?1 AND k<?1+?2 AND endpoint=?3)`, []any{u.first, u.count, endpoint}, &has)
+		got[u.event] = got[u.event] || has
+	}
+	return got, newest, err
+}
+
+// hasTarget reports whether a list of endpoints, 8 bytes each, has one.
+func hasTarget(list, own []byte) bool {
+	for ; len(list) >= 8; list = list[8:] {
+		if bytes.Equal(list[:8], own) {
+			return true
+		}
+	}
+	return false
+}
+
+func targetList(targets []target) (list []byte) {
+	for _, t := range targets {
+		list = binary.BigEndian.AppendUint64(list, uint64(t.endpoint))
+	}
+	return list
+}
+
+const legChunk = 256 // keys that one statement looks at
+
+// errCounted ends a count at one of its bounds.
+var errCounted = errors.New("counted enough")
+
+// countReplay counts what a replay would be of, within bounds.
+func (db *DB) countReplay(ctx context.Context, r *replayRow) (n int, more bool, err error) {
+	if err := db.flushForList(ctx); err != nil {
+		return 0, false, err
+	}
+	var e *Endpoint
+	if r.Kind == ReplayMissed {
+		row, err := db.findEndpoint(ctx, r.EndpointID)
+		if err != nil {
+			return 0, false, err
+		}
+		e = row.Endpoint
+	}
+	end := time.Now().Add(countFor)
+	err = db.read(ctx, true, func(c *conn) error {
+		after, bound := r.span()
+		cl := newClimber(c, r.terms(r.endpoint), after, bound)
+		for walked := 0; ; walked += legChunk {
+			keys, err := take(ctx, cl, legChunk)
+			if err != nil {
+				return err
+			}
+			var found int
+			if r.Kind == ReplayMissed {
+				var cs []candidate
+				cs, err = db.missed(ctx, c, r, e, keys)
+				found = len(cs)
+			} else {
+				found, err = db.countOver(ctx, c, r, keys)
+			}
+			if err != nil {
+				return err
+			}
+			if n += found; n > db.o.maxCounted {
+				n = db.o.maxCounted
+				return errCounted
+			}
+			if len(keys) < legChunk {
+				return nil
+			}
+			if walked >= 4*db.o.maxCounted || time.Now().After(end) {
+				return errCounted
+			}
+		}
+	})
+	if errors.Is(err, errCounted) {
+		return n, true, nil
+	}
+	return n, false, err
+}
+
+// take gives up to n keys; fewer at the end.
+func take(ctx context.Context, src source, n int) (keys []key, err error) {
+	for len(keys) < n {
+		k, err := src.next(ctx)
+		if err != nil || k == 0 {
+			return keys, err
+		}
+		keys = append(keys, k)
+	}
+	return keys, nil
+}
+
+// countOver is over without reading more of a row than is needed to count it.
+func (db *DB) countOver(ctx context.Context, c *conn, r *replayRow, keys []key) (n int, err error) {
+	const rows = ` FROM json_each(?) j CROSS JOIN deliveries d ON d.k=j.value JOIN endpoints p ON p.k=d.endpoint AND p.deleted_at=0`
+	ordered := "SELECT d.state, ''" + rows
+	if len(r.EventTypes) > 0 {
+		ordered = "SELECT d.state, e.type" + rows + " JOIN events e ON e.k=d.event"
+	}
+	err = c.rows(ctx, ordered, []any{keysJSON(keys)}, func(scan func(...any) error) (bool, error) {
+		var state int
+		var eventType string
+		err := scan(&state, &eventType)
+		if slices.Contains(r.States, stateOf(state)) && r.wants(eventType) {
+			n++
+		}
+		return true, err
+	})
+	return n, err
+}
