@@ -215,6 +215,35 @@ var replayCases = map[string]func(*shelf){
 			s.Errorf("after their retention: %+v", r)
 		}
 	},
+	"MissedByChannelsAndFilter": func(s *shelf) {
+		var of []store.ID
+		for _, data := range []string{`{"n":1}`, `{"n":2}`, `{"n":3}`} {
+			for _, channels := range [][]string{nil, {"eu"}} {
+				a := s.acceptance("c", "x", data)
+				a.Event.Channels = channels
+				of = append(of, s.keep(a).EventID)
+			}
+		}
+		late := &store.Endpoint{
+			ProjectID: s.project.ID, Consumer: "c", URL: "https://example.com/", EventTypes: []string{"*"}, Secrets: []store.SigningSecret{{Value: "x"}},
+			Settings: store.Settings{Channels: []string{"eu"}, Filter: "data.n > 1"},
+		}
+		s.no(s.db.CreateEndpoint(s.ctx, late, 0))
+		if _, err := s.db.ReplayEvent(s.ctx, s.project.ID, of[1], late.ID); !errors.Is(err, store.ErrUnwanted) {
+			s.Errorf("filtered out: %v", err)
+		}
+		if got, err := s.db.ReplayEvent(s.ctx, s.project.ID, of[2], store.ID{}); err != nil || len(got.New) != 0 {
+			s.Errorf("another channel: %+v %v", got, err)
+		}
+		if r := s.replayed(&store.Replay{Kind: store.ReplayMissed, ReplayFilter: store.ReplayFilter{EndpointID: late.ID}}); r.Matched != 2 || r.Done != 2 {
+			s.Errorf("%+v", r)
+		}
+		for _, w := range s.due(late) {
+			if w.Event.ID != of[3] && w.Event.ID != of[5] {
+				s.Errorf("%s", w.Event.Data)
+			}
+		}
+	},
 	"MissedOfABroadcastThatWentOn": func(s *shelf) {
 		es := s.manyEndpoints(1300)
 		out := s.broadcast("x")
