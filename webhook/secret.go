@@ -30,7 +30,7 @@ func (d *Dialect) NewSecret() string {
 func (d *Dialect) CheckSecret(s string) error {
 	r := &d.Secret
 	if len(s) < r.MinLength || len(s) > r.MaxLength {
-		return &SecretError{fmt.Sprintf("has %d bytes; %s takes %d to %d", len(s), d.Name, r.MinLength, r.MaxLength)}
+		return &SecretError{fmt.Sprintf("has the length %d; %s takes %d to %d bytes", len(s), d.Name, r.MinLength, r.MaxLength)}
 	}
 	_, err := d.decodeKey(s, false)
 	return err

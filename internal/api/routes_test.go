@@ -307,13 +307,17 @@ func TestErrorsFindTheirProblem(t *testing.T) {
 		{store.ErrClosed, kindUnavailable, true}, {store.ErrStale, kindUnavailable, true}, {ingest.ErrBusy, kindUnavailable, true},
 		{ingest.ErrDialect, kindUnavailable, true}, {context.Canceled, kindUnavailable, true}, {context.DeadlineExceeded, kindUnavailable, true},
 		{errors.New("canary"), kindInternal, false}, {&http.MaxBytesError{Limit: 7}, kindTooLarge, false},
-		{&rawjson.SyntaxError{Line: 1, Column: 2, Reason: lang.Text("x")}, kindJSON, false}, {ingest.FieldErrors{{Pointer: "/a", Detail: lang.Text("b")}}, kindInvalid, false},
-		{&ingest.ShapeError{Fields: ingest.FieldErrors{{Pointer: "/a", Detail: lang.Text("b")}}}, kindShape, false},
+		{&rawjson.SyntaxError{Line: 1, Column: 2, Reason: lang.Text("x")}, kindJSON, false}, {ingest.FieldErrors{{Pointer: "/a", Detail: lang.Text("is missing")}}, kindInvalid, false},
+		{&ingest.ShapeError{Fields: ingest.FieldErrors{{Pointer: "/a", Detail: lang.Text("is missing")}}}, kindShape, false},
 		{kindTooMany.problem("x"), kindTooMany, false},
 	} {
 		p := asProblem(fmt.Errorf("wrapped: %w", c.err))
 		if p.Type != problemType+c.kind.name || p.Status != c.kind.status || (p.header["Retry-After"] != "") != c.again || strings.Contains(p.Detail+p.Fix, "canary") {
 			t.Errorf("%v: %+v", c.err, p)
+		}
+		title, detail, fix := p.Title, p.Detail, p.Fix
+		if p.speak(lang.Portuguese); p.Title == title || p.Fix == fix || p.Detail == detail && c.kind.name != kindTooMany.name {
+			t.Errorf("%v in Portuguese: %+v", c.err, p)
 		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -112,6 +113,7 @@ type answer struct {
 	status int
 	header http.Header
 	body   []byte
+	again  func(header ...string) *answer // the same request once more, with more headers; nil: not to be asked twice
 }
 
 // do makes a request; body is a string of JSON, or something to marshal.
@@ -152,6 +154,9 @@ func (st *site) do(key, method, path string, body any, header ...string) *answer
 	}
 	a := &answer{t: st.t, what: method + " " + path, status: resp.StatusCode, header: resp.Header, body: text}
 	st.declared(a, req)
+	if req.Header.Get("Accept-Language") == "" {
+		a.again = func(more ...string) *answer { return st.do(key, method, path, body, slices.Concat(header, more)...) }
+	}
 	return a
 }
 
@@ -215,6 +220,7 @@ func (a *answer) problem(k kind, pointers ...string) *answer {
 	if fmt.Sprint(got) != fmt.Sprint(pointers) {
 		a.t.Errorf("%s: errors at %v, want %v: %s", a.what, got, pointers, a.body)
 	}
+	a.inPortuguese(&p)
 	return a
 }
 

@@ -118,7 +118,9 @@ func (r *sourceReader) check(path string) (*types.Package, error) {
 		}
 		if path == module+"/webhook" {
 			r.readReasons(f, info)
+			continue
 		}
+		r.readKept(f, info)
 	}
 	for _, name := range bp.IgnoredGoFiles {
 		f, err := parser.ParseFile(r.fset, filepath.Join(dir, name), nil, parser.ImportsOnly)
@@ -238,6 +240,42 @@ func isError(t types.Type) bool {
 func hasWords(t types.Type) bool {
 	obj, _, _ := types.LookupFieldOrMethod(t, true, nil, "Words")
 	return obj != nil
+}
+
+// keptMembers hold texts that are kept, or shown from what was kept.
+var keptMembers = []string{"Detail", "StateReason", "Unreached", "Held", "Disable"}
+
+// readKept finds such texts that lang.Keep did not make: nothing would know
+// them again.
+func (r *sourceReader) readKept(f *ast.File, info *types.Info) {
+	judge := func(name *ast.Ident, e ast.Expr) {
+		if name == nil || !slices.Contains(keptMembers, name.Name) {
+			return
+		}
+		if b, ok := info.Types[e].Type.(*types.Basic); !ok || b.Info()&types.IsString == 0 {
+			return
+		}
+		v := info.Types[e].Value
+		_, sum := ast.Unparen(e).(*ast.BinaryExpr)
+		call, _ := ast.Unparen(e).(*ast.CallExpr)
+		if v != nil && constant.StringVal(v) != "" || v == nil && sum || call != nil && strings.HasPrefix(calleeName(call), "Sprint") {
+			r.wrong(e, "%s is a text that lang.Keep did not make", name.Name)
+		}
+	}
+	ast.Inspect(f, func(n ast.Node) bool {
+		switch n := n.(type) {
+		case *ast.KeyValueExpr:
+			name, _ := n.Key.(*ast.Ident)
+			judge(name, n.Value)
+		case *ast.AssignStmt:
+			for i, left := range n.Lhs {
+				if sel, ok := left.(*ast.SelectorExpr); ok && len(n.Rhs) == len(n.Lhs) {
+					judge(sel.Sel, n.Rhs[i])
+				}
+			}
+		}
+		return true
+	})
 }
 
 // readReasons finds the texts of the errors that webhook makes for people: the
