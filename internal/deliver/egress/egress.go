@@ -133,7 +133,7 @@ func (c *Client) send(ctx context.Context, r *Request, x *exchange, resp *Respon
 	}
 	key := hostKey{tls: r.URL.Scheme == "https", host: r.URL.Host, identity: r.Identity}
 	if r.Identity != nil && !key.tls {
-		return &Error{Class: store.ClassBlocked, Detail: "the endpoint has a client certificate, which plain http cannot show; use https"}
+		return &Error{Class: store.ClassBlocked, Detail: lang.Keep("the endpoint has a client certificate, which plain http cannot show; use https")}
 	}
 	cn := c.pool.get(key)
 	if cn != nil {

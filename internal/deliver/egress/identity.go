@@ -5,10 +5,10 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
-	"fmt"
 	"strings"
 	"time"
 
+	"github.com/malote-dev/malote/internal/lang"
 	"github.com/malote-dev/malote/internal/store"
 )
 
@@ -32,16 +32,19 @@ type Identity struct {
 
 // IdentityError says what is wrong with a client certificate or its key.
 type IdentityError struct {
-	Key    bool   // the key is at fault, not the certificate
-	Reason string // what is wrong, and what to do
+	Key    bool         // the key is at fault, not the certificate
+	Reason lang.Message // what is wrong, and what to do
 }
 
-func (e *IdentityError) Error() string {
+// Words says of what it is the matter, too.
+func (e *IdentityError) Words() lang.Message {
 	if e.Key {
-		return "the private key " + e.Reason
+		return lang.Text("the private key %s", e.Reason)
 	}
-	return "the client certificate " + e.Reason
+	return lang.Text("the client certificate %s", e.Reason)
 }
+
+func (e *IdentityError) Error() string { return e.Words().String() }
 
 // NewIdentity reads a chain of certificates, the leaf first, and the leaf's
 // private key, both PEM. Their times are not judged: see [Identity.Check].
@@ -60,7 +63,7 @@ func NewIdentity(chain, key string) (*Identity, error) {
 	}
 	id.certificate.Leaf = certs[0]
 	if k, ok := id.certificate.PrivateKey.(*rsa.PrivateKey); ok && k.N.BitLen() < minRSA {
-		return nil, &IdentityError{Key: true, Reason: fmt.Sprintf("is an RSA key of %d bits; at least %d are required", k.N.BitLen(), minRSA)}
+		return nil, &IdentityError{Key: true, Reason: lang.Text("is an RSA key of %d bits; at least %d are required", k.N.BitLen(), minRSA)}
 	}
 	return id, nil
 }
@@ -76,7 +79,7 @@ func ParseCertificate(chain string) (*x509.Certificate, error) {
 
 func parseChain(chain string) (certs []*x509.Certificate, err error) {
 	if len(chain) > MaxPEM {
-		return nil, &IdentityError{Reason: fmt.Sprintf("is longer than %d bytes", MaxPEM)}
+		return nil, &IdentityError{Reason: lang.Text("is longer than %d bytes", MaxPEM)}
 	}
 	for rest := []byte(chain); ; {
 		var block *pem.Block
@@ -84,36 +87,36 @@ func parseChain(chain string) (certs []*x509.Certificate, err error) {
 			break
 		}
 		if strings.Contains(block.Type, "PRIVATE KEY") {
-			return nil, &IdentityError{Reason: "holds a private key; send that as private_key alone"}
+			return nil, &IdentityError{Reason: lang.Text("holds a private key; send that as private_key alone")}
 		}
 		if block.Type != "CERTIFICATE" {
-			return nil, &IdentityError{Reason: fmt.Sprintf("holds a block %.40q; send blocks of CERTIFICATE alone", block.Type)}
+			return nil, &IdentityError{Reason: lang.Text("holds a block %.40q; send blocks of CERTIFICATE alone", block.Type)}
 		}
 		c, err := x509.ParseCertificate(block.Bytes)
 		if err != nil {
-			return nil, &IdentityError{Reason: fmt.Sprintf("does not parse at block %d; send it as it was issued", len(certs)+1)}
+			return nil, &IdentityError{Reason: lang.Text("does not parse at block %d; send it as it was issued", len(certs)+1)}
 		}
 		if certs = append(certs, c); len(certs) > MaxChain {
-			return nil, &IdentityError{Reason: fmt.Sprintf("has more than %d certificates; send the leaf and its intermediates alone", MaxChain)}
+			return nil, &IdentityError{Reason: lang.Text("has more than %d certificates; send the leaf and its intermediates alone", MaxChain)}
 		}
 	}
 	if len(certs) == 0 {
-		return nil, &IdentityError{Reason: `is not PEM; send what begins with "-----BEGIN CERTIFICATE-----", the leaf first`}
+		return nil, &IdentityError{Reason: lang.Text(`is not PEM; send what begins with "-----BEGIN CERTIFICATE-----", the leaf first`)}
 	}
 	return certs, nil
 }
 
 func checkKeyForm(key string) error {
 	if len(key) > MaxPEM {
-		return &IdentityError{Key: true, Reason: fmt.Sprintf("is longer than %d bytes", MaxPEM)}
+		return &IdentityError{Key: true, Reason: lang.Text("is longer than %d bytes", MaxPEM)}
 	}
 	for rest := []byte(key); ; {
 		var block *pem.Block
 		if block, rest = pem.Decode(rest); block == nil {
-			return &IdentityError{Key: true, Reason: `is not PEM; send what begins with "-----BEGIN PRIVATE KEY-----"`}
+			return &IdentityError{Key: true, Reason: lang.Text(`is not PEM; send what begins with "-----BEGIN PRIVATE KEY-----"`)}
 		}
 		if block.Type == "ENCRYPTED PRIVATE KEY" || block.Headers["DEK-Info"] != "" {
-			return &IdentityError{Key: true, Reason: "is encrypted with a passphrase; send it decrypted (it is kept encrypted here)"}
+			return &IdentityError{Key: true, Reason: lang.Text("is encrypted with a passphrase; send it decrypted (it is kept encrypted here)")}
 		}
 		if strings.HasSuffix(block.Type, "PRIVATE KEY") {
 			return nil
@@ -125,16 +128,16 @@ func checkKeyForm(key string) error {
 // passed on: they might quote what they read.
 func keyFault(err error, certs []*x509.Certificate, chain, key string) error {
 	if !strings.Contains(err.Error(), "does not match") {
-		return &IdentityError{Key: true, Reason: "does not parse; send a key in PKCS #8, PKCS #1 or SEC 1, of RSA, ECDSA or Ed25519"}
+		return &IdentityError{Key: true, Reason: lang.Text("does not parse; send a key in PKCS #8, PKCS #1 or SEC 1, of RSA, ECDSA or Ed25519")}
 	}
 	rest := []byte(chain)
 	for range certs[1:] { // a chain that begins with an intermediate is a common mistake
 		_, rest = pem.Decode(rest)
 		if _, err := tls.X509KeyPair(rest, []byte(key)); err == nil {
-			return &IdentityError{Reason: "stands behind another one; the one that the private key is of comes first"}
+			return &IdentityError{Reason: lang.Text("stands behind another one; the one that the private key is of comes first")}
 		}
 	}
-	return &IdentityError{Key: true, Reason: "is not the certificate's: the two do not match"}
+	return &IdentityError{Key: true, Reason: lang.Text("is not the certificate's: the two do not match")}
 }
 
 // Leaf is the certificate that the receiver is shown.
@@ -146,14 +149,14 @@ func (id *Identity) Check(now time.Time) error {
 	leaf := id.certificate.Leaf
 	switch {
 	case now.After(leaf.NotAfter):
-		return &IdentityError{Reason: fmt.Sprintf("expired on %s; send a new one", leaf.NotAfter.UTC().Format(time.DateOnly))}
+		return &IdentityError{Reason: lang.Text("expired on %s; send a new one", leaf.NotAfter.UTC().Format(time.DateOnly))}
 	case now.Before(leaf.NotBefore):
-		return &IdentityError{Reason: fmt.Sprintf("is not valid before %s", leaf.NotBefore.UTC().Format(time.DateOnly))}
+		return &IdentityError{Reason: lang.Text("is not valid before %s", leaf.NotBefore.UTC().Format(time.DateOnly))}
 	}
 	for _, der := range id.certificate.Certificate[1:] {
 		c, err := x509.ParseCertificate(der)
 		if err != nil || now.After(c.NotAfter) {
-			return &IdentityError{Reason: fmt.Sprintf("has an intermediate that expired (%.100q); send the chain anew", c.Subject.String())}
+			return &IdentityError{Reason: lang.Text("has an intermediate that expired (%.100q); send the chain anew", c.Subject.String())}
 		}
 	}
 	return nil
@@ -161,9 +164,11 @@ func (id *Identity) Check(now time.Time) error {
 
 // inForce is Check as the failure of an attempt.
 func (id *Identity) inForce(now time.Time) *Error {
-	if leaf := id.certificate.Leaf; now.After(leaf.NotAfter) || now.Before(leaf.NotBefore) {
-		err := id.Check(now)
-		return &Error{Class: store.ClassTLS, Detail: "this endpoint's " + strings.TrimPrefix(err.Error(), "the "), Err: err}
+	switch leaf := id.certificate.Leaf; {
+	case now.After(leaf.NotAfter):
+		return &Error{Class: store.ClassTLS, Detail: lang.Keep("this endpoint's client certificate expired on %s; send a new one", leaf.NotAfter.UTC().Format(time.DateOnly)), Err: id.Check(now)}
+	case now.Before(leaf.NotBefore):
+		return &Error{Class: store.ClassTLS, Detail: lang.Keep("this endpoint's client certificate is not valid before %s", leaf.NotBefore.UTC().Format(time.DateOnly)), Err: id.Check(now)}
 	}
 	return nil
 }
@@ -184,7 +189,7 @@ func (id *Identity) refusedDetail(alert string) string {
 	if id == nil || !containsAny(alert, "certificate", "unknown ca", "access denied", "handshake failure", "decrypt error") {
 		return ""
 	}
-	return fmt.Sprintf("the server refused this endpoint's client certificate (%.100s, valid until %s): %s",
+	return lang.Keep("the server refused this endpoint's client certificate (%.100s, valid until %s): %s",
 		certSubject(id.certificate.Leaf), id.certificate.Leaf.NotAfter.UTC().Format(time.DateOnly), alert)
 }
 

@@ -298,7 +298,7 @@ func TestNewIdentity(t *testing.T) {
 			continue
 		}
 		var bad *IdentityError
-		if !errors.As(err, &bad) || bad.Key != k.ofKey || !strings.Contains(bad.Reason, k.words) || strings.Contains(err.Error(), "canary") {
+		if !errors.As(err, &bad) || bad.Key != k.ofKey || !strings.Contains(bad.Reason.String(), k.words) || strings.Contains(err.Error(), "canary") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
