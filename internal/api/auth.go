@@ -36,6 +36,8 @@ const (
 	deliveriesRead  scope = "deliveries:read"
 	deliveriesWrite scope = "deliveries:write"
 	auditRead       scope = "audit:read"
+	eventTypesRead  scope = "event_types:read"
+	eventTypesWrite scope = "event_types:write"
 
 	// Of the companies' own APIs.
 	webhooksRead  scope = WebhooksRead
@@ -50,7 +52,7 @@ const (
 
 // Scopes lists what a project's key can be allowed to do; "*" is all of it.
 func Scopes() []string {
-	all := []scope{consumersRead, consumersWrite, endpointsRead, endpointsWrite, eventsRead, eventsWrite, eventsBroadcast, deliveriesRead, deliveriesWrite, auditRead,
+	all := []scope{consumersRead, consumersWrite, endpointsRead, endpointsWrite, eventsRead, eventsWrite, eventsBroadcast, deliveriesRead, deliveriesWrite, auditRead, eventTypesRead, eventTypesWrite,
 		webhooksRead, webhooksWrite}
 	out := make([]string, len(all))
 	for i, s := range all {

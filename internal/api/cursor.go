@@ -55,6 +55,35 @@ func (c *call) cursorSum(id store.ID) [32]byte {
 	return sha256.Sum256(b)
 }
 
+// nameCursor is a cursor of a list by name.
+func (c *call) nameCursor(name string) *string {
+	b := append([]byte{cursorVersion}, name...)
+	sum := c.nameSum(name)
+	text := base64.RawURLEncoding.EncodeToString(append(b, sum[:8]...))
+	return &text
+}
+
+// afterName reads one; an absent one is the empty name.
+func (c *call) afterName(text string) (string, error) {
+	if text == "" {
+		return "", nil
+	}
+	b, err := base64.RawURLEncoding.Strict().DecodeString(text)
+	if err != nil || len(b) < 1+1+8 || b[0] != cursorVersion {
+		return "", parameter("cursor", "is not a cursor of this server; send next_cursor of the page before, or leave it out")
+	}
+	name := string(b[1 : len(b)-8])
+	if sum := c.nameSum(name); string(sum[:8]) != string(b[len(b)-8:]) {
+		return "", parameter("cursor", "was changed, or belongs to a list with other filters; send next_cursor of the page before with the same filters")
+	}
+	return name, nil
+}
+
+func (c *call) nameSum(name string) [32]byte {
+	list := c.cursorSum(store.ID{})
+	return sha256.Sum256(append(list[:], name...))
+}
+
 // limitOf a page: the default where none is asked for.
 func limitOf(asked int) int {
 	if asked == 0 {

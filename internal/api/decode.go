@@ -1,6 +1,8 @@
 package api
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
 	"maps"
 	"math"
@@ -61,6 +63,10 @@ func (o *optional[T]) readJSON(r *rawjson.Reader, pointer string, errs *ingest.F
 	readValue(r, &o.Value, pointer, errs)
 }
 
+// deep is a body that nests deeper than others, as one that holds JSON of the
+// caller's own does.
+type deep interface{ depth() int }
+
 // decodeBody reads a JSON object into a struct with json tags. Unknown and
 // repeated members and wrong types are errors, each with its pointer. An empty
 // body is {} for a struct without fields.
@@ -73,7 +79,11 @@ func decodeBody(body []byte, into any) error {
 		return kindJSON.problem("the body is empty").fixed("Send a JSON object.")
 	}
 	var errs ingest.FieldErrors
-	err := rawjson.Read(body, maxDepth, func(r *rawjson.Reader) {
+	deepest := maxDepth
+	if d, ok := into.(deep); ok {
+		deepest = d.depth()
+	}
+	err := rawjson.Read(body, deepest, func(r *rawjson.Reader) {
 		if r.Kind() != rawjson.Object {
 			wrongType(&errs, "", r.Kind(), "an object")
 			return
@@ -119,6 +129,13 @@ func readValue(r *rawjson.Reader, into any, pointer string, errs *ingest.FieldEr
 			wrongType(errs, pointer, kind, "a string")
 		}
 		*p = s
+	case *json.RawMessage:
+		*p = bytes.Clone(r.Raw())
+	case *[]json.RawMessage:
+		ok := r.Items(func(int) { *p = append(*p, bytes.Clone(r.Raw())) })
+		if !ok {
+			wrongType(errs, pointer, kind, "an array")
+		}
 	case *bool:
 		if kind != rawjson.Bool {
 			wrongType(errs, pointer, kind, "true or false")

@@ -7,14 +7,15 @@ import (
 
 // Ids in the API.
 var (
-	projectID  = store.ProjectName
-	keyID      = store.KeyName
-	endpointID = store.EndpointName
-	eventID    = store.EventName
-	deliveryID = store.DeliveryName
-	requestID  = store.RequestName
-	consumerID = store.ConsumerName
-	auditID    = store.AuditName
+	projectID   = store.ProjectName
+	keyID       = store.KeyName
+	endpointID  = store.EndpointName
+	eventID     = store.EventName
+	deliveryID  = store.DeliveryName
+	requestID   = store.RequestName
+	consumerID  = store.ConsumerName
+	eventTypeID = store.EventTypeName
+	auditID     = store.AuditName
 )
 
 // pathID reads the id in the path. What is no id is answered as an id that

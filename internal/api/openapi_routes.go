@@ -19,6 +19,7 @@ var tags = []documentTag{
 	{"Projects", "One product in one environment, and its keys. These routes take a root key."},
 	{"Consumers", "Your customers, known by your own ids."},
 	{"Endpoints", "URLs of a consumer, with the event types that each wants."},
+	{"Event types", "What events there are: described, with schemas and examples. Those of the project's dialect are there from the start."},
 	{"Events", "What happened: kept with its deliveries in one durable commit."},
 	{"Deliveries", "Events on their way to endpoints, and every attempt."},
 	{"Stats", "What happened to a project, a consumer or an endpoint, counted."},
@@ -27,7 +28,7 @@ var tags = []documentTag{
 }
 
 // routesWords are the routes, by method and pattern.
-var routesWords = merged(accessRoutes, statsRoutes, map[string]routeWords{
+var routesWords = merged(accessRoutes, statsRoutes, catalogueRoutes, map[string]routeWords{
 	"POST /v1/projects":                   {id: "createProject", tag: "Projects", text: "A project is one product in one environment.", problems: []int{409, 422}, example: `{"name":"Shop","environment":"production","dialect":"standard"}`},
 	"GET /v1/projects":                    {id: "listProjects", tag: "Projects", text: "Oldest first."},
 	"PATCH /v1/projects/{id}":             {id: "updateProject", tag: "Projects", text: "What is absent stays; null takes the host name away.", problems: []int{409, 422}, example: `{"host":"api.example.com"}`},
@@ -46,7 +47,7 @@ var routesWords = merged(accessRoutes, statsRoutes, map[string]routeWords{
 	"DELETE /v1/endpoints/{id}":      {id: "deleteEndpoint", tag: "Endpoints", text: "What waits for it is cancelled; its history stays."},
 	"POST /v1/endpoints/{id}/pause":  {id: "pauseEndpoint", tag: "Endpoints", text: "Stops sending; deliveries are kept."},
 	"POST /v1/endpoints/{id}/resume": {id: "resumeEndpoint", tag: "Endpoints", text: "Makes a paused or disabled endpoint active; what was kept is sent, oldest first, or with skip cancelled.", example: `{"skip":true}`},
-	"POST /v1/endpoints/{id}/test":   {id: "testEndpoint", tag: "Endpoints", text: "Sends the dialect's test event to this endpoint alone, signed like any delivery; one a second.", problems: []int{409, 422, 429}},
+	"POST /v1/endpoints/{id}/test":   {id: "testEndpoint", tag: "Endpoints", text: "Sends to this endpoint alone, signed like any delivery: the dialect's test event, or the first example of a type, or data of yours; one a second.", problems: []int{409, 422, 429}, example: `{"type":"invoice.paid","data":{"invoice":"inv_42"}}`},
 
 	"POST /v1/events":       {id: "createEvent", tag: "Events", text: "The 202 means: event and deliveries are on disk, in one commit.", problems: []int{409, 422}, example: `{"type":"invoice.paid","consumer":"acme","data":{"invoice":"inv_42","amount":"99.90"}}`},
 	"POST /v1/events/batch": {id: "createEvents", tag: "Events", text: "What is wrong with one event does not stop the others; where none could be kept the answer is a problem.", problems: []int{409, 422}, example: `{"events":[{"type":"invoice.paid","consumer":"acme","data":{"n":1},"idempotency_key":"invoice-1"}]}`},

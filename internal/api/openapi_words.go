@@ -15,7 +15,7 @@ type typeWords struct {
 }
 
 // typesWords are the names of types, by their names in Go.
-var typesWords = merged(accessTypes, statsTypes, map[string]typeWords{
+var typesWords = merged(accessTypes, statsTypes, catalogueTypes, map[string]typeWords{
 	"none":          {name: "Nothing", text: "No fields. An empty body will do."},
 	"problem":       {name: "Problem", text: "What is not a success (RFC 9457)."},
 	"fieldProblem":  {name: "FieldProblem", text: "One thing that is wrong, and where."},
@@ -90,7 +90,7 @@ const (
 	uidForm     = "^[!-~]+$"
 	plainForm   = `^[^\x00-\x1F\x7F-\x9F]*$` // no control characters
 	hostForm    = "^[a-zA-Z0-9.-]*$"
-	cursorForm  = "^[A-Za-z0-9_-]{34}$"
+	cursorForm  = "^[A-Za-z0-9_-]{14,200}$"
 	patternForm = `^(\*|[a-zA-Z0-9_.-]+(\.\*)?)$`
 )
 
@@ -101,7 +101,7 @@ func wireIDPattern(prefix string) string { return "^(" + prefix + ulidForm + "|"
 
 // fieldsWords are the fields, by type and name; ".name" speaks for every type
 // that has no words of its own for it.
-var fieldsWords = merged(accessFields, statsFields, map[string]fieldWords{
+var fieldsWords = merged(accessFields, statsFields, catalogueFields, map[string]fieldWords{
 	".created_at":  {text: "When it was made.", always: true},
 	".updated_at":  {text: "When it was last changed.", always: true},
 	".consumer":    {text: "The uid of the consumer."},
@@ -255,7 +255,7 @@ var fieldsWords = merged(accessFields, statsFields, map[string]fieldWords{
 })
 
 // parametersWords are the parameters of paths and queries.
-var parametersWords = merged(accessParameters, statsParameters, map[string]fieldWords{
+var parametersWords = merged(accessParameters, statsParameters, catalogueParameters, map[string]fieldWords{
 	"id":          {text: "The id, or the UUID that most dialects write on the wire."},
 	"key":         {text: "The key's id."},
 	"document":    {text: "gabinete360.json, placaflow.json or tarefa.json.", pattern: `^[a-z0-9]+\.json$`},

@@ -21,27 +21,29 @@ const (
 const defaultDialect = "standard"
 
 type projectInput struct {
-	Name        string           `json:"name"`
-	Environment string           `json:"environment"`
-	Dialect     optional[string] `json:"dialect"`
-	BodyID      optional[bool]   `json:"body_id"`
-	Host        optional[string] `json:"host"`
+	Name           string           `json:"name"`
+	Environment    string           `json:"environment"`
+	Dialect        optional[string] `json:"dialect"`
+	BodyID         optional[bool]   `json:"body_id"`
+	Host           optional[string] `json:"host"`
+	KnownTypesOnly optional[bool]   `json:"known_types_only"`
 }
 
 type projectView struct {
-	ID          string `json:"id"`
-	Name        string `json:"name"`
-	Environment string `json:"environment"`
-	Dialect     string `json:"dialect"`
-	BodyID      bool   `json:"body_id"`
-	Host        string `json:"host"`
-	CreatedAt   stamp  `json:"created_at"`
+	ID             string `json:"id"`
+	Name           string `json:"name"`
+	Environment    string `json:"environment"`
+	Dialect        string `json:"dialect"`
+	BodyID         bool   `json:"body_id"`
+	Host           string `json:"host"`
+	KnownTypesOnly bool   `json:"known_types_only"`
+	CreatedAt      stamp  `json:"created_at"`
 }
 
 func viewProject(p *store.Project) projectView {
 	return projectView{
 		ID: projectID.Format(p.ID), Name: p.Name, Environment: string(p.Environment),
-		Dialect: p.Dialect, BodyID: p.BodyID, Host: p.Host, CreatedAt: stamp(p.CreatedAt),
+		Dialect: p.Dialect, BodyID: p.BodyID, Host: p.Host, KnownTypesOnly: p.KnownTypesOnly, CreatedAt: stamp(p.CreatedAt),
 	}
 }
 
@@ -49,6 +51,7 @@ func (s *server) createProject(c *call, in *projectInput) (projectView, error) {
 	p := &store.Project{
 		Name: in.Name, Environment: store.Environment(in.Environment),
 		Dialect: in.Dialect.or(defaultDialect), BodyID: in.BodyID.or(false), Host: canonicalHost(in.Host.Value),
+		KnownTypesOnly: in.KnownTypesOnly.or(false),
 	}
 	var errs ingest.FieldErrors
 	errs.AddText("/name", checkText(p.Name, maxName, true))
@@ -81,8 +84,9 @@ func projectProblem(err error, p *store.Project) error {
 
 // projectChange is what may be changed of a project.
 type projectChange struct {
-	Name optional[string] `json:"name"`
-	Host optional[string] `json:"host"`
+	Name           optional[string] `json:"name"`
+	Host           optional[string] `json:"host"`
+	KnownTypesOnly optional[bool]   `json:"known_types_only"`
 }
 
 func (s *server) patchProject(c *call, in *projectChange) (projectView, error) {
@@ -107,6 +111,7 @@ func (s *server) patchProject(c *call, in *projectChange) (projectView, error) {
 		if in.Host.Set {
 			p.Host = host
 		}
+		set(in.KnownTypesOnly, &p.KnownTypesOnly)
 		changed = *p
 		return nil
 	})

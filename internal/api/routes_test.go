@@ -70,6 +70,7 @@ func (st *site) stage(dialect string) *stage {
 	g.bound = st.do(st.root, "POST", "/v1/projects/"+g.project+"/keys",
 		map[string]any{"scopes": []string{"*"}, "consumer": "other"}).want(201).text("key")
 	g.key = st.do(st.root, "POST", "/v1/projects/"+g.project+"/keys", `{"scopes":["events:write"]}`).want(201).text("id")
+	st.do(g.full, "POST", "/v1/event-types", `{"name":"billed"}`).want(201)
 	g.endpoint = st.endpoint(g.full, g.consumer)
 	g.event = st.do(g.full, "POST", "/v1/events", `{"type":"a","consumer":"acme","data":{"canary":"`+dialect+`"}}`).want(202).text("id")
 	page := st.do(g.full, "GET", "/v1/deliveries?event_id="+g.event, nil).want(200).object()
@@ -90,19 +91,22 @@ func (g *stage) path(pattern string) string {
 	case strings.HasPrefix(pattern, "/v1/deliveries"):
 		id = g.delivery
 	}
-	return strings.NewReplacer("{id}", id, "{uid}", g.consumer, "{key}", g.key, "{document}", "placaflow.json", "{contract}", "placaflow").Replace(pattern)
+	return strings.NewReplacer("{id}", id, "{name}", "billed", "{uid}", g.consumer, "{key}", g.key, "{document}", "placaflow.json", "{contract}", "placaflow").Replace(pattern)
 }
 
 // inputs that a route takes, so that only the key decides.
 var inputs = map[string]string{
-	"POST /v1/projects":           `{"name":"matrix","environment":"production"}`,
-	"PATCH /v1/projects/{id}":     `{"host":"api.example.com"}`,
-	"POST /v1/projects/{id}/keys": `{"scopes":["events:write"]}`,
-	"PUT /v1/consumers/{uid}":     `{"name":"n"}`,
-	"POST /v1/endpoints":          `{"consumer":"acme","url":"https://example.com/","event_types":["*"]}`,
-	"PATCH /v1/endpoints/{id}":    `{"description":"d"}`,
-	"POST /v1/events":             `{"type":"a","consumer":"acme","data":1}`,
-	"POST /v1/events/batch":       `{"events":[{"type":"a","consumer":"acme","data":1}]}`,
+	"POST /v1/projects":            `{"name":"matrix","environment":"production"}`,
+	"PATCH /v1/projects/{id}":      `{"host":"api.example.com"}`,
+	"POST /v1/projects/{id}/keys":  `{"scopes":["events:write"]}`,
+	"PUT /v1/consumers/{uid}":      `{"name":"n"}`,
+	"POST /v1/endpoints":           `{"consumer":"acme","url":"https://example.com/","event_types":["*"]}`,
+	"PATCH /v1/endpoints/{id}":     `{"description":"d"}`,
+	"POST /v1/event-types":         `{"name":"matrix"}`,
+	"PATCH /v1/event-types/{name}": `{"description":"d"}`,
+	"POST /v1/event-types/import":  `{"openapi":{"openapi":"3.1.0","webhooks":{"imported":{"post":{}}}}}`,
+	"POST /v1/events":              `{"type":"a","consumer":"acme","data":1}`,
+	"POST /v1/events/batch":        `{"events":[{"type":"a","consumer":"acme","data":1}]}`,
 }
 
 var requestIDs = regexp.MustCompile(`req_[0-9a-z]{26}`)
@@ -173,7 +177,7 @@ func TestMatrix(t *testing.T) {
 }
 
 func last(rt *route) string {
-	order := map[string]string{"/v1/endpoints/{id}": "2", "/v1/consumers/{uid}": "3", "/v1/deliveries/{id}/cancel": "1"}
+	order := map[string]string{"/v1/endpoints/{id}": "2", "/v1/consumers/{uid}": "3", "/v1/event-types/{name}": "1", "/v1/deliveries/{id}/cancel": "1"}
 	if rt.method == "DELETE" || rt.pattern == "/v1/deliveries/{id}/cancel" {
 		return order[rt.pattern]
 	}

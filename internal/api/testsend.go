@@ -1,6 +1,7 @@
 package api
 
 import (
+	"encoding/json"
 	"errors"
 	"sync"
 	"time"
@@ -18,15 +19,40 @@ type testSent struct {
 	InFlight   int    `json:"in_flight"`
 }
 
-func (s *server) testEndpoint(c *call, _ *none) (testSent, error) {
+// testInput is what to send; without a type, the dialect's test event.
+type testInput struct {
+	Type optional[string]          `json:"type" body:"optional"`
+	Data optional[json.RawMessage] `json:"data"`
+}
+
+func (*testInput) depth() int { return ingest.MaxDepth + 1 }
+
+// sample of a test; nil: the dialect's.
+func (in *testInput) sample() (*ingest.Sample, error) {
+	switch {
+	case !in.Type.given() && in.Data.Set:
+		return nil, field("/type", "is missing; say which event type the data is of")
+	case !in.Type.given():
+		return nil, nil //nolint:nilnil // nothing is asked for
+	case in.Data.Null:
+		return &ingest.Sample{Type: in.Type.Value, Data: []byte("null")}, nil
+	}
+	return &ingest.Sample{Type: in.Type.Value, Data: in.Data.Value}, nil
+}
+
+func (s *server) testEndpoint(c *call, in *testInput) (testSent, error) {
 	e, err := s.endpoint(c)
+	if err != nil {
+		return testSent{}, err
+	}
+	sample, err := in.sample()
 	if err != nil {
 		return testSent{}, err
 	}
 	if !s.tests.admit(e.ID, time.Now()) {
 		return testSent{}, kindTooMany.problem("an endpoint takes one test a second").with("Retry-After", "1")
 	}
-	r, err := s.ingest.Test(c.r.Context(), c.key.ProjectID, e.ID)
+	r, err := s.ingest.TestSample(c.r.Context(), c.key.ProjectID, e.ID, sample)
 	if err == nil {
 		err = r.Err
 	}

@@ -348,7 +348,7 @@ func (c *check) closest(forms []*node, v *value, format lang.Format) bool {
 
 // takes reports whether values of a kind may fit, by the keyword type alone.
 func (n *node) takes(k rawjson.Kind) bool {
-	for range MaxSubschemas {
+	for range MaxObjects {
 		switch {
 		case n == nil:
 			return true

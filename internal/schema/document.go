@@ -33,9 +33,10 @@ func refused(keyword string) lang.Message {
 
 // document reads a schema's text into what the library takes.
 type document struct {
-	r    *rawjson.Reader
-	path []string
-	err  *Problem
+	r       *rawjson.Reader
+	path    []string
+	objects int // and booleans
+	err     *Problem
 }
 
 func readDocument(source []byte) (any, error) {
@@ -49,6 +50,8 @@ func readDocument(source []byte) (any, error) {
 	switch {
 	case errors.As(err, &syntax):
 		return nil, problem("", "is not acceptable JSON: %s", syntax)
+	case d.objects > MaxObjects: // the time that the library takes grows with their square
+		return nil, problem("", "has more than %d objects, true and false together; make it of fewer parts", MaxObjects)
 	case d.err != nil:
 		return nil, d.err
 	}
@@ -68,6 +71,7 @@ func (d *document) fail(format lang.Format, args ...any) {
 func (d *document) value() any {
 	switch d.r.Kind() {
 	case rawjson.Object:
+		d.objects++
 		return d.object()
 	case rawjson.Array:
 		out := []any{}
@@ -87,6 +91,7 @@ func (d *document) value() any {
 		}
 		return json.Number(text)
 	case rawjson.Bool:
+		d.objects++
 		return string(d.r.Raw()) == "true"
 	}
 	d.r.Raw()

@@ -93,12 +93,6 @@ func (m *maker) node(s *jsonschema.Schema) *node {
 	}
 	n := &node{}
 	m.nodes[s] = n
-	if len(m.nodes) > MaxSubschemas {
-		if m.err == nil {
-			m.err = problem("", "has more than %d subschemas", MaxSubschemas)
-		}
-		return n
-	}
 	if s.Bool != nil {
 		n.never = !*s.Bool
 		return n

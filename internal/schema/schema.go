@@ -23,13 +23,13 @@ import (
 
 // Limits of a schema.
 const (
-	MaxBytes      = 64 << 10 // of its text
-	MaxDepth      = 48       // of its objects and arrays
-	MaxSubschemas = 2000
-	maxPattern    = 1000 // characters of a regular expression
-	maxProgram    = 2000 // instructions that it compiles to
-	maxDigits     = 60   // characters of a number in a schema
-	maxExponent   = 400  // of a number in a schema, either way
+	MaxBytes    = 64 << 10 // of its text
+	MaxDepth    = 48       // of its objects and arrays
+	MaxObjects  = 1500     // objects, true and false: each may be a subschema
+	maxPattern  = 1000     // characters of a regular expression
+	maxProgram  = 2000     // instructions that it compiles to
+	maxDigits   = 60       // characters of a number in a schema
+	maxExponent = 400      // of a number in a schema, either way
 )
 
 // What a check may cost: a step is about 50 ns.

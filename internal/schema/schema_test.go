@@ -101,9 +101,9 @@ func TestAtMostAsManyFaultsAsAskedFor(t *testing.T) {
 func TestRefusedSchemas(t *testing.T) {
 	t.Parallel()
 	deep := func(n int) string { return strings.Repeat(`{"not":`, n) + "{}" + strings.Repeat("}", n) }
-	wide := func(n int) string { // n subschemas, with the whole
+	wide := func(n int) string { // n objects
 		var parts []string
-		for i := range n - 1 {
+		for i := range n - 2 {
 			parts = append(parts, fmt.Sprintf(`"p%d":{"type":"null"}`, i))
 		}
 		return `{"properties":{` + strings.Join(parts, ",") + `}}`
@@ -143,8 +143,8 @@ func TestRefusedSchemas(t *testing.T) {
 		{`{"const":` + strings.Repeat("1", maxDigits+1) + `}`, "/const: is a number with more digits"},
 		{deep(MaxDepth - 1), ""},
 		{deep(MaxDepth), ": is not acceptable JSON"},
-		{wide(MaxSubschemas), ""},
-		{wide(MaxSubschemas + 1), ": has more than 2000 subschemas"},
+		{wide(MaxObjects), ""},
+		{wide(MaxObjects + 1), ": has more than 1500 objects"},
 		{long(MaxBytes), ""},
 		{long(MaxBytes + 1), ": has 65537 bytes; the limit is 65536"},
 	} {
@@ -192,7 +192,7 @@ func hostile() map[string][2]string {
 		"a pattern over a long text":     {`{"pattern":"(x+x+)+y{500}"}`, `"` + strings.Repeat("x", body) + `"`},
 		"many patterns, many names":      {`{"patternProperties":{"(a|b|c|d){9}x":true,"(a|b|c|d){9}y":true,"(a|b|c|d){9}z":true}}`, "{" + strings.Join(named(20_000), ",") + "}"},
 		"all required, of each item":     {`{"items":{"required":[` + strings.Join(names, ",") + `]}}`, list("{}")},
-		"many alternatives for each":     {`{"items":{"anyOf":[` + strings.TrimSuffix(strings.Repeat(`{"type":"string","minLength":3},`, 1500), ",") + `]}}`, list(`"a"`)},
+		"many alternatives for each":     {`{"items":{"anyOf":[` + strings.TrimSuffix(strings.Repeat(`{"type":"string","minLength":3},`, 1400), ",") + `]}}`, list(`"a"`)},
 		"what nobody has judged":         {`{"items":{"unevaluatedProperties":{"$ref":"#"},"allOf":[{"not":{"required":["q"]}}]}}`, list(`{"a":[{"b":1}]}`)},
 		"a mail address without an end":  {`{"format":"email"}`, `"` + strings.Repeat("a.", body/2) + `@x"`},
 		"a host name without an end":     {`{"items":{"format":"hostname"}}`, list(`"` + strings.Repeat("a-", 100) + `"`)},

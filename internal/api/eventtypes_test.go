@@ -1,0 +1,447 @@
+package api
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/malote-dev/malote/internal/ingest"
+	"github.com/malote-dev/malote/internal/store"
+	"github.com/malote-dev/malote/webhook"
+)
+
+// names of the types of a list, with their sources.
+func (a *answer) names() string {
+	a.t.Helper()
+	var out []string
+	for _, item := range a.object()["data"].([]any) {
+		t := item.(map[string]any)
+		out = append(out, fmt.Sprintf("%s:%s", t["name"], t["source"]))
+	}
+	return strings.Join(out, " ")
+}
+
+// TestCataloguesOfTheContracts: a project lists what its contract's customers
+// read, without a row of its own.
+func TestCataloguesOfTheContracts(t *testing.T) {
+	t.Parallel()
+	st := setup(t)
+	for dialect, want := range map[string]map[string]string{
+		"gabinete360": {"price_change": ""},
+		"connectvets": {"note.processing": "processamento iniciado", "note.completed": "processamento concluído", "note.failed": "erro no processamento"},
+		"habilitar": {
+			"login.created": "login criado", "login.updated": "login atualizado", "login.deleted": "login deletado",
+			"driver.created": "condutor criado", "driver.updated": "condutor atualizado",
+			"drivers-license.created": "CNH criada", "drivers-license.updated": "CNH atualizada",
+			"appeal.created": "recurso criado", "appeal.updated": "recurso atualizado", "appeal.deleted": "recurso deletado",
+		},
+		"placaflow": {
+			"recognition.created": "nova placa reconhecida", "alert.triggered": "alerta acionado",
+			"camera.online": "câmera conectou", "camera.offline": "câmera desconectou",
+		},
+		"tarefa": {
+			"task.created": "tarefa criada", "task.updated": "tarefa atualizada", "task.deleted": "tarefa removida",
+			"task.started": "execução de tarefa iniciada", "task.completed": "tarefa completada com sucesso", "task.failed": "tarefa falhou",
+			"execution.started": "execução iniciada", "execution.completed": "execução completada", "execution.failed": "execução falhou",
+		},
+		"standard": {},
+	} {
+		_, key := st.project(dialect, store.Development)
+		items := st.do(key, "GET", "/v1/event-types?limit=250", nil).want(200).object()["data"].([]any)
+		if len(items) != len(want) {
+			t.Errorf("%s: %d types, want %d", dialect, len(items), len(want))
+		}
+		for _, item := range items {
+			got := item.(map[string]any)
+			pt, known := want[got["name"].(string)]
+			if !known || got["source"] != "dialect" || got["id"] != nil || got["description"] == "" || pt != "" && got["description_pt"] != pt {
+				t.Errorf("%s: %v, want %q", dialect, got, pt)
+			}
+		}
+	}
+	// The examples are those of the documentation, as data.
+	_, key := st.project("tarefa", store.Development)
+	example := st.do(key, "GET", "/v1/event-types/task.completed", nil).want(200).object()["examples"].([]any)[0].(map[string]any)
+	if example["execution"].(map[string]any)["processingTimeMs"] != 2340.0 || example["task"].(map[string]any)["id"] != 456.0 {
+		t.Errorf("%v", example)
+	}
+}
+
+func TestEventTypesOverrideTheDialects(t *testing.T) {
+	t.Parallel()
+	st := setup(t)
+	id, key := st.project("connectvets", store.Development)
+	types := "/v1/event-types"
+	st.do(key, "POST", types, `{"name":"note.archived","tags":["new"]}`).want(201)
+	patched := st.do(key, "PATCH", types+"/note.failed", `{"description":"It failed","deprecated":true,"replaced_by":"note.archived"}`).want(200).object()
+	if patched["source"] != "project" || patched["description_pt"] != "erro no processamento" || len(patched["examples"].([]any)) != 1 || patched["id"] == nil {
+		t.Errorf("%v", patched)
+	}
+	if got := st.do(key, "GET", types, nil).want(200).names(); got != "note.archived:project note.completed:dialect note.failed:project note.processing:dialect" {
+		t.Error(got)
+	}
+	if got := st.do(key, "GET", types+"?deprecated=hide", nil).want(200).names(); got != "note.archived:project note.completed:dialect note.processing:dialect" {
+		t.Error(got)
+	}
+	if got := st.do(key, "GET", types+"?deprecated=only", nil).want(200).names(); got != "note.failed:project" {
+		t.Error(got)
+	}
+	if got := st.do(key, "GET", types+"?tag=new", nil).want(200).names(); got != "note.archived:project" {
+		t.Error(got)
+	}
+	st.do(key, "GET", types+"?deprecated=perhaps", nil).problem(kindShape, "?deprecated")
+
+	// A customer's key reads, and chooses among what is to stay.
+	bound := st.do(st.root, "POST", "/v1/projects/"+id+"/keys", `{"scopes":["*"],"consumer":"acme"}`).want(201).text("key")
+	if got := st.do(bound, "GET", types, nil).want(200).names(); strings.Contains(got, "note.failed") {
+		t.Error(got)
+	}
+	if got := st.do(bound, "GET", types+"?deprecated=show", nil).want(200).names(); !strings.Contains(got, "note.failed") {
+		t.Error(got)
+	}
+	st.do(bound, "GET", types+"/note.failed", nil).want(200)
+	st.do(bound, "POST", types, `{"name":"mine"}`).problem(kindForbidden)
+	st.do(bound, "DELETE", types+"/note.failed", nil).problem(kindForbidden)
+
+	st.do(key, "DELETE", types+"/note.completed", nil).problem(kindConflict)
+	st.do(key, "DELETE", types+"/note.failed", nil).want(200)
+	if back := st.do(key, "GET", types+"/note.failed", nil).want(200).object(); back["source"] != "dialect" || back["deprecated"] != false {
+		t.Errorf("%v", back)
+	}
+	st.do(key, "DELETE", types+"/nothing", nil).problem(kindNotFound)
+	st.do(key, "PATCH", types+"/nothing", `{"tags":[]}`).problem(kindNotFound)
+	st.do(key, "GET", types+"/nothing", nil).problem(kindNotFound)
+	st.do(key, "POST", types, `{"name":"note.archived"}`).problem(kindConflict)
+}
+
+func TestEventTypePages(t *testing.T) {
+	t.Parallel()
+	st := setup(t)
+	_, key := st.project("habilitar", store.Development)
+	for _, name := range []string{"zz", "appeal.lost", "Upper", "login.created"} {
+		st.do(key, "POST", "/v1/event-types", map[string]any{"name": name}).want(201)
+	}
+	whole := st.do(key, "GET", "/v1/event-types", nil).want(200).names()
+	if strings.Count(whole, " ") != 12 || !strings.HasPrefix(whole, "Upper:project appeal.created:dialect appeal.deleted:dialect appeal.lost:project") {
+		t.Error(whole)
+	}
+	for _, limit := range []int{1, 2, 3, 13} {
+		var pages []string
+		at := fmt.Sprintf("/v1/event-types?limit=%d", limit)
+		for cursor := ""; ; {
+			page := st.do(key, "GET", at+cursor, nil).want(200)
+			pages = append(pages, page.names())
+			next, more := page.object()["next_cursor"].(string)
+			if !more {
+				break
+			}
+			cursor = "&cursor=" + next
+			st.do(key, "GET", at+"&tag=x"+cursor, nil).problem(kindShape, "?cursor")
+			st.do(key, "GET", at+cursor+"AAAA", nil).problem(kindShape, "?cursor")
+		}
+		if got := strings.Join(pages, " "); got != whole {
+			t.Errorf("by %d: %s", limit, got)
+		}
+	}
+}
+
+func TestEventTypeLimits(t *testing.T) {
+	t.Parallel()
+	st := setup(t)
+	_, key := st.project("standard", store.Development)
+	deep := func(n int) string { return strings.Repeat("[", n) + strings.Repeat("]", n) }
+	many := func(n int, item string) string {
+		return "[" + strings.TrimSuffix(strings.Repeat(item+",", n), ",") + "]"
+	}
+	n := 0
+	ask := func(members string) *answer {
+		n++
+		if members != "" {
+			members = "," + members
+		}
+		return st.do(key, "POST", "/v1/event-types", fmt.Sprintf(`{"name":"t%d"%s}`, n, members))
+	}
+	for _, ok := range []string{
+		``, `"description":"` + strings.Repeat("é", 1000) + `"`, `"tags":["` + strings.Repeat("é", 50) + `"]`,
+		`"tags":["1","2","3","4","5","6","7","8","9","10"]`, `"examples":` + many(10, "1"),
+		`"examples":[` + deep(ingest.MaxDepth) + `]`, `"schema":true`, `"schema":false`, `"schema":null,"validate":false`,
+		`"examples":["` + strings.Repeat("x", maxExampleBytes-2) + `"]`,
+		`"deprecated":true,"deprecation":"old","replaced_by":"t1"`,
+		`"schema":{"description":"` + strings.Repeat("x", 64<<10-18) + `"}`,
+	} {
+		ask(ok).want(201)
+	}
+	for members, at := range map[string]string{
+		`"description":"` + strings.Repeat("é", 1001) + `"`: "/description", `"description_pt":"a\u0007"`: "/description_pt",
+		`"tags":["` + strings.Repeat("é", 51) + `"]`: "/tags/0", `"tags":["a","a"]`: "/tags/1", `"tags":[""]`: "/tags/0",
+		`"tags":["1","2","3","4","5","6","7","8","9","10","11"]`: "/tags", `"examples":` + many(11, "1"): "/examples",
+		`"examples":["` + strings.Repeat("x", maxExampleBytes-1) + `"]`: "/examples",
+		`"validate":true`: "/validate", `"schema":{"type":"strnig"}`: "/schema/type", `"schema":[]`: "/schema",
+		`"schema":{"description":"` + strings.Repeat("x", 64<<10-17) + `"}`: "/schema",
+		`"schema":{"$ref":"http://127.0.0.1/x"}`:                            "/schema",
+		`"schema":{"required":["a"]},"examples":[{"a":1},{}]`:               "/examples/1/a",
+		`"deprecation":"old"`:                                               "/deprecation", `"replaced_by":"x"`: "/replaced_by",
+		`"deprecated":true,"replaced_by":"a b"`: "/replaced_by",
+	} {
+		ask(members).problem(kindInvalid, at)
+	}
+	ask(`"examples":[` + deep(ingest.MaxDepth+1) + `]`).problem(kindJSON)
+	ask(`"schema":"x","shema":1`).problem(kindShape, "/shema")
+	for name, at := range map[string]string{"": "/name", "a b": "/name", strings.Repeat("x", 129): "/name", "import": "/name"} {
+		st.do(key, "POST", "/v1/event-types", map[string]any{"name": name}).problem(kindInvalid, at)
+	}
+	st.do(key, "POST", "/v1/event-types", `{}`).problem(kindInvalid, "/name")
+	st.do(key, "POST", "/v1/event-types", `{"name":"`+strings.Repeat("x", typeBody)+`"}`).problem(kindTooLarge)
+	st.do(key, "PATCH", "/v1/event-types/t1", `{"name":"t2"}`).problem(kindInvalid, "/name")
+	st.do(key, "PATCH", "/v1/event-types/t1", `{"deprecated":true,"replaced_by":"t1"}`).problem(kindInvalid, "/replaced_by")
+}
+
+func TestEventTypeChanges(t *testing.T) {
+	t.Parallel()
+	st := setup(t)
+	_, key := st.project("standard", store.Development)
+	st.do(key, "POST", "/v1/event-types", `{"name":"a","schema":{"type":"object"},"validate":true,"examples":[{"n":1}]}`).want(201)
+	at := "/v1/event-types/a"
+	st.do(key, "PATCH", at, `{"schema":{"required":["x"]}}`).problem(kindInvalid, "/schema")
+	st.do(key, "PATCH", at, `{"schema":null}`).problem(kindInvalid, "/validate")
+	st.do(key, "PATCH", at, `{"schema":{"required":["x"]},"examples":[{"x":2}]}`).want(200)
+	st.do(key, "PATCH", at, `{"deprecated":true,"deprecation":"old","replaced_by":"b"}`).want(200)
+	got := st.do(key, "PATCH", at, `{"deprecated":false}`).want(200).object()
+	if got["deprecation"] != "" || got["replaced_by"] != nil || got["validate"] != true {
+		t.Errorf("%v", got)
+	}
+	// The same creation is made once.
+	const again = `{"name":"once"}`
+	first := st.do(key, "POST", "/v1/event-types", again, "Idempotency-Key", "k").want(201)
+	if second := st.do(key, "POST", "/v1/event-types", again, "Idempotency-Key", "k").want(201); !bytes.Equal(first.body, second.body) {
+		t.Errorf("%s %s", first.body, second.body)
+	}
+}
+
+// TestEventsAreValidated: the answer names each field in the reader's language,
+// and a batch loses only what is wrong.
+func TestEventsAreValidated(t *testing.T) {
+	t.Parallel()
+	st := setup(t)
+	id, key := st.project("standard", store.Development)
+	st.do(key, "POST", "/v1/event-types", `{"name":"paid","schema":{"type":"object","required":["id"],"properties":{"id":{"type":"integer"}}},"validate":true}`).want(201)
+	st.do(key, "POST", "/v1/events", `{"type":"paid","consumer":"c","data":{"id":1}}`).want(202)
+	a := st.do(key, "POST", "/v1/events", `{"type":"paid","consumer":"c","data":{"id":"x"}}`).problem(kindInvalid, "/data/id")
+	if !strings.Contains(string(a.body), "is a string; the schema asks for a whole number") {
+		t.Errorf("%s", a.body)
+	}
+	batch := st.do(key, "POST", "/v1/events/batch", `{"events":[{"type":"paid","consumer":"c","data":{}},{"type":"paid","consumer":"c","data":{"id":2}},{"type":"free","consumer":"c","data":1}]}`).want(202).object()
+	if batch["accepted"] != 2.0 || batch["refused"] != 1.0 {
+		t.Errorf("%v", batch)
+	}
+	wrong := `{"events":[` + strings.TrimSuffix(strings.Repeat(`{"type":"paid","consumer":"c","data":[]},`, 30), ",") + `]}`
+	var pointers []string
+	for n := range ingest.MaxErrors {
+		pointers = append(pointers, fmt.Sprintf("/events/%d/data", n))
+	}
+	st.do(key, "POST", "/v1/events/batch", wrong).problem(kindInvalid, pointers...)
+
+	st.do(st.root, "PATCH", "/v1/projects/"+id, `{"known_types_only":true}`).want(200)
+	a = st.do(key, "POST", "/v1/events", `{"type":"piad","consumer":"c","data":1}`).problem(kindInvalid, "/type")
+	if !strings.Contains(string(a.body), "did you mean paid?") {
+		t.Errorf("%s", a.body)
+	}
+	if p := st.do(st.root, "PATCH", "/v1/projects/"+id, `{"name":"renamed"}`).want(200).object(); p["known_types_only"] != true {
+		t.Errorf("%v", p)
+	}
+	st.do(st.root, "PATCH", "/v1/projects/"+id, `{"known_types_only":false}`).want(200)
+	st.do(key, "POST", "/v1/events", `{"type":"piad","consumer":"c","data":1}`).want(202)
+}
+
+func TestSendATypesExample(t *testing.T) {
+	t.Parallel()
+	st := setup(t)
+	_, key := st.project("tarefa", store.Development)
+	send := func(body string) *answer {
+		e := st.endpoint(key, "7") // a new one each time: they are paced
+		defer st.do(key, "DELETE", "/v1/endpoints/"+e, nil)
+		return st.do(key, "POST", "/v1/endpoints/"+e+"/test", body)
+	}
+	event := func(a *answer) map[string]any {
+		return st.do(key, "GET", "/v1/events/"+a.want(202).text("event_id"), nil).want(200).object()
+	}
+	for body, want := range map[string]string{
+		``: "test", `{}`: "test", `{"type":"test"}`: "test", `{"type":"task.deleted"}`: "task.deleted", `{"type":"any.thing","data":null}`: "any.thing",
+	} {
+		if e := event(send(body)); e["type"] != want || e["test"] != true {
+			t.Errorf("%s: %v", body, e)
+		}
+	}
+	const odd = `{"n": 1.50,"n":[{}]}`
+	sent := send(`{"data":` + odd + `,"type":"x"}`).want(202).text("event_id")
+	if full := st.do(key, "GET", "/v1/events/"+sent, nil).want(200); !bytes.Contains(full.body, []byte(`"data":`+odd+`}`)) {
+		t.Errorf("%s", full.body)
+	}
+	send(`{"data":{}}`).problem(kindInvalid, "/type")
+	send(`{"type":"task.started"}`).problem(kindInvalid, "/data")
+	send(`{"type":"none"}`).problem(kindInvalid, "/type")
+	send(`{"type":"a","data":` + strings.Repeat("[", 129) + strings.Repeat("]", 129) + `}`).problem(kindJSON)
+	send(`{"kind":"a"}`).problem(kindShape, "/kind")
+}
+
+const openAPIDocument = `{"openapi":"3.1.0","info":{"title":"t","version":"1"},
+"webhooks":{
+ "order.created":{"post":{"summary":"Placed","description":"An order\n was placed","tags":["orders","orders"],"requestBody":{"$ref":"#/components/requestBodies/Order"}}},
+ "order.gone":{"$ref":"#/components/pathItems/Gone"},
+ "bare":{"post":{"summary":"Nothing more"}},
+ "no operation":{"post":{}},
+ "import":{"post":{}},
+ "get.only":{"get":{}},
+ "remote":{"post":{"requestBody":{"content":{"application/json":{"schema":{"$ref":"https://example.com/x"}}}}}},
+ "missing":{"post":{"requestBody":{"content":{"application/json":{"schema":{"$ref":"#/components/schemas/None"}}}}}},
+ "wrong":{"post":{"requestBody":{"content":{"application/json":{"schema":{"type":"strnig"}}}}}},
+ "unfit":{"post":{"requestBody":{"content":{"application/json":{"schema":{"type":"object"},"example":1}}}}}
+},
+"components":{
+ "requestBodies":{"Order":{"content":{"application/json":{"schema":{"$ref":"#/components/schemas/Order"},"examples":{"b":{"value":{"id":"2"}},"a":{"value":{"id":"1","lines":[{"next":{"n":1.50}}]}}}}}}},
+ "pathItems":{"Gone":{"post":{"deprecated":true,"requestBody":{"content":{"application/json":{"schema":{"type":"object","properties":{"id":{"$ref":"#/components/schemas/Order/properties/id"}}}}}}}}},
+ "schemas":{
+  "Order":{"type":"object","required":["id"],"properties":{"id":{"type":"string","example":"x"},"lines":{"type":"array","items":{"$ref":"#/components/schemas/Line"}}}},
+  "Line":{"type":"object","properties":{"next":{"$ref":"#/components/schemas/Line"},"n":{"type":"number"}}},
+  "Unused":{"type":"strnig"}}}}`
+
+func TestImport(t *testing.T) {
+	t.Parallel()
+	st := setup(t)
+	_, key := st.project("standard", store.Development)
+	ask := func(doc, more string) *answer {
+		return st.do(key, "POST", "/v1/event-types/import", `{"openapi":`+doc+more+`}`)
+	}
+	outcomes := func(a *answer) string {
+		var out []string
+		for _, r := range a.want(200).object()["results"].([]any) {
+			item := r.(map[string]any)
+			reason, _ := item["reason"].(string)
+			out = append(out, strings.TrimSpace(fmt.Sprintf("%s %s %s", item["name"], item["outcome"], reason)))
+		}
+		return strings.Join(out, "\n")
+	}
+	const first = `bare created
+get.only skipped it has no operation post
+import skipped its name is the path of another route
+missing skipped its schema refers to #/components/schemas/None, which is not under components/schemas of the document
+no operation skipped its name may hold only the characters a-z, A-Z, 0-9, _, . and -
+order.created created
+order.gone created
+remote skipped its schema refers to https://example.com/x, which is not under components/schemas of the document
+unfit skipped its example 0 does not fit its schema: the body is a number; the schema asks for an object
+wrong skipped its schema: /type is not what JSON Schema allows here: value must be one of 'array', 'boolean', 'integer', 'null', 'number', 'object', 'string'`
+	if got := outcomes(ask(openAPIDocument, `,"dry_run":true`)); got != first {
+		t.Error(got)
+	}
+	if got := st.do(key, "GET", "/v1/event-types", nil).want(200).names(); got != "" {
+		t.Errorf("a dry run made %s", got)
+	}
+	if got := outcomes(ask(openAPIDocument, `,"validate":true`)); got != first {
+		t.Error(got)
+	}
+	order := st.do(key, "GET", "/v1/event-types/order.created", nil).want(200).object()
+	if order["description"] != "An order was placed" || fmt.Sprint(order["tags"]) != "[orders]" || order["validate"] != true || len(order["examples"].([]any)) != 2 {
+		t.Errorf("%v", order)
+	}
+	if bare := st.do(key, "GET", "/v1/event-types/bare", nil).want(200).object(); bare["schema"] != nil || bare["validate"] != false {
+		t.Errorf("%v", bare)
+	}
+	if gone := st.do(key, "GET", "/v1/event-types/order.gone", nil).want(200).object(); gone["deprecated"] != true {
+		t.Errorf("%v", gone)
+	}
+	// The schema stands alone and goes round.
+	st.do(key, "POST", "/v1/events", `{"type":"order.created","consumer":"c","data":{"id":"1","lines":[{"next":{"next":{"n":1}}}]}}`).want(202)
+	st.do(key, "POST", "/v1/events", `{"type":"order.created","consumer":"c","data":{"id":"1","lines":[{"next":{"next":{"n":"x"}}}]}}`).problem(kindInvalid, "/data/lines/0/next/next/n")
+
+	st.do(key, "PATCH", "/v1/event-types/bare", `{"description_pt":"Nada mais"}`).want(200)
+	changed := strings.Replace(openAPIDocument, "Nothing more", "A little more", 1)
+	if got := outcomes(ask(changed, ``)); !strings.Contains(got, "bare updated") || !strings.Contains(got, "order.created unchanged") || !strings.Contains(got, "order.gone unchanged") {
+		t.Error(got)
+	}
+	if bare := st.do(key, "GET", "/v1/event-types/bare", nil).want(200).object(); bare["description"] != "A little more" || bare["description_pt"] != "Nada mais" {
+		t.Errorf("%v", bare)
+	}
+	for body, at := range map[string]string{
+		`{}`: "/openapi", `{"openapi":[]}`: "/openapi", `{"openapi":{}}`: "/openapi/openapi", `{"openapi":{"openapi":"3.0.3"}}`: "/openapi/openapi",
+		`{"openapi":{"openapi":"3.1.0"}}`:                                                    "/openapi/webhooks",
+		`{"data_at":"data","openapi":` + openAPIDocument + `}`:                               "/data_at",
+		`{"openapi":{"openapi":"3.1.0","webhooks":` + webhooks(store.MaxEventTypes+1) + `}}`: "/openapi/webhooks",
+	} {
+		st.do(key, "POST", "/v1/event-types/import", body).problem(kindInvalid, at)
+	}
+	st.do(key, "POST", "/v1/event-types/import", `{"openapi":"`+strings.Repeat("x", importBody)+`"}`).problem(kindTooLarge)
+}
+
+func webhooks(n int) string {
+	var parts []string
+	for i := range n {
+		parts = append(parts, fmt.Sprintf(`"w%d":{"post":{}}`, i))
+	}
+	return "{" + strings.Join(parts, ",") + "}"
+}
+
+func TestImportDataWithinTheBody(t *testing.T) {
+	t.Parallel()
+	st := setup(t)
+	_, key := st.project("standard", store.Development)
+	doc := `{"openapi":"3.1.0","webhooks":{
+	 "a":{"post":{"requestBody":{"content":{"application/json":{"schema":{"$ref":"#/components/schemas/Envelope"},"example":{"id":1,"data":{"n":2}}}}}}},
+	 "b":{"post":{"requestBody":{"content":{"application/json":{"schema":{"type":"object"}}}}}}},
+	 "components":{"schemas":{"Envelope":{"type":"object","properties":{"id":{},"data":{"$ref":"#/components/schemas/Data"}}},"Data":{"type":"object","properties":{"n":{"type":"number"}}}}}}`
+	a := st.do(key, "POST", "/v1/event-types/import", `{"data_at":"/data","openapi":`+doc+`}`).want(200).object()
+	if a["created"] != 1.0 || a["skipped"] != 1.0 {
+		t.Errorf("%v", a)
+	}
+	got := st.do(key, "GET", "/v1/event-types/a", nil).want(200)
+	if !bytes.Contains(got.body, []byte(`"schema":{"$defs":{"Data":{"properties":{"n":{"type":"number"}},"type":"object"}},"$ref":"#/$defs/Data"},"examples":[{"n":2}]`)) {
+		t.Errorf("%s", got.body)
+	}
+}
+
+// TestImportIsBounded: a document whose parts refer to each other over and
+// over costs what an import may cost, and says what it left out.
+func TestImportIsBounded(t *testing.T) {
+	t.Parallel()
+	st := setup(t)
+	_, key := st.project("standard", store.Development)
+	var hooks, parts []string
+	for i := range 1500 {
+		hooks = append(hooks, fmt.Sprintf(`"w%d":{"post":{"requestBody":{"content":{"application/json":{"schema":{"$ref":"#/components/schemas/c0"}}}}}}`, i))
+	}
+	for i := range 3000 {
+		parts = append(parts, fmt.Sprintf(`"c%d":{"description":"%s","not":{"$ref":"#/components/schemas/c%d"}}`, i, strings.Repeat("x", 300), (i+1)%3000))
+	}
+	doc := `{"openapi":"3.1.0","webhooks":{` + strings.Join(hooks, ",") + `},"components":{"schemas":{` + strings.Join(parts, ",") + `}}}`
+	a := st.do(key, "POST", "/v1/event-types/import", `{"dry_run":true,"openapi":`+doc+`}`).want(200).object()
+	if a["skipped"] != 1500.0 {
+		t.Errorf("%v created", a["created"])
+	}
+}
+
+// TestImportInPortuguese: the reasons are said as problems are.
+func TestImportInPortuguese(t *testing.T) {
+	t.Parallel()
+	st := setup(t)
+	_, key := st.project("standard", store.Development)
+	a := st.do(key, "POST", "/v1/event-types/import", `{"openapi":{"openapi":"3.1.0","webhooks":{"a b":{}}}}`, "Accept-Language", "pt-BR").want(200)
+	if a.header.Get("Content-Language") != "pt-BR" || !strings.Contains(strings.ToLower(a.header.Get("Vary")), "accept-language") {
+		t.Errorf("%v", a.header)
+	}
+}
+
+// TestDialectsExamplesFitTheirEnvelopes: what a test send takes from a
+// catalogue can be rendered.
+func TestDialectsExamplesFitTheirEnvelopes(t *testing.T) {
+	t.Parallel()
+	for _, d := range webhook.Builtin() {
+		for _, e := range d.Events {
+			if len(e.Example) > 0 && (d.CheckEvent("7", e.Example) != nil || !json.Valid(e.Example) || url.PathEscape(e.Type) != e.Type) {
+				t.Errorf("%s: %s", d.Name, e.Type)
+			}
+		}
+	}
+}
