@@ -74,16 +74,16 @@ func TestSchemathesis(t *testing.T) {
 		key := newKey(t, site, project(dialect), map[string]any{"scopes": []string{"webhooks:read", "webhooks:write"}, "consumer": "123"})
 		runs = append(runs, run{dialect, "/openapi/" + dialect + ".json", key, all})
 	}
-	t.Run("runs", func(t *testing.T) {
-		for _, r := range runs {
-			t.Run(r.name, func(t *testing.T) {
-				t.Parallel()
-				schemathesisRun(t, python, site.URL()+r.document, r.key, r.phases, strings.TrimPrefix(sink.URL, "http://"))
-			})
+	t.Cleanup(func() { // after all runs
+		if log := site.LogTail(1 << 20); strings.Contains(log, "panic in a handler") {
+			t.Errorf("the log tells of a panic:\n%s", site.LogTail(4000))
 		}
 	})
-	if log := site.LogTail(1 << 20); strings.Contains(log, "panic in a handler") {
-		t.Errorf("the log tells of a panic:\n%s", site.LogTail(4000))
+	for _, r := range runs {
+		t.Run(r.name, func(t *testing.T) {
+			t.Parallel()
+			schemathesisRun(t, python, site.URL()+r.document, r.key, r.phases, strings.TrimPrefix(sink.URL, "http://"))
+		})
 	}
 }
 

@@ -2,6 +2,7 @@ package api
 
 import (
 	"encoding/json"
+	"errors"
 	"slices"
 	"strconv"
 
@@ -130,9 +131,10 @@ const maxExampleBytes = 256 << 10
 
 // addProblem notes what package schema found, below a pointer.
 func addProblem(errs *ingest.FieldErrors, pointer string, err error) {
-	if p, ok := err.(*schemas.Problem); ok { //nolint:errorlint // it is never wrapped
-		errs.AddText(pointer+p.Pointer, p.Detail)
+	var p *schemas.Problem
+	if !errors.As(err, &p) {
+		addError(errs, pointer, "is not what JSON Schema allows here")
 		return
 	}
-	addError(errs, pointer, "cannot be read: %s", err.Error())
+	errs.AddText(pointer+p.Pointer, p.Detail)
 }

@@ -333,7 +333,7 @@ order.created created
 order.gone created
 remote skipped its schema refers to https://example.com/x, which is not under components/schemas of the document
 unfit skipped its example 0 does not fit its schema: the body is a number; the schema asks for an object
-wrong skipped its schema: /type is not what JSON Schema allows here: value must be one of 'array', 'boolean', 'integer', 'null', 'number', 'object', 'string'`
+wrong skipped its schema: /type is not what JSON Schema allows here: it must be one of "array", "boolean", "integer", "null", "number", "object", "string"`
 	if got := outcomes(ask(openAPIDocument, `,"dry_run":true`)); got != first {
 		t.Error(got)
 	}

@@ -30,8 +30,8 @@ func speaksIn(t reflect.Type, seen map[reflect.Type]bool) bool {
 	if t == reflect.TypeFor[problem]() {
 		return true
 	}
-	for i := range t.NumField() {
-		if f := t.Field(i); f.Tag.Get(keptTag) != "" || speaksIn(f.Type, seen) {
+	for f := range t.Fields() {
+		if f.Tag.Get(keptTag) != "" || speaksIn(f.Type, seen) {
 			return true
 		}
 	}

@@ -129,6 +129,7 @@ func TestOwnConcurrency(t *testing.T) {
 // where more may have been under way than the engine's default, and where the
 // concurrency was lowered just before.
 func TestRateWithOwnConcurrency(t *testing.T) {
+	t.Parallel()
 	for _, lowered := range []bool{false, true} {
 		inBubbleNamed(t, map[bool]string{false: "kept", true: "lowered"}[lowered], func(t *testing.T, r *rig) {
 			ep := r.endpoint("tarefa", "a", setConcurrency(40))

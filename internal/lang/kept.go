@@ -59,8 +59,10 @@ func recall(text string, l Language, depth int) string {
 			args[arg] = recall(groups[g+1], l, depth+1)
 		}
 		f := p.entry.Other
-		if n, err := strconv.Atoi(fmt.Sprint(append(args, "")[0])); err == nil && p.entry.One != "" && isOne(l, n) {
-			f = p.entry.One
+		if p.entry.One != "" && len(args) > 0 {
+			if n, err := strconv.Atoi(fmt.Sprint(args[0])); err == nil && isOne(l, n) {
+				f = p.entry.One
+			}
 		}
 		return fmt.Sprintf(asText(f), args...)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"math"
+	"slices"
 	"strconv"
 	"time"
 
@@ -111,12 +112,10 @@ func value(r *rawjson.Reader) any {
 // text decodes a string. Half of a surrogate pair, which has no UTF-8 form,
 // is U+FFFD.
 func text(raw []byte) ref.Val {
-	for _, c := range raw {
-		if c == '\\' {
-			var s string
-			_ = json.Unmarshal(raw, &s) // it was read as a string
-			return types.String(s)
-		}
+	if slices.Contains(raw, '\\') {
+		var s string
+		_ = json.Unmarshal(raw, &s) // it was read as a string
+		return types.String(s)
 	}
 	if len(raw) < 2 {
 		return types.String("")

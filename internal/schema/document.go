@@ -9,14 +9,10 @@ import (
 	"strings"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
-	"golang.org/x/text/language"
-	"golang.org/x/text/message"
 
 	"github.com/malote-dev/malote/internal/lang"
 	"github.com/malote-dev/malote/internal/rawjson"
 )
-
-var english = message.NewPrinter(language.English)
 
 // refused says why a keyword is not known here; the zero message: it is.
 func refused(keyword string) lang.Message {

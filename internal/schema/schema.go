@@ -16,7 +16,6 @@ import (
 	"errors"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
-	"github.com/santhosh-tekuri/jsonschema/v6/kind"
 
 	"github.com/malote-dev/malote/internal/lang"
 )
@@ -83,7 +82,7 @@ func Compile(source []byte) (*Schema, error) {
 	c.UseLoader(nowhere{})
 	c.UseRegexpEngine(compilePattern)
 	if err := c.AddResource(documentURL, doc); err != nil {
-		return nil, problem("", "cannot be read: %s", err.Error())
+		return nil, misread(err)
 	}
 	made, err := c.Compile(documentURL)
 	if err != nil {
@@ -106,51 +105,6 @@ type nowhere struct{}
 var errOutside = errors.New("references lead out of the document")
 
 func (nowhere) Load(string) (any, error) { return nil, errOutside }
-
-// misread says in words why the library does not take a schema.
-func misread(err error) *Problem {
-	var load *jsonschema.LoadURLError
-	var invalid *jsonschema.SchemaValidationError
-	var pattern *jsonschema.InvalidRegexError
-	switch {
-	case errors.As(err, &pattern):
-		return noPattern("", pattern.Regex, pattern.Err)
-	case errors.Is(err, errOutside), errors.As(err, &load):
-		return problem("", "refers to something outside of itself; put what it refers to under $defs, and write $ref as \"#/$defs/name\"")
-	case errors.As(err, &invalid):
-		return notASchema(invalid.Err)
-	}
-	return problem("", "is not a JSON Schema: %s", shorten(err.Error()))
-}
-
-// notASchema finds the deepest thing that the metaschema has against a schema.
-func notASchema(err error) *Problem {
-	var v *jsonschema.ValidationError
-	if !errors.As(err, &v) {
-		return problem("", "is not a JSON Schema: %s", shorten(err.Error()))
-	}
-	for len(v.Causes) > 0 {
-		deepest := v.Causes[0]
-		for _, c := range v.Causes[1:] {
-			if len(c.InstanceLocation) > len(deepest.InstanceLocation) {
-				deepest = c
-			}
-		}
-		v = deepest
-	}
-	if f, ok := v.ErrorKind.(*kind.Format); ok && f.Want == "regex" {
-		text, _ := f.Got.(string)
-		return noPattern(pointerOf(v.InstanceLocation), text, f.Err)
-	}
-	return problem(pointerOf(v.InstanceLocation), "is not what JSON Schema allows here: %s", shorten(v.ErrorKind.LocalizedString(english)))
-}
-
-func noPattern(pointer, text string, err error) *Problem {
-	if own := new(Problem); errors.As(err, &own) {
-		return &Problem{Pointer: pointer, Detail: own.Detail}
-	}
-	return problem(pointer, "holds the pattern %q, which is no regular expression that this server knows (RE2: without lookaround and back references)", shorten(text))
-}
 
 func shorten(s string) string {
 	if r := []rune(s); len(r) > 200 {

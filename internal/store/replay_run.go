@@ -128,6 +128,9 @@ func (r *replayer) run() {
 	r.mu.Unlock()
 }
 
+// stopped reports whether the store closes.
+func (r *replayer) stopped() bool { return r.ctx.Err() != nil }
+
 // rest sleeps, unless the store closes.
 func (r *replayer) rest(d time.Duration) {
 	t := time.NewTimer(d)
@@ -153,7 +156,7 @@ func (db *DB) runningReplays(ctx context.Context) (out []*replayRow, err error) 
 // round takes each replay a step on, and reports whether any of them moved.
 func (r *replayer) round(running []*replayRow) (moved bool) {
 	for _, row := range running {
-		if r.ctx.Err() != nil {
+		if r.stopped() {
 			return true
 		}
 		on, err := r.step(row)
@@ -161,7 +164,7 @@ func (r *replayer) round(running []*replayRow) (moved bool) {
 		case err == nil:
 			delete(r.faults, row.k)
 			moved = moved || on
-		case errors.Is(err, ErrClosed) || r.ctx.Err() != nil:
+		case errors.Is(err, ErrClosed) || r.stopped():
 			r.cancel() // the writer goes first where the disk failed
 			return true
 		default:
@@ -225,7 +228,7 @@ func (r *replayer) step(row *replayRow) (moved bool, err error) {
 		return true, r.end(row, ReplayDone, "")
 	}
 	for _, l := range legs {
-		if r.ctx.Err() != nil {
+		if r.stopped() {
 			return true, nil
 		}
 		on, err := r.walk(row, l)

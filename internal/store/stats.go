@@ -214,11 +214,11 @@ func (w *window) table(ctx context.Context, c *conn, query string, from, until i
 		if err := scan(&at, &data); err != nil {
 			return false, err
 		}
-		if w.scratch.decode(data) != nil {
-			w.db.log.Error("kept statistics are damaged", "at", time.Unix(at*int64(unit/time.Second), 0).UTC())
-			return true, nil
+		if damaged := w.scratch.decode(data); damaged != nil {
+			w.db.log.Error("kept statistics are damaged", "at", time.Unix(at*int64(unit/time.Second), 0).UTC(), "error", damaged)
+		} else {
+			w.add(at*int64(unit/time.Second), &w.scratch)
 		}
-		w.add(at*int64(unit/time.Second), &w.scratch)
 		return true, nil
 	})
 }
