@@ -115,6 +115,30 @@ func (db *DB) Keys(ctx context.Context, project, after ID, limit int) ([]*Key, e
 // RevokeKey ends a key of a project (zero: a root key) at once, however often
 // it is called. Errors: [ErrNotFound], also for a foreign one.
 func (db *DB) RevokeKey(ctx context.Context, of, id ID) error {
+	return db.revokeKey(ctx, of, id, func(*batch) error { return nil })
+}
+
+// RevokeRootKey ends a root key at once. The last one that is in force only
+// where last says so: without one, nobody can make projects and keys until one
+// is made at the server's own machine. Errors: [ErrNotFound], [ErrLastKey].
+func (db *DB) RevokeRootKey(ctx context.Context, id ID, last bool) error {
+	k, _ := db.keys.key(id)
+	return db.revokeKey(ctx, ID{}, id, func(b *batch) error {
+		var others bool
+		if last {
+			return nil
+		}
+		_, err := b.row("SELECT EXISTS (SELECT 1 FROM keys WHERE project=0 AND k<>? AND revoked=0 AND (expires=0 OR expires>?))", []any{k, b.us}, &others)
+		if err == nil && !others {
+			err = ErrLastKey
+		}
+		return err
+	})
+}
+
+// revokeKey ends a key that is there, of that project and in force, if check
+// lets it.
+func (db *DB) revokeKey(ctx context.Context, of, id ID, check func(*batch) error) error {
 	k, ok := db.keys.key(id)
 	if !ok {
 		return ErrNotFound
@@ -123,21 +147,25 @@ func (db *DB) RevokeKey(ctx context.Context, of, id ID) error {
 		var project key
 		var consumer string
 		var hash []byte
-		found, err := b.row("SELECT project, consumer, hash FROM keys WHERE k=?", []any{k}, &project, &consumer, &hash)
+		var revoked int64
+		found, err := b.row("SELECT project, consumer, hash, revoked FROM keys WHERE k=?", []any{k}, &project, &consumer, &hash, &revoked)
 		if err != nil {
 			return err
 		}
 		if !found || db.keys.id(project) != of {
 			return ErrNotFound
 		}
-		n, err := b.change("UPDATE keys SET revoked=? WHERE k=? AND revoked=0", b.us, k)
-		if err != nil {
+		if revoked != 0 {
+			return nil
+		}
+		if err := check(b); err != nil {
 			return err
 		}
-		if n > 0 {
-			if err := b.note(project, ActionKeyRevoke, KeyName.Format(id), consumer); err != nil {
-				return err
-			}
+		if err := b.exec("UPDATE keys SET revoked=? WHERE k=?", b.us, k); err != nil {
+			return err
+		}
+		if err := b.note(project, ActionKeyRevoke, KeyName.Format(id), consumer); err != nil {
+			return err
 		}
 		b.after = append(b.after, func() {
 			db.cache.forget(func() { db.cache.keys.drop([32]byte(hash)) })
@@ -149,10 +177,39 @@ func (db *DB) RevokeKey(ctx context.Context, of, id ID) error {
 	})
 }
 
-// touchKeys writes when keys were used last.
+// revokeKeysOf ends the keys that act for a consumer, and returns how many.
+func (b *batch) revokeKeysOf(project key, consumer string) (int, error) {
+	var hashes [][32]byte
+	err := b.rows("SELECT hash FROM keys WHERE project=? AND consumer=? AND revoked=0", []any{project, consumer}, func(scan func(...any) error) (bool, error) {
+		var hash []byte
+		err := scan(&hash)
+		if err == nil {
+			hashes = append(hashes, [32]byte(hash))
+		}
+		return true, err
+	})
+	if err != nil || len(hashes) == 0 {
+		return 0, err
+	}
+	b.after = append(b.after, func() {
+		db := b.db
+		db.cache.forget(func() {
+			for _, h := range hashes {
+				db.cache.keys.drop(h)
+			}
+		})
+	})
+	return len(hashes), b.exec("UPDATE keys SET revoked=? WHERE project=? AND consumer=? AND revoked=0", b.us, project, consumer)
+}
+
+// touchKeys writes when keys and portal sessions were used last.
 func (b *batch) touchKeys() error {
 	for k, at := range b.db.cache.takeUsed() {
-		if err := b.exec("UPDATE keys SET used=max(used,?) WHERE k=?", at, k); err != nil {
+		n, err := b.change("UPDATE keys SET used=max(used,?) WHERE k=?", at, k)
+		if err == nil && n == 0 {
+			_, err = b.change("UPDATE portal_sessions SET used=max(used,?) WHERE k=?", at, k)
+		}
+		if err != nil {
 			return err
 		}
 	}

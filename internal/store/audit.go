@@ -14,27 +14,32 @@ type ActorKind string
 const (
 	ActorKey      ActorKind = "key"      // whoever had a project's key
 	ActorRoot     ActorKind = "root_key" // whoever had a root key
+	ActorPortal   ActorKind = "portal"   // whoever had a portal session's token
+	ActorLink     ActorKind = "link"     // whoever had a one-time link
 	ActorOperator ActorKind = "operator" // a person at the server's own machine
 	ActorServer   ActorKind = "server"   // a rule
 )
 
 // ActorKinds lists all of them.
 func ActorKinds() []ActorKind {
-	return []ActorKind{ActorKey, ActorRoot, ActorOperator, ActorServer}
+	return []ActorKind{ActorKey, ActorRoot, ActorPortal, ActorLink, ActorOperator, ActorServer}
 }
 
 // Actor is who changes something. The zero Actor is the server.
 type Actor struct {
 	Kind    ActorKind
-	ID      string // of the key, as the world sees it; empty: the kind says it all
-	Prefix  string // what the key begins with
+	ID      string // of the key, the session or the link, as the world sees it; empty: the kind says it all
+	Prefix  string // what the key or the token begins with
 	Request ID     // zero: no request asked for it
 }
 
-// KeyActor is whoever makes a request with a key.
+// KeyActor is whoever makes a request with a key, or with a portal session's token.
 func KeyActor(k *Key, request ID) Actor {
 	a := Actor{Kind: ActorKey, ID: KeyName.Format(k.ID), Prefix: k.Prefix, Request: request}
-	if k.ProjectID.IsZero() {
+	switch {
+	case k.Portal != "":
+		a.Kind, a.ID = ActorPortal, SessionName.Format(k.ID)
+	case k.ProjectID.IsZero():
 		a.Kind = ActorRoot
 	}
 	return a
@@ -62,6 +67,11 @@ const (
 	ActionProjectUpdate   Action = "project.update"
 	ActionKeyCreate       Action = "key.create"
 	ActionKeyRevoke       Action = "key.revoke"
+	ActionPortalCreate    Action = "portal_session.create"
+	ActionPortalEnd       Action = "portal_session.end"
+	ActionLinkCreate      Action = "secret_link.create"
+	ActionLinkOpen        Action = "secret_link.open"
+	ActionLinkRevoke      Action = "secret_link.revoke"
 	ActionConsumerCreate  Action = "consumer.create"
 	ActionConsumerUpdate  Action = "consumer.update"
 	ActionConsumerDelete  Action = "consumer.delete"
@@ -88,7 +98,8 @@ const (
 // Actions lists all of them.
 func Actions() []Action {
 	return []Action{
-		ActionProjectCreate, ActionProjectUpdate, ActionKeyCreate, ActionKeyRevoke, ActionConsumerCreate, ActionConsumerUpdate, ActionConsumerDelete,
+		ActionProjectCreate, ActionProjectUpdate, ActionKeyCreate, ActionKeyRevoke,
+		ActionPortalCreate, ActionPortalEnd, ActionLinkCreate, ActionLinkOpen, ActionLinkRevoke, ActionConsumerCreate, ActionConsumerUpdate, ActionConsumerDelete,
 		ActionEndpointCreate, ActionEndpointUpdate, ActionEndpointPause, ActionEndpointResume, ActionEndpointRotate, ActionEndpointOff, ActionEndpointDelete,
 		ActionDeliveryRetry, ActionDeliveryCancel, ActionEventReplay, ActionReplayCreate, ActionReplayCancel,
 		ActionEventTypeCreate, ActionEventTypeUpdate, ActionEventTypeDelete, ActionDialectKeep, ActionServerBackup, ActionServerReseal,

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"strings"
 
 	"github.com/malote-dev/malote/internal/match"
 )
@@ -75,9 +76,25 @@ func (db *DB) Consumer(ctx context.Context, project ID, uid string) (*Consumer, 
 	return cs[0], nil
 }
 
-// Consumers lists a project's consumers by uid, after the one given.
-func (db *DB) Consumers(ctx context.Context, project ID, after string, limit int) ([]*Consumer, error) {
-	return db.selectConsumers(ctx, project, "uid>?", after, limit)
+// Consumers lists a project's consumers by uid, after the one given: those
+// whose uid begins with prefix.
+func (db *DB) Consumers(ctx context.Context, project ID, prefix, after string, limit int) ([]*Consumer, error) {
+	if after < prefix {
+		cs, err := db.selectConsumers(ctx, project, "uid>=?", prefix, limit)
+		return withPrefix(cs, prefix), err
+	}
+	cs, err := db.selectConsumers(ctx, project, "uid>?", after, limit)
+	return withPrefix(cs, prefix), err
+}
+
+// withPrefix is the beginning of a list by uid, as far as they have a prefix.
+func withPrefix(cs []*Consumer, prefix string) []*Consumer {
+	for i, c := range cs {
+		if !strings.HasPrefix(c.UID, prefix) {
+			return cs[:i]
+		}
+	}
+	return cs
 }
 
 func (db *DB) selectConsumers(ctx context.Context, project ID, where, uid string, limit int) ([]*Consumer, error) {
@@ -101,8 +118,9 @@ func (db *DB) selectConsumers(ctx context.Context, project ID, where, uid string
 }
 
 // DeleteConsumer deletes a consumer with its endpoints; their pending
-// deliveries are cancelled. It returns how many attempts are in flight.
-// Errors: [ErrNotFound].
+// deliveries are cancelled. Keys that act for it are revoked and its portal
+// sessions ended: one of the same uid that is made later is another's. It
+// returns how many attempts are in flight. Errors: [ErrNotFound].
 func (db *DB) DeleteConsumer(ctx context.Context, project ID, uid string) (inFlight int, err error) {
 	p := db.project(project)
 	if p == nil {
@@ -139,6 +157,9 @@ func (db *DB) DeleteConsumer(ctx context.Context, project ID, uid string) (inFli
 		}
 		var d diff
 		d.number("endpoints", len(endpoints), 0)
+		if err := b.endAccess(p.k, uid, &d); err != nil {
+			return err
+		}
 		if err := b.note(p.k, ActionConsumerDelete, ConsumerName.Format(db.keys.id(k)), uid, d...); err != nil {
 			return err
 		}
@@ -148,6 +169,18 @@ func (db *DB) DeleteConsumer(ctx context.Context, project ID, uid string) (inFli
 		return 0, err
 	}
 	return flying, nil
+}
+
+// endAccess ends what acts for a consumer.
+func (b *batch) endAccess(project key, consumer string, d *diff) error {
+	sessions, err := b.endPortalSessions(project, consumer)
+	if err != nil {
+		return err
+	}
+	keys, err := b.revokeKeysOf(project, consumer)
+	d.number("portal_sessions", sessions, 0)
+	d.number("keys", keys, 0)
+	return err
 }
 
 // Filters judges the filters of endpoints, each compiled once.

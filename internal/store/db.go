@@ -22,6 +22,7 @@ var (
 	ErrConflict = errors.New("conflict")
 	ErrHost     = errors.New("the host name is another project's")
 	ErrLimit    = errors.New("limit reached")
+	ErrLastKey  = errors.New("it is the last root key that is in force")
 	ErrStale    = errors.New("configuration changed meanwhile")
 	ErrFull     = errors.New("no space left for new events")
 	ErrBusy     = errors.New("store cannot write now") // another process holds the database, it is read-only, or too much waits

@@ -15,6 +15,9 @@ func (b *batch) deleteEndpoint(k key, reason string, inFlight *int) error {
 	if err != nil {
 		return err
 	}
+	if err := b.exec("DELETE FROM secret_links WHERE endpoint=?", k); err != nil {
+		return err
+	}
 	id := b.db.keys.id(k)
 	told := b.endpointChanged(id, inFlight)
 	if err := b.exec("INSERT INTO deletions VALUES (?,?)", k, reason); err != nil {

@@ -17,6 +17,8 @@ var (
 	EventTypeName = IDName("typ_")
 	AuditName     = IDName("aud_")
 	ReplayName    = IDName("rpl_")
+	SessionName   = IDName("ses_")
+	LinkName      = IDName("lnk_")
 )
 
 // IDName is the form of ids with a prefix.

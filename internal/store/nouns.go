@@ -51,6 +51,9 @@ type Key struct {
 	RevokedAt time.Time // zero: in force
 	// LastUsedAt is written with a delay of a second or so; zero: never used.
 	LastUsedAt time.Time
+	// Portal is set where this is no key but a portal session, seen as the key
+	// that its token stands for: ID is the session's.
+	Portal PortalAccess
 }
 
 // Consumer is a customer of the company that runs Malote.

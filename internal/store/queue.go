@@ -258,11 +258,7 @@ func (r *recentSends) add(data []byte, now int64) {
 		if !s.attempt {
 			return
 		}
-		times := r.at[s.endpoint]
-		for len(times) > 0 && times[0] < oldest {
-			times = times[1:]
-		}
-		r.at[s.endpoint] = append(times, s.at)
+		r.at[s.endpoint] = append(since(r.at[s.endpoint], oldest), s.at)
 	})
 }
 
@@ -325,5 +321,5 @@ func (db *DB) recover(ctx context.Context) error {
 	}
 	db.pending.Store(pending)
 	db.w.indexed = indexed
-	return errors.Join(db.recoverProjects(ctx, c), db.recoverChores(ctx, c), db.recoverDebt(ctx, c), db.recoverSends(ctx, c), db.recoverLedger(ctx, c))
+	return errors.Join(db.recoverProjects(ctx, c), db.recoverChores(ctx, c), db.recoverDebt(ctx, c), db.recoverSends(ctx, c), db.recoverProbes(ctx, c), db.recoverLedger(ctx, c))
 }

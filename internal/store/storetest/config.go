@@ -110,7 +110,7 @@ var configCases = map[string]func(*shelf){
 			s.Error(err)
 		}
 		s.endpoint("a")
-		list, err := s.db.Consumers(s.ctx, s.project.ID, "", 10)
+		list, err := s.db.Consumers(s.ctx, s.project.ID, "", "", 10)
 		s.no(err)
 		if len(list) != 2 || list[0].UID != "a" || list[1].UID != "u" {
 			s.Errorf("%v", list)

@@ -1,0 +1,208 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// PortalAccess is what a portal session may do with its consumer's endpoints.
+type PortalAccess string
+
+// The kinds of access.
+const (
+	PortalRead   PortalAccess = "read"   // look at them, and at what was sent to them
+	PortalManage PortalAccess = "manage" // and change them, and send again
+)
+
+// PortalSession lets whoever has its token look after one consumer's
+// endpoints for a while. Of the token only the hash is kept.
+type PortalSession struct {
+	ID        ID
+	ProjectID ID
+	Consumer  string // uid
+	Access    PortalAccess
+	MadeBy    ID     // the key that it was made with, and ends with
+	Prefix    string // the token's first characters, to recognise it by
+	CreatedAt time.Time
+	ExpiresAt time.Time
+	// LastUsedAt is written with a delay of a second or so; zero: never used.
+	LastUsedAt time.Time
+}
+
+// portalInForce says which sessions are: what they were made with must be, too.
+const portalInForce = `s.expires>? AND EXISTS (SELECT 1 FROM keys k WHERE k.k=s.made_by AND k.revoked=0 AND (k.expires=0 OR k.expires>?))`
+
+// CreatePortalSessionOnce keeps a session by the SHA-256 of its token; ID and
+// CreatedAt are set, and its consumer is created on first mention. cap limits
+// the consumer's sessions in force, counted in the same transaction. It ends
+// with its key at the latest. Where it was done before under the same claim,
+// that time's answer comes back.
+// Errors: [ErrNotFound] (no such project, or the key is not in force), [ErrLimit], [ErrReused].
+func (db *DB) CreatePortalSessionOnce(ctx context.Context, s *PortalSession, hash [32]byte, cap int, o *Once[PortalSession]) (before []byte, err error) {
+	p := db.project(s.ProjectID)
+	if p == nil {
+		return nil, fmt.Errorf("project: %w", ErrNotFound)
+	}
+	own := *s
+	return created(ctx, db, o, s, &own, func(b *batch) error { return b.createPortalSession(p.k, &own, hash, cap) })
+}
+
+func (b *batch) createPortalSession(project key, s *PortalSession, hash [32]byte, cap int) error {
+	maker, _ := b.db.keys.key(s.MadeBy)
+	var end int64
+	found, err := b.row("SELECT expires FROM keys WHERE k=? AND revoked=0 AND (expires=0 OR expires>?)", []any{maker, b.us}, &end)
+	switch {
+	case err != nil:
+		return err
+	case !found:
+		return fmt.Errorf("key: %w", ErrNotFound)
+	case end != 0 && micros(s.ExpiresAt) > end:
+		s.ExpiresAt = fromMicros(end)
+	}
+	var n int
+	_, err = b.row("SELECT count(*) FROM portal_sessions s WHERE s.project=? AND s.consumer=? AND "+portalInForce,
+		[]any{project, s.Consumer, b.us, b.us}, &n)
+	if err != nil {
+		return err
+	}
+	if n >= cap {
+		return fmt.Errorf("%d portal sessions for each consumer: %w", cap, ErrLimit)
+	}
+	if _, _, err := b.mention(project, s.Consumer); err != nil {
+		return err
+	}
+	k := b.key()
+	s.ID, s.CreatedAt, s.ExpiresAt = b.db.keys.id(k), keyTime(k), kept(s.ExpiresAt)
+	err = b.exec("INSERT INTO portal_sessions VALUES (?,?,?,?,?,?,?,?,0)",
+		k, project, s.Consumer, string(s.Access), maker, s.Prefix, hash[:], micros(s.ExpiresAt))
+	if err != nil {
+		return err
+	}
+	var d diff
+	d.text("access", "", string(s.Access))
+	d.text("prefix", "", s.Prefix)
+	d.time("expires_at", time.Time{}, s.ExpiresAt)
+	return b.note(project, ActionPortalCreate, SessionName.Format(s.ID), s.Consumer, d...)
+}
+
+const selectPortal = "SELECT s.k, s.project, s.consumer, s.access, s.made_by, s.prefix, s.expires, s.used FROM portal_sessions s WHERE "
+
+func (db *DB) scanPortal(scan func(...any) error) (*PortalSession, error) {
+	var (
+		s                   PortalSession
+		row, project, maker key
+		expires, used       int64
+	)
+	err := scan(&row, &project, &s.Consumer, &s.Access, &maker, &s.Prefix, &expires, &used)
+	s.ID, s.ProjectID, s.MadeBy, s.CreatedAt = db.keys.id(row), db.keys.id(project), db.keys.id(maker), keyTime(row)
+	s.ExpiresAt, s.LastUsedAt = fromMicros(expires), fromMicros(used)
+	return &s, err
+}
+
+// PortalSessionByHash finds a session in force at now, and notes that it was
+// used. It always asks the database: an end counts at once, whoever made it.
+// Errors: [ErrNotFound] (unknown, over, ended, or its key or consumer is gone).
+func (db *DB) PortalSessionByHash(ctx context.Context, hash [32]byte, now time.Time) (s *PortalSession, err error) {
+	err = db.read(ctx, false, func(c *conn) error {
+		return c.rows(ctx, selectPortal+"s.hash=? AND "+portalInForce, []any{hash[:], micros(now), micros(now)}, func(scan func(...any) error) (_ bool, err error) {
+			s, err = db.scanPortal(scan)
+			return false, err
+		})
+	})
+	if err != nil {
+		return nil, err
+	}
+	if s == nil {
+		return nil, ErrNotFound
+	}
+	if row, ok := db.keys.key(s.ID); ok && db.cache.use(row, now) {
+		_ = db.w.addOp(&op{run: (*batch).touchKeys, done: make(chan struct{})})
+	}
+	return s, nil
+}
+
+// PortalSessions lists those of a consumer that are in force, by id, after the
+// one given. Errors: [ErrNotFound] (no such project or consumer).
+func (db *DB) PortalSessions(ctx context.Context, project ID, consumer string, after ID, limit int) (out []*PortalSession, err error) {
+	if _, err := db.Consumer(ctx, project, consumer); err != nil {
+		return nil, err
+	}
+	p, _ := db.keys.key(project)
+	a, _ := db.keys.key(after)
+	now := micros(time.Now())
+	err = db.read(ctx, false, func(c *conn) error {
+		return c.rows(ctx, selectPortal+"s.project=? AND s.consumer=? AND s.k>? AND "+portalInForce+" ORDER BY s.k LIMIT ?",
+			[]any{p, consumer, a, now, now, limit}, func(scan func(...any) error) (bool, error) {
+				s, err := db.scanPortal(scan)
+				out = append(out, s)
+				return true, err
+			})
+	})
+	return out, err
+}
+
+// EndPortalSession ends one of a consumer at once. Errors: [ErrNotFound], also
+// for a foreign one and one that was ended before.
+func (db *DB) EndPortalSession(ctx context.Context, project ID, consumer string, id ID) error {
+	p, k := db.project(project), key(0)
+	if p != nil {
+		k, _ = db.keys.key(id)
+	}
+	if k == 0 {
+		return ErrNotFound
+	}
+	return db.write(ctx, func(b *batch) error {
+		n, err := b.change("DELETE FROM portal_sessions WHERE k=? AND project=? AND consumer=?", k, p.k, consumer)
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			return ErrNotFound
+		}
+		return b.note(p.k, ActionPortalEnd, SessionName.Format(id), consumer)
+	})
+}
+
+// EndPortalSessions ends all of a consumer at once and returns how many were
+// in force. Errors: [ErrNotFound] (no such project or consumer).
+func (db *DB) EndPortalSessions(ctx context.Context, project ID, consumer string) (int, error) {
+	p := db.project(project)
+	if p == nil {
+		return 0, ErrNotFound
+	}
+	ended := 0
+	err := db.write(ctx, func(b *batch) error {
+		var k key
+		found, err := b.row("SELECT k FROM consumers WHERE project=? AND uid=?", []any{p.k, consumer}, &k)
+		if err != nil {
+			return err
+		}
+		if !found {
+			return ErrNotFound
+		}
+		if ended, err = b.endPortalSessions(p.k, consumer); err != nil || ended == 0 {
+			return err
+		}
+		return b.note(p.k, ActionPortalEnd, ConsumerName.Format(db.keys.id(k)), consumer, Change{Field: "portal_sessions", Before: numberText(ended)})
+	})
+	if err != nil {
+		return 0, err
+	}
+	return ended, nil
+}
+
+// endPortalSessions ends all of a consumer; n were in force.
+func (b *batch) endPortalSessions(project key, consumer string) (n int, err error) {
+	_, err = b.row("SELECT count(*) FROM portal_sessions s WHERE s.project=? AND s.consumer=? AND "+portalInForce,
+		[]any{project, consumer, b.us, b.us}, &n)
+	if err != nil {
+		return 0, err
+	}
+	return n, b.exec("DELETE FROM portal_sessions WHERE project=? AND consumer=?", project, consumer)
+}
+
+// prunePortal deletes sessions that are over.
+func (b *batch) prunePortal(_ *pruneRound, _ key, limit int) (int, error) {
+	return b.change("DELETE FROM portal_sessions WHERE k IN (SELECT k FROM portal_sessions WHERE expires<=? ORDER BY expires LIMIT ?)", b.us, limit)
+}
