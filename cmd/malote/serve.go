@@ -27,6 +27,7 @@ type serveCmd struct {
 
 	Data          string   `env:"MALOTE_DATA" placeholder:"DIR" help:"Directory that keeps the database; created if missing."`
 	Listen        string   `env:"MALOTE_LISTEN" default:"${listen}" placeholder:"HOST:PORT" help:"Where the API listens (default ${default})."`
+	PublicURL     string   `name:"public-url" env:"MALOTE_PUBLIC_URL" placeholder:"URL" help:"URL that people reach this server under, for links to it: https://webhooks.example.com."`
 	MasterKey     []string `env:"MALOTE_MASTER_KEY" placeholder:"KEY" help:"Master key of the secrets at rest, the one to encrypt with first; others may follow while a key is replaced. A file is safer: other users can see a command line."`
 	MasterKeyFile []string `env:"MALOTE_MASTER_KEY_FILE" placeholder:"FILE" help:"File with master keys, one a line; used after those of --master-key."`
 	Dialects      string   `env:"MALOTE_DIALECTS" placeholder:"DIR" help:"Directory of your own dialect files (.json)."`
@@ -147,7 +148,7 @@ func (s *serveCmd) options() (app.Options, error) {
 		allow[i] = netip.Prefix(a)
 	}
 	o := app.Options{
-		Data: s.Data, Listen: s.Listen, MasterKeys: keys, Dialects: s.Dialects,
+		Data: s.Data, Listen: s.Listen, MasterKeys: keys, Dialects: s.Dialects, PublicURL: s.PublicURL,
 		EgressAllow: allow, EgressHTTPSOnly: s.EgressHTTPSOnly, EgressNAT64: s.EgressNAT64,
 		Retention: time.Duration(s.Retention), Hold: time.Duration(s.Hold), HoldBytes: int64(s.HoldBytes), Idempotency: time.Duration(s.Idempotency),
 		AuditRetention: time.Duration(s.AuditRetention), MinFree: int64(s.MinFree), MaxData: int(s.MaxData), MaxConnections: s.MaxConnections,

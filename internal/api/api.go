@@ -32,6 +32,10 @@ type Options struct {
 	Logger   *slog.Logger
 	Version  string
 
+	// PublicURL is what people reach this server under, without a slash at
+	// its end; empty: not known.
+	PublicURL string
+
 	// Documented answers what comes in under /api/; nil: nothing does.
 	Documented Documented
 
@@ -48,6 +52,7 @@ type server struct {
 	ready    func() error
 	log      *slog.Logger
 	version  string
+	public   string // URL of this server, without a slash at its end; empty: not known
 
 	gather  prometheus.Gatherer
 	metrics *metrics
@@ -64,7 +69,7 @@ type server struct {
 func New(o Options) http.Handler {
 	s := &server{
 		store: o.Store, ingest: o.Ingest, dialects: o.Dialects, ready: o.Ready,
-		log: o.Logger, version: o.Version, metrics: newMetrics(), documented: o.Documented,
+		log: o.Logger, version: o.Version, public: o.PublicURL, metrics: newMetrics(), documented: o.Documented,
 	}
 	if o.Policy != nil {
 		s.policy = *o.Policy
@@ -76,10 +81,10 @@ func New(o Options) http.Handler {
 	if o.Metrics != nil {
 		s.gather = prometheus.Gatherers{o.Metrics, s.metrics.registry}
 	}
-	s.reference = sync.OnceValues(func() (*reference, error) { return newReference(s.routes()) })
+	s.reference = sync.OnceValues(func() (*reference, error) { return newReference(s.routes(), s.public) })
 	s.described = map[string]func() (*Described, error){}
 	for _, d := range o.Descriptions {
-		s.described[d.Name] = sync.OnceValues(func() (*Described, error) { return Describe(d) })
+		s.described[d.Name] = sync.OnceValues(func() (*Described, error) { return describe(d, s.public) })
 	}
 	s.mux = s.serveMux(s.routes())
 	return s

@@ -94,8 +94,10 @@ func (d *Described) JSON() []byte { return d.ref.json.body }
 func (d *Described) HTML() []byte { return d.ref.html.body }
 
 // Describe makes the document and the page of an API.
-func Describe(d *Description) (*Described, error) {
-	b := &documenter{shaper: shaper{
+func Describe(d *Description) (*Described, error) { return describe(d, "") }
+
+func describe(d *Description, public string) (*Described, error) {
+	b := &documenter{public: public, shaper: shaper{
 		used: map[string]bool{}, types: map[string]typeWords{}, fields: map[string]fieldWords{}, open: true,
 		parameters: map[string]fieldWords{}, values: map[reflect.Type]FieldWords{},
 	}}
@@ -131,7 +133,7 @@ const (
 func (b *documenter) described(d *Description) *document {
 	doc := &document{
 		OpenAPI: "3.1.0",
-		Servers: []documentServer{{URL: "/", Description: "This server"}},
+		Servers: b.servers(),
 		Tags: []documentTag{
 			{tagTheirs, "The calls of the company's own documentation."},
 			{tagOwn, "† Calls that the company's documentation does not have: siblings of ours, in its style."},

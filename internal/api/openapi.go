@@ -2,6 +2,7 @@ package api
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -39,8 +40,9 @@ func newPage(body []byte, policy string) *page {
 	return &page{body: body, etag: `"` + hex.EncodeToString(sum[:12]) + `"`, policy: policy}
 }
 
-func newReference(routes []*route) (*reference, error) {
+func newReference(routes []*route, public string) (*reference, error) {
 	b := newDocumenter()
+	b.public = public
 	return b.render(b.document(routes), "openapi.json")
 }
 
@@ -110,12 +112,20 @@ func known(list, etag string) bool {
 }
 
 // documenter writes the document.
-type documenter struct{ shaper }
+type documenter struct {
+	shaper
+	public string // URL of the server; empty: where the document was read
+}
+
+// servers says where the API is.
+func (b *documenter) servers() []documentServer {
+	return []documentServer{{URL: cmp.Or(b.public, "/"), Description: "This server"}}
+}
 
 func (b *documenter) document(routes []*route) *document {
 	d := &document{
 		OpenAPI: "3.1.0",
-		Servers: []documentServer{{URL: "/", Description: "This server"}},
+		Servers: b.servers(),
 		Tags:    tags,
 	}
 	d.Info.Title, d.Info.Version = "Malote", "v1"

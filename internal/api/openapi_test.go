@@ -52,6 +52,25 @@ func TestDocumentIsCommitted(t *testing.T) {
 	}
 }
 
+// TestDocumentsNameTheServer: where it is known, under its public URL.
+func TestDocumentsNameTheServer(t *testing.T) {
+	t.Parallel()
+	st := setup(t)
+	ref, err := newReference(st.server.routes(), "https://webhooks.example.com")
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, err := describe(&Description{Name: "x"}, "https://webhooks.example.com")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range []*document{ref.document, other.ref.document} {
+		if len(d.Servers) != 1 || d.Servers[0].URL != "https://webhooks.example.com" {
+			t.Errorf("servers are %v", d.Servers)
+		}
+	}
+}
+
 // TestEverythingIsDescribed: no route, type, field and parameter without its
 // words, and no words for what is not there.
 func TestEverythingIsDescribed(t *testing.T) {

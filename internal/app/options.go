@@ -3,8 +3,10 @@ package app
 import (
 	"net"
 	"net/netip"
+	"net/url"
 	"os"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/malote-dev/malote/internal/secret"
@@ -35,6 +37,7 @@ type Options struct {
 	Listen     string        // host:port
 	MasterKeys []secret.Text // base64 of 32 bytes each, the one to encrypt with first
 	Dialects   string        // directory of the operator's own dialect files; empty: none
+	PublicURL  string        // that people reach this server under, for links to it; empty: not known
 
 	EgressAllow     []netip.Prefix // exceptions of the address guard
 	EgressLoopback  bool           // destinations on this machine (malote dev)
@@ -77,6 +80,7 @@ func (o Options) withDefaults() Options {
 	defaultTo(&o.InFlight, DefaultInFlight)
 	defaultTo(&o.Memory, DefaultMemory)
 	defaultTo(&o.Grace, DefaultGrace)
+	o.PublicURL = strings.TrimRight(o.PublicURL, "/")
 	return o
 }
 
@@ -90,7 +94,7 @@ func defaultTo[T comparable](field *T, value T) {
 // Validate says which option is wrong and how to mend it. Errors: [*Problem].
 func (o Options) Validate() error {
 	o = o.withDefaults()
-	for _, check := range []func(*Options) *Problem{checkPlaces, checkKeys, checkTLS, checkNumbers, checkAllow} {
+	for _, check := range []func(*Options) *Problem{checkPlaces, checkPublicURL, checkKeys, checkTLS, checkNumbers, checkAllow} {
 		if p := check(&o); p != nil {
 			return p
 		}
@@ -115,6 +119,26 @@ func checkPlaces(o *Options) *Problem {
 		}
 	}
 	return nil
+}
+
+// checkPublicURL wants what links can be made of: everything before a path.
+func checkPublicURL(o *Options) *Problem {
+	if o.PublicURL == "" {
+		return nil
+	}
+	u, err := url.Parse(o.PublicURL)
+	why := ""
+	switch {
+	case err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Hostname() == "":
+		why = "is not an http or https URL"
+	case u.User != nil:
+		return &Problem{What: "--public-url: holds a name or password", Fix: "write the URL that people reach this server under, as in https://webhooks.example.com"}
+	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
+		why = "has a query or a fragment"
+	default:
+		return nil
+	}
+	return wrongOption("public-url", o.PublicURL, why, "write the URL that people reach this server under, as in https://webhooks.example.com")
 }
 
 func checkData(dir string) *Problem {
