@@ -116,10 +116,10 @@ func TestEveryCall(t *testing.T) {
 	}
 	must(c.Ready(ctx))(t)
 
-	if _, err := c.PutConsumer(ctx, "a/b c", "x"); !isKind(err, "invalid-value") {
+	if _, err := c.PutConsumer(ctx, "a/b c", client.ConsumerChange{Name: client.Set("x")}); !isKind(err, "invalid-value") {
 		t.Errorf("%v", err)
 	}
-	if co := must(c.PutConsumer(ctx, "a/b", "x"))(t); co.UID != "a/b" || must(c.Consumer(ctx, "a/b"))(t).Name != "x" {
+	if co := must(c.PutConsumer(ctx, "a/b", client.ConsumerChange{Name: client.Set("x"), Emails: client.Set([]string{"ana@example.com"})}))(t); co.UID != "a/b" || must(c.Consumer(ctx, "a/b"))(t).Name != "x" {
 		t.Errorf("%+v", co)
 	}
 	if d := must(c.DeleteConsumer(ctx, "a/b"))(t); !d.Deleted {

@@ -12,15 +12,23 @@ type Consumer struct {
 	ID        string    `json:"id"`
 	UID       string    `json:"uid"`
 	Name      string    `json:"name"`
+	Emails    []string  `json:"emails"`   // who is told by mail when its endpoints fail
+	Language  string    `json:"language"` // of mails; empty: the project's
 	CreatedAt time.Time `json:"created_at"`
 }
 
 func consumerPath(uid string) string { return "/v1/consumers/" + url.PathEscape(uid) }
 
-// PutConsumer creates a consumer, or renames the one that has this uid.
-func (c *Client) PutConsumer(ctx context.Context, uid, name string) (*Consumer, error) {
-	body := map[string]string{"name": name}
-	return do[Consumer](ctx, c, request{method: http.MethodPut, path: consumerPath(uid), body: body})
+// ConsumerChange creates or changes a consumer; what is not set stays as it is.
+type ConsumerChange struct {
+	Name     Field[string]   `json:"name,omitzero"`
+	Emails   Field[[]string] `json:"emails,omitzero"`   // null: nobody
+	Language Field[string]   `json:"language,omitzero"` // "en" or "pt-BR"; null: the project's
+}
+
+// PutConsumer creates a consumer, or changes the one that has this uid.
+func (c *Client) PutConsumer(ctx context.Context, uid string, ch ConsumerChange) (*Consumer, error) {
+	return do[Consumer](ctx, c, request{method: http.MethodPut, path: consumerPath(uid), body: ch})
 }
 
 // Consumer reads one.

@@ -20,6 +20,7 @@ type NewEndpoint struct {
 	Secret      string            `json:"secret,omitempty"`      // empty: the server makes one
 	SecretType  string            `json:"secret_type,omitempty"` // of one that it makes: "symmetric" (default) or "ed25519"
 	RateLimit   int               `json:"rate_limit,omitempty"`  // deliveries a minute; 0: the dialect's
+	Emails      *[]string         `json:"emails,omitempty"`      // who is told by mail when it fails; nil: its consumer's, none at all: nobody
 	Enabled     *bool             `json:"enabled,omitempty"`     // nil: true
 
 	IdempotencyKey string `json:"-"` // see [NewProject]
@@ -39,6 +40,7 @@ type Endpoint struct {
 	Secrets      []Secret          `json:"secrets"`      // in force, newest first
 	InboundPath  string            `json:"inbound_path"` // of the address that takes events in, where there is one; a secret
 	RateLimit    *int              `json:"rate_limit"`
+	Emails       *[]string         `json:"emails"` // who is told by mail when it fails; nil: its consumer's
 	Enabled      bool              `json:"enabled"`
 	State        string            `json:"state"` // "active", "paused" or "disabled"
 	StateReason  string            `json:"state_reason"`
@@ -94,6 +96,7 @@ type EndpointChange struct {
 	SecretType    Field[string]             `json:"secret_type,omitzero"`    // the server makes one: "symmetric" or "ed25519"
 	SecretOverlap Field[int]                `json:"secret_overlap,omitzero"` // seconds that the old secret stays in force
 	RateLimit     Field[int]                `json:"rate_limit,omitzero"`
+	Emails        Field[[]string]           `json:"emails,omitzero"` // null: its consumer's
 	Enabled       Field[bool]               `json:"enabled,omitzero"`
 }
 

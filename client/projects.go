@@ -10,11 +10,13 @@ import (
 
 // NewProject is what a project is created from.
 type NewProject struct {
-	Name        string `json:"name"`
-	Environment string `json:"environment"`       // "production" or "development"
-	Dialect     string `json:"dialect,omitempty"` // default "standard"
-	BodyID      bool   `json:"body_id,omitempty"` // adds a top-level id to bodies whose envelope has none
-	Host        string `json:"host,omitempty"`    // host name that the company's own API is called under
+	Name        string   `json:"name"`
+	Environment string   `json:"environment"`        // "production" or "development"
+	Dialect     string   `json:"dialect,omitempty"`  // default "standard"
+	BodyID      bool     `json:"body_id,omitempty"`  // adds a top-level id to bodies whose envelope has none
+	Host        string   `json:"host,omitempty"`     // host name that the company's own API is called under
+	Emails      []string `json:"emails,omitempty"`   // the operator's, told of every endpoint that fails
+	Language    string   `json:"language,omitempty"` // of mails: "en" or "pt-BR"; empty: the server's
 
 	// IdempotencyKey makes a repeat within 24 hours safe: the same key with
 	// the same content makes nothing new and gets the first answer. Empty: one
@@ -30,6 +32,8 @@ type Project struct {
 	Dialect     string    `json:"dialect"`
 	BodyID      bool      `json:"body_id"`
 	Host        string    `json:"host"`
+	Emails      []string  `json:"emails"`
+	Language    string    `json:"language"`
 	CreatedAt   time.Time `json:"created_at"`
 }
 
@@ -40,8 +44,10 @@ func (c *Client) CreateProject(ctx context.Context, p NewProject) (*Project, err
 
 // ProjectChange changes a project; what is not set stays as it is.
 type ProjectChange struct {
-	Name Field[string] `json:"name,omitzero"`
-	Host Field[string] `json:"host,omitzero"` // null: none
+	Name     Field[string]   `json:"name,omitzero"`
+	Host     Field[string]   `json:"host,omitzero"`     // null: none
+	Emails   Field[[]string] `json:"emails,omitzero"`   // null: nobody
+	Language Field[string]   `json:"language,omitzero"` // null: the server's
 }
 
 // UpdateProject changes a project. It takes a root key.

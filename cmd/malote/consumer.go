@@ -3,27 +3,82 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/malote-dev/malote/client"
 )
 
 type consumerCmd struct {
-	Put    consumerPutCmd    `cmd:"" help:"Create or rename a consumer."`
+	Put    consumerPutCmd    `cmd:"" help:"Create a consumer, or change what is named of one."`
 	Get    consumerGetCmd    `cmd:"" help:"Show a consumer."`
 	Delete consumerDeleteCmd `cmd:"" help:"Delete a consumer with its endpoints; what waits for them is cancelled."`
 }
 
 type consumerPutCmd struct {
 	remote
-	UID  string `arg:"" name:"uid" help:"Your own id of the customer."`
-	Name string `placeholder:"TEXT" help:"Name for people."`
+	UID  string  `arg:"" name:"uid" help:"Your own id of the customer."`
+	Name *string `placeholder:"TEXT" help:"Name for people."`
+	mailing
 }
 
-// Run creates or renames.
+// Run creates or changes.
 func (p *consumerPutCmd) Run(c *console) error {
+	var ch client.ConsumerChange
+	if p.Name != nil {
+		ch.Name = client.Set(*p.Name)
+	}
+	if err := p.change(&ch.Emails, &ch.Language); err != nil {
+		return err
+	}
 	return ask(&p.remote, c, func(ctx context.Context, api *client.Client) (*client.Consumer, error) {
-		return api.PutConsumer(ctx, p.UID, p.Name)
+		return api.PutConsumer(ctx, p.UID, ch)
 	}, c.consumer)
+}
+
+// mailing is who is told by mail, and in which language.
+type mailing struct {
+	Email    []string `placeholder:"ADDRESS" help:"Who is told by mail when endpoints fail; repeat it for more, 'none': nobody."`
+	Language *string  `placeholder:"TAG" help:"Language of mails: en or pt-BR; '': as set above it."`
+}
+
+// nobody in place of addresses.
+const nobody = "none"
+
+func (m *mailing) change(emails *client.Field[[]string], language *client.Field[string]) error {
+	list, err := addressees(m.Email)
+	if err != nil {
+		return err
+	}
+	if len(m.Email) > 0 {
+		*emails = client.Set(list)
+	}
+	switch {
+	case m.Language == nil:
+	case *m.Language == "":
+		*language = client.Null[string]()
+	default:
+		*language = client.Set(*m.Language)
+	}
+	return nil
+}
+
+func orNobody(emails []string) string {
+	if len(emails) == 0 {
+		return "nobody"
+	}
+	return strings.Join(emails, ", ")
+}
+
+// addressees reads --email; 'none' is an empty list.
+func addressees(given []string) ([]string, error) {
+	if slices.Contains(given, nobody) {
+		if len(given) > 1 {
+			return nil, usage("--email none stands alone", "leave it out, or the addresses")
+		}
+		return []string{}, nil
+	}
+	return given, nil
 }
 
 type consumerGetCmd struct {
@@ -39,7 +94,7 @@ func (g *consumerGetCmd) Run(c *console) error {
 }
 
 func (c *console) consumer(got *client.Consumer) {
-	c.facts("consumer", got.UID, "id", got.ID, "name", got.Name, "created", stamp(got.CreatedAt))
+	c.facts("consumer", got.UID, "id", got.ID, "name", got.Name, "emails", strings.Join(got.Emails, ", "), "language", got.Language, "created", stamp(got.CreatedAt))
 }
 
 type consumerDeleteCmd struct {

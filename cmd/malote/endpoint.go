@@ -34,6 +34,7 @@ type endpointCreateCmd struct {
 	Secret      string   `placeholder:"TEXT" help:"Signing secret: itself, @FILE, or - for standard input; without it one is made."`
 	RateLimit   int      `placeholder:"N" help:"Deliveries a minute; without it the dialect's."`
 	Ed25519     bool     `name:"ed25519" help:"Make a key pair: deliveries are signed with the private key, which stays here, and the public one is shown for the receiver."`
+	Email       []string `placeholder:"ADDRESS" help:"Who is told by mail when it fails; repeat it for more, 'none': nobody; without it its consumer's addresses."`
 	Paused      bool     `help:"Create it paused."`
 }
 
@@ -53,6 +54,13 @@ func (e *endpointCreateCmd) Run(c *console) error {
 	}
 	if e.Paused {
 		in.Enabled = new(bool)
+	}
+	if len(e.Email) > 0 {
+		list, err := addressees(e.Email)
+		if err != nil {
+			return err
+		}
+		in.Emails = &list
 	}
 	if e.Ed25519 {
 		if e.Secret != "" {
@@ -94,6 +102,10 @@ func (c *console) endpoint(e *client.Endpoint) {
 	if e.RateLimit != nil {
 		rate = fmt.Sprintf("%d a minute", *e.RateLimit)
 	}
+	emails := "its consumer's"
+	if e.Emails != nil {
+		emails = orNobody(*e.Emails)
+	}
 	headers := slices.Sorted(maps.Keys(e.Headers))
 	state := e.State
 	if e.StateReason != "" {
@@ -104,7 +116,7 @@ func (c *console) endpoint(e *client.Endpoint) {
 		skipped = "more than " + skipped
 	}
 	c.facts("endpoint", e.ID, "consumer", e.Consumer, "name", e.Name, "url", e.URL, "event types", strings.Join(e.EventTypes, ", "),
-		"state", state, "failures", number(e.FailureCount), "failed", stampOf(e.FailedAt), "rate limit", rate,
+		"state", state, "failures", number(e.FailureCount), "failed", stampOf(e.FailedAt), "rate limit", rate, "emails", emails,
 		"own headers", strings.Join(headers, ", "), "description", e.Description, "created", stamp(e.CreatedAt), "takes events in at", e.InboundPath, "secret", e.Secret, "public key", e.PublicKey,
 		"skipped", skipped)
 	c.inFlight(e.InFlight)
@@ -214,6 +226,7 @@ type endpointUpdateCmd struct {
 	Ed25519       bool     `name:"ed25519" help:"Have an Ed25519 key pair made in place of the secret, and show the public key."`
 	SecretOverlap *span    `placeholder:"TIME" help:"How long the old secret stays in force, as in 24h."`
 	RateLimit     *int     `placeholder:"N" help:"Deliveries a minute; 0: the dialect's."`
+	Email         []string `placeholder:"ADDRESS" help:"Who is told by mail when it fails; repeat it for more, 'none': nobody, 'consumer': its consumer's addresses."`
 }
 
 // Run changes what is named.
@@ -275,6 +288,16 @@ func (u *endpointUpdateCmd) change(c *console) (ch client.EndpointChange, err er
 	}
 	if u.RateLimit != nil {
 		ch.RateLimit = client.Set(*u.RateLimit)
+	}
+	switch {
+	case len(u.Email) == 1 && u.Email[0] == "consumer":
+		ch.Emails = client.Null[[]string]()
+	case len(u.Email) > 0:
+		list, err := addressees(u.Email)
+		if err != nil {
+			return ch, err
+		}
+		ch.Emails = client.Set(list)
 	}
 	return ch, nil
 }

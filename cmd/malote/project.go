@@ -4,29 +4,32 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"strings"
 
 	"github.com/malote-dev/malote/client"
 )
 
 type projectCmd struct {
 	Create projectCreateCmd `cmd:"" help:"Create a project (root key)."`
-	Update projectUpdateCmd `cmd:"" help:"Rename a project, or bind a host name to it (root key)."`
+	Update projectUpdateCmd `cmd:"" help:"Change what is named of a project: name, host name, who is told by mail (root key)."`
 	List   projectListCmd   `cmd:"" help:"List the projects (root key)."`
 }
 
 type projectCreateCmd struct {
 	remote
-	Name        string `arg:"" help:"Name of the project."`
-	Environment string `default:"production" placeholder:"NAME" help:"production or development (default ${default})."`
-	Dialect     string `default:"standard" placeholder:"NAME" help:"Wire contract of the project's webhooks (default ${default})."`
-	BodyID      bool   `name:"body-id" help:"Add a top-level id to bodies whose contract has none."`
-	Host        string `placeholder:"NAME" help:"Host name that the company's own API is called under, as in api.example.com."`
+	Name        string   `arg:"" help:"Name of the project."`
+	Environment string   `default:"production" placeholder:"NAME" help:"production or development (default ${default})."`
+	Dialect     string   `default:"standard" placeholder:"NAME" help:"Wire contract of the project's webhooks (default ${default})."`
+	BodyID      bool     `name:"body-id" help:"Add a top-level id to bodies whose contract has none."`
+	Host        string   `placeholder:"NAME" help:"Host name that the company's own API is called under, as in api.example.com."`
+	Email       []string `placeholder:"ADDRESS" help:"The operator, who is told by mail of every endpoint that fails; repeat it for more."`
+	Language    string   `placeholder:"TAG" help:"Language of mails: en or pt-BR; without it the server's."`
 }
 
 // Run creates the project.
 func (p *projectCreateCmd) Run(c *console) error {
 	return ask(&p.remote, c, func(ctx context.Context, api *client.Client) (*client.Project, error) {
-		return api.CreateProject(ctx, client.NewProject{Name: p.Name, Environment: p.Environment, Dialect: p.Dialect, BodyID: p.BodyID, Host: p.Host})
+		return api.CreateProject(ctx, client.NewProject{Name: p.Name, Environment: p.Environment, Dialect: p.Dialect, BodyID: p.BodyID, Host: p.Host, Emails: p.Email, Language: p.Language})
 	}, func(made *client.Project) {
 		showProject(c, made)
 		fmt.Fprintln(c.err, "Next, a key for it: malote key create --project "+made.ID)
@@ -34,7 +37,7 @@ func (p *projectCreateCmd) Run(c *console) error {
 }
 
 func showProject(c *console, p *client.Project) {
-	c.facts("project", p.ID, "name", p.Name, "environment", p.Environment, "dialect", p.Dialect, "body id", yes(p.BodyID), "host", p.Host)
+	c.facts("project", p.ID, "name", p.Name, "environment", p.Environment, "dialect", p.Dialect, "body id", yes(p.BodyID), "host", p.Host, "emails", strings.Join(p.Emails, ", "), "language", p.Language)
 }
 
 func yes(b bool) string {
@@ -49,6 +52,7 @@ type projectUpdateCmd struct {
 	ID   string  `arg:"" help:"The project's id."`
 	Name *string `placeholder:"TEXT" help:"Its new name."`
 	Host *string `placeholder:"NAME" help:"Host name that the company's own API is called under, as in api.example.com; '': none."`
+	mailing
 }
 
 // Run changes what was named.
@@ -59,6 +63,9 @@ func (p *projectUpdateCmd) Run(c *console) error {
 	}
 	if p.Host != nil {
 		ch.Host = client.Set(*p.Host)
+	}
+	if err := p.change(&ch.Emails, &ch.Language); err != nil {
+		return err
 	}
 	return ask(&p.remote, c, func(ctx context.Context, api *client.Client) (*client.Project, error) {
 		return api.UpdateProject(ctx, p.ID, ch)

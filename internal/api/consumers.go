@@ -11,18 +11,25 @@ import (
 )
 
 type consumerInput struct {
-	Name optional[string] `json:"name" body:"optional"`
+	Name     optional[string]   `json:"name" body:"optional"`
+	Emails   optional[[]string] `json:"emails"`
+	Language optional[string]   `json:"language"`
 }
 
 type consumerView struct {
-	ID        string `json:"id"`
-	UID       string `json:"uid"`
-	Name      string `json:"name"`
-	CreatedAt stamp  `json:"created_at"`
+	ID        string   `json:"id"`
+	UID       string   `json:"uid"`
+	Name      string   `json:"name"`
+	Emails    []string `json:"emails"`
+	Language  *string  `json:"language"` // null: the project's
+	CreatedAt stamp    `json:"created_at"`
 }
 
 func viewConsumer(co *store.Consumer) consumerView {
-	return consumerView{ID: consumerID.Format(co.ID), UID: co.UID, Name: co.Name, CreatedAt: stamp(co.CreatedAt)}
+	return consumerView{
+		ID: consumerID.Format(co.ID), UID: co.UID, Name: co.Name,
+		Emails: append([]string{}, co.Emails...), Language: filled(co.Language), CreatedAt: stamp(co.CreatedAt),
+	}
 }
 
 func (s *server) putConsumer(c *call, in *consumerInput) (consumerView, error) {
@@ -38,15 +45,26 @@ func (s *server) putConsumer(c *call, in *consumerInput) (consumerView, error) {
 	if d := s.checkConsumer(project, uid); !d.IsZero() {
 		return consumerView{}, kindInvalid.problemf("the uid in the path %s", d)
 	}
-	if errs.AddText("/name", checkText(in.Name.Value, maxName, false)); len(errs) > 0 {
+	errs.AddText("/name", checkText(in.Name.Value, maxName, false))
+	emails := checkEmails(in.Emails.Value, &errs)
+	checkLanguage(in.Language, &errs)
+	if len(errs) > 0 {
 		return consumerView{}, errs
 	}
-	co := &store.Consumer{ProjectID: c.key.ProjectID, UID: uid, Name: in.Name.Value}
-	created, err := s.store.PutConsumer(c.r.Context(), co)
+	co, created, err := s.store.PutConsumer(c.r.Context(), c.key.ProjectID, uid, func(co *store.Consumer) {
+		set(in.Name, &co.Name)
+		set(in.Language, &co.Language)
+		if in.Emails.Set {
+			co.Emails = emails
+		}
+	})
+	if err != nil {
+		return consumerView{}, err
+	}
 	if created {
 		c.status = http.StatusCreated
 	}
-	return viewConsumer(co), err
+	return viewConsumer(co), nil
 }
 
 func (s *server) getConsumer(c *call) (consumerView, error) {

@@ -37,6 +37,7 @@ type endpointChange struct {
 	url       string // canonical
 	secret    string // the new one; empty: none
 	generated bool   // it was made here, and this answer has to show it
+	emails    []string
 	now       time.Time
 }
 
@@ -52,6 +53,7 @@ func (s *server) checkEndpoint(in *endpointInput, p *store.Project, d *webhook.D
 	errs.AddText("/name", checkText(in.Name.Value, maxName, false))
 	errs.AddText("/description", checkText(in.Description.Value, maxDescription, false))
 	checkHeaders(in.Headers.Value, d, create, errs)
+	ch.emails = checkEmails(in.Emails.Value, errs)
 	if r := in.RateLimit.or(1); r < 0 || r > maxRate {
 		addError(errs, "/rate_limit", "is deliveries a minute, from 1 to %d; 0 or null means the dialect's", maxRate)
 	}
@@ -171,6 +173,11 @@ func (ch *endpointChange) apply(e *store.Endpoint) error {
 	}
 	if in.RateLimit.Set {
 		e.RateLimit = in.RateLimit.Value
+	}
+	if in.Emails.Set {
+		if e.Settings.Emails = ch.emails; in.Emails.Null {
+			e.Settings.Emails = nil
+		}
 	}
 	if in.Enabled.given() {
 		setEnabled(e, in.Enabled.Value)

@@ -24,6 +24,7 @@ type endpointInput struct {
 	SecretType    optional[string]        `json:"secret_type"`
 	SecretOverlap optional[int]           `json:"secret_overlap"`
 	RateLimit     optional[int]           `json:"rate_limit"`
+	Emails        optional[[]string]      `json:"emails"`
 	Enabled       optional[bool]          `json:"enabled"`
 }
 
@@ -40,6 +41,7 @@ type endpointView struct {
 	Secrets      []secretView      `json:"secrets"`
 	InboundPath  *string           `json:"inbound_path,omitempty"` // of the address that takes events in: its last part is a secret
 	RateLimit    *int              `json:"rate_limit"`             // null: the dialect's
+	Emails       *[]string         `json:"emails"`                 // null: the consumer's
 	Enabled      bool              `json:"enabled"`
 	State        string            `json:"state"`
 	StateReason  string            `json:"state_reason" lang:"kept"`
@@ -96,6 +98,9 @@ func viewEndpoint(e *store.Endpoint, d *webhook.Dialect, reveal bool) endpointVi
 	}
 	if e.RateLimit > 0 {
 		v.RateLimit = &e.RateLimit
+	}
+	if e.Settings.Emails != nil {
+		v.Emails = &e.Settings.Emails
 	}
 	if len(e.Secrets) == 0 {
 		return v

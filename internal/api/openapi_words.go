@@ -101,7 +101,7 @@ func wireIDPattern(prefix string) string { return "^(" + prefix + ulidForm + "|"
 
 // fieldsWords are the fields, by type and name; ".name" speaks for every type
 // that has no words of its own for it.
-var fieldsWords = merged(accessFields, statsFields, catalogueFields, map[string]fieldWords{
+var fieldsWords = merged(accessFields, statsFields, catalogueFields, mailFields, map[string]fieldWords{
 	".created_at":  {text: "When it was made.", always: true},
 	".updated_at":  {text: "When it was last changed.", always: true},
 	".consumer":    {text: "The uid of the consumer."},

@@ -21,29 +21,34 @@ const (
 const defaultDialect = "standard"
 
 type projectInput struct {
-	Name           string           `json:"name"`
-	Environment    string           `json:"environment"`
-	Dialect        optional[string] `json:"dialect"`
-	BodyID         optional[bool]   `json:"body_id"`
-	Host           optional[string] `json:"host"`
-	KnownTypesOnly optional[bool]   `json:"known_types_only"`
+	Name           string             `json:"name"`
+	Environment    string             `json:"environment"`
+	Dialect        optional[string]   `json:"dialect"`
+	BodyID         optional[bool]     `json:"body_id"`
+	Host           optional[string]   `json:"host"`
+	KnownTypesOnly optional[bool]     `json:"known_types_only"`
+	Emails         optional[[]string] `json:"emails"`
+	Language       optional[string]   `json:"language"`
 }
 
 type projectView struct {
-	ID             string `json:"id"`
-	Name           string `json:"name"`
-	Environment    string `json:"environment"`
-	Dialect        string `json:"dialect"`
-	BodyID         bool   `json:"body_id"`
-	Host           string `json:"host"`
-	KnownTypesOnly bool   `json:"known_types_only"`
-	CreatedAt      stamp  `json:"created_at"`
+	ID             string   `json:"id"`
+	Name           string   `json:"name"`
+	Environment    string   `json:"environment"`
+	Dialect        string   `json:"dialect"`
+	BodyID         bool     `json:"body_id"`
+	Host           string   `json:"host"`
+	KnownTypesOnly bool     `json:"known_types_only"`
+	Emails         []string `json:"emails"`
+	Language       *string  `json:"language"` // null: the server's
+	CreatedAt      stamp    `json:"created_at"`
 }
 
 func viewProject(p *store.Project) projectView {
 	return projectView{
 		ID: projectID.Format(p.ID), Name: p.Name, Environment: string(p.Environment),
-		Dialect: p.Dialect, BodyID: p.BodyID, Host: p.Host, KnownTypesOnly: p.KnownTypesOnly, CreatedAt: stamp(p.CreatedAt),
+		Dialect: p.Dialect, BodyID: p.BodyID, Host: p.Host, KnownTypesOnly: p.KnownTypesOnly,
+		Emails: append([]string{}, p.Emails...), Language: filled(p.Language), CreatedAt: stamp(p.CreatedAt),
 	}
 }
 
@@ -62,6 +67,8 @@ func (s *server) createProject(c *call, in *projectInput) (projectView, error) {
 		addError(&errs, "/dialect", "%q is not a dialect of this server; `malote dialect list` names them", shorten(p.Dialect))
 	}
 	checkHost(p.Host, &errs)
+	p.Emails, p.Language = checkEmails(in.Emails.Value, &errs), in.Language.Value
+	checkLanguage(in.Language, &errs)
 	if len(errs) > 0 {
 		return projectView{}, errs
 	}
@@ -84,9 +91,11 @@ func projectProblem(err error, p *store.Project) error {
 
 // projectChange is what may be changed of a project.
 type projectChange struct {
-	Name           optional[string] `json:"name"`
-	Host           optional[string] `json:"host"`
-	KnownTypesOnly optional[bool]   `json:"known_types_only"`
+	Name           optional[string]   `json:"name"`
+	Host           optional[string]   `json:"host"`
+	KnownTypesOnly optional[bool]     `json:"known_types_only"`
+	Emails         optional[[]string] `json:"emails"`
+	Language       optional[string]   `json:"language"`
 }
 
 func (s *server) patchProject(c *call, in *projectChange) (projectView, error) {
@@ -100,6 +109,8 @@ func (s *server) patchProject(c *call, in *projectChange) (projectView, error) {
 	}
 	host := canonicalHost(in.Host.Value)
 	checkHost(host, &errs)
+	emails := checkEmails(in.Emails.Value, &errs)
+	checkLanguage(in.Language, &errs)
 	if len(errs) > 0 {
 		return projectView{}, errs
 	}
@@ -112,6 +123,10 @@ func (s *server) patchProject(c *call, in *projectChange) (projectView, error) {
 			p.Host = host
 		}
 		set(in.KnownTypesOnly, &p.KnownTypesOnly)
+		set(in.Language, &p.Language)
+		if in.Emails.Set {
+			p.Emails = emails
+		}
 		changed = *p
 		return nil
 	})

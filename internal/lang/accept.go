@@ -37,3 +37,16 @@ func Accepted(lines []string) Language {
 	}
 	return English
 }
+
+// Tags are what [Tagged] knows, English first.
+func Tags() []string { return []string{English.Tag(), Portuguese.Tag()} }
+
+// Tagged is the language of a tag of [Tags].
+func Tagged(tag string) (l Language, ok bool) {
+	for _, l := range []Language{English, Portuguese} {
+		if l.Tag() == tag {
+			return l, true
+		}
+	}
+	return English, false
+}

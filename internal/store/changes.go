@@ -70,6 +70,11 @@ func redacted(s string) string {
 	return secret.Text(s).String()
 }
 
+// emails are people's, and the log outlives them.
+func (d *diff) emails(before, after []string) {
+	d.hidden("emails", emailsText(before), emailsText(after))
+}
+
 func projectChanges(was, p *Project) (d diff) {
 	d.text("name", was.Name, p.Name)
 	d.text("environment", string(was.Environment), string(p.Environment))
@@ -77,6 +82,8 @@ func projectChanges(was, p *Project) (d diff) {
 	d.truth("body_id", was.BodyID, p.BodyID)
 	d.text("host", was.Host, p.Host)
 	d.truth("known_types_only", was.KnownTypesOnly, p.KnownTypesOnly)
+	d.emails(was.Emails, p.Emails)
+	d.text("language", was.Language, p.Language)
 	return d
 }
 
@@ -177,7 +184,7 @@ func untilText(of []SigningSecret) string {
 func (d *diff) settings(was, now *Settings) {
 	d.list("channels", was.Channels, now.Channels)
 	d.text("filter", was.Filter, now.Filter)
-	d.hidden("email", was.Email, now.Email) // a person's: the log outlives it
+	d.emails(was.Emails, now.Emails)
 	d.number("concurrency", was.Concurrency, now.Concurrency)
 	d.text("timeout", durationText(was.Timeout), durationText(now.Timeout))
 	d.list("schedule", durationTexts(was.Schedule), durationTexts(now.Schedule))

@@ -7,51 +7,54 @@ import (
 	"github.com/malote-dev/malote/internal/match"
 )
 
-// PutConsumer creates or renames a consumer. created says which. ID and
-// CreatedAt are set. Errors: [ErrNotFound] (no such project).
-func (db *DB) PutConsumer(ctx context.Context, c *Consumer) (created bool, err error) {
-	p := db.project(c.ProjectID)
+// PutConsumer creates a consumer, or changes the one that has this uid. change
+// alters it, in the transaction: it returns at once. created says which.
+// Errors: [ErrNotFound] (no such project).
+func (db *DB) PutConsumer(ctx context.Context, project ID, uid string, change func(*Consumer)) (c *Consumer, created bool, err error) {
+	p := db.project(project)
 	if p == nil {
-		return false, ErrNotFound
+		return nil, false, ErrNotFound
 	}
-	var (
-		k    key
-		made bool
-		name = c.Name
-		uid  = c.UID
-	)
+	var now Consumer
 	err = db.write(ctx, func(b *batch) error {
-		var err error
-		if made, k, err = b.mention(p.k, uid); err != nil {
+		made, k, err := b.mention(p.k, uid)
+		if err != nil {
 			return err
 		}
-		var was string
-		if _, err := b.row("SELECT name FROM consumers WHERE k=?", []any{k}, &was); err != nil {
+		var was Consumer
+		err = b.rows(selectConsumer+" WHERE k=?", []any{k}, func(scan func(...any) error) (bool, error) {
+			return true, db.scanConsumer(scan, &was)
+		})
+		if err != nil {
 			return err
 		}
-		if err := b.exec("UPDATE consumers SET name=? WHERE k=?", name, k); err != nil {
+		now, created = was, made
+		change(&now)
+		now.ID, now.ProjectID, now.UID, now.CreatedAt = was.ID, project, uid, was.CreatedAt
+		if err := b.exec("UPDATE consumers SET name=?, emails=?, language=? WHERE k=?", now.Name, emailsText(now.Emails), now.Language, k); err != nil {
 			return err
 		}
-		return b.noteConsumer(p.k, k, uid, made, was, name)
+		return b.noteConsumer(p.k, made, &was, &now)
 	})
 	if err != nil {
-		return false, err
+		return nil, false, err
 	}
-	c.ID, c.CreatedAt = db.keys.id(k), keyTime(k)
-	return made, nil
+	return &now, created, nil
 }
 
-// noteConsumer notes a consumer that is new, or has a new name.
-func (b *batch) noteConsumer(project, k key, uid string, made bool, was, name string) error {
+// noteConsumer notes a consumer that is new, or what changed of one.
+func (b *batch) noteConsumer(project key, made bool, was, now *Consumer) error {
 	var d diff
-	d.text("name", was, name)
+	d.text("name", was.Name, now.Name)
+	d.emails(was.Emails, now.Emails)
+	d.text("language", was.Language, now.Language)
 	action := ActionConsumerUpdate
 	if made {
 		action = ActionConsumerCreate
 	} else if len(d) == 0 {
 		return nil
 	}
-	return b.note(project, action, ConsumerName.Format(b.db.keys.id(k)), uid, d...)
+	return b.note(project, action, ConsumerName.Format(now.ID), now.UID, d...)
 }
 
 // mention makes a consumer where it is not there yet.
@@ -61,7 +64,17 @@ func (b *batch) mention(project key, uid string) (created bool, k key, err error
 		return false, k, err
 	}
 	k = b.key()
-	return true, k, b.exec("INSERT INTO consumers VALUES (?,?,?,'')", k, project, uid)
+	return true, k, b.exec("INSERT INTO consumers (k, project, uid, name) VALUES (?,?,?,'')", k, project, uid)
+}
+
+const selectConsumer = "SELECT k, project, uid, name, emails, language FROM consumers"
+
+func (db *DB) scanConsumer(scan func(...any) error, c *Consumer) error {
+	var k, project key
+	var emails string
+	err := scan(&k, &project, &c.UID, &c.Name, &emails, &c.Language)
+	c.ID, c.ProjectID, c.CreatedAt, c.Emails = db.keys.id(k), db.keys.id(project), keyTime(k), emailsOf(emails)
+	return err
 }
 
 // Consumer reads one by uid. Errors: [ErrNotFound].
@@ -104,12 +117,10 @@ func (db *DB) selectConsumers(ctx context.Context, project ID, where, uid string
 	}
 	var out []*Consumer
 	err := db.read(ctx, false, func(c *conn) error {
-		return c.rows(ctx, "SELECT k, uid, name FROM consumers WHERE project=? AND "+where+" ORDER BY uid LIMIT ?", []any{p.k, uid, limit},
+		return c.rows(ctx, selectConsumer+" WHERE project=? AND "+where+" ORDER BY uid LIMIT ?", []any{p.k, uid, limit},
 			func(scan func(...any) error) (bool, error) {
-				var k key
-				co := &Consumer{ProjectID: project}
-				err := scan(&k, &co.UID, &co.Name)
-				co.ID, co.CreatedAt = db.keys.id(k), keyTime(k)
+				co := &Consumer{}
+				err := db.scanConsumer(scan, co)
 				out = append(out, co)
 				return true, err
 			})

@@ -271,6 +271,7 @@ func cloneEndpoint(e *Endpoint) *Endpoint {
 	c.EventTypes = append([]string(nil), e.EventTypes...)
 	c.Headers = append([]Header(nil), e.Headers...)
 	c.Secrets = append([]SigningSecret(nil), e.Secrets...)
+	c.Settings.Emails = slices.Clone(e.Settings.Emails)
 	c.Settings.Channels = append([]string(nil), e.Settings.Channels...)
 	c.Settings.Schedule = slices.Clone(e.Settings.Schedule) // none at all is not the same as no wait
 	return &c

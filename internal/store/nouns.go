@@ -35,6 +35,8 @@ type Project struct {
 	// KnownTypesOnly refuses events of types that neither the project's event
 	// types nor its dialect's catalogue name.
 	KnownTypesOnly bool
+	Emails         []string // of the operator, who is told of all its endpoints that fail; at most [MaxEmails]
+	Language       string   // of mails, a tag of package lang; empty: the server's
 	CreatedAt      time.Time
 }
 
@@ -62,6 +64,8 @@ type Consumer struct {
 	ProjectID ID
 	UID       string // the caller's own id, unique in the project
 	Name      string
+	Emails    []string // who is told of its endpoints that fail; at most [MaxEmails]
+	Language  string   // of mails, a tag of package lang; empty: the project's
 	CreatedAt time.Time
 }
 

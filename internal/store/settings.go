@@ -14,7 +14,7 @@ import (
 type Settings struct {
 	Channels    []string        `json:"channels,omitempty"`    // only events of one of these; empty: of any, or of none
 	Filter      string          `json:"filter,omitempty"`      // only events that this CEL expression is true for
-	Email       string          `json:"email,omitempty"`       // of the owner, who is told of failures
+	Emails      []string        `json:"emails,omitzero"`       // who is told of its failures: nil: its consumer's; none at all: nobody
 	Concurrency int             `json:"concurrency,omitempty"` // attempts in flight at most
 	Timeout     time.Duration   `json:"timeout,omitempty"`     // for the answer, once connected
 	Schedule    []time.Duration `json:"schedule,omitzero"`     // waits between attempts: one fewer than attempts; nil: the dialect's

@@ -357,7 +357,7 @@ var accessCases = map[string]func(*shelf){
 	},
 	"ConsumersByPrefix": func(s *shelf) {
 		for _, uid := range []string{"a", "ab", "ab1", "ab2", "abz", "b"} {
-			_, err := s.db.PutConsumer(s.ctx, &store.Consumer{ProjectID: s.project.ID, UID: uid})
+			_, _, err := s.db.PutConsumer(s.ctx, s.project.ID, uid, func(*store.Consumer) {})
 			s.no(err)
 		}
 		for _, c := range []struct {

@@ -58,7 +58,7 @@ var auditCases = map[string]func(*shelf){
 			return err
 		}
 		consumer := func(name string) error {
-			_, err := s.db.PutConsumer(s.ctx, &store.Consumer{ProjectID: s.project.ID, UID: "acme", Name: name})
+			_, _, err := s.db.PutConsumer(s.ctx, s.project.ID, "acme", func(c *store.Consumer) { c.Name = name })
 			return err
 		}
 		did(store.ActionProjectCreate, nil)

@@ -20,7 +20,7 @@ var configCases = map[string]func(*shelf){
 			Certificate: "chain", PrivateKey: "key-canary",
 		}
 		settings := store.Settings{
-			Channels: []string{"a"}, Filter: "true", Email: "ops@example.com", Concurrency: 3,
+			Channels: []string{"a"}, Filter: "true", Emails: []string{"ops@example.com"}, Concurrency: 3,
 			Timeout: time.Second, Schedule: []time.Duration{time.Second, time.Minute},
 		}
 		_, _, err := s.db.UpdateEndpoint(s.ctx, s.project.ID, e.ID, func(e *store.Endpoint) error {
@@ -93,13 +93,15 @@ var configCases = map[string]func(*shelf){
 		}
 	},
 	"Consumers": func(s *shelf) {
-		c := &store.Consumer{ProjectID: s.project.ID, UID: "u", Name: "first"}
-		if created, err := s.db.PutConsumer(s.ctx, c); !created || err != nil || c.ID.IsZero() {
-			s.Error(created, err)
+		c, created, err := s.db.PutConsumer(s.ctx, s.project.ID, "u", func(c *store.Consumer) {
+			c.Name, c.Emails, c.Language = "first", []string{"ana@example.com", "rui@example.com"}, "pt-BR"
+		})
+		if !created || err != nil || c.ID.IsZero() || c.UID != "u" || c.ProjectID != s.project.ID {
+			s.Error(c, created, err)
 		}
-		c2 := &store.Consumer{ProjectID: s.project.ID, UID: "u", Name: "second"}
-		if created, err := s.db.PutConsumer(s.ctx, c2); created || err != nil || c2.ID != c.ID {
-			s.Error(created, err)
+		c2, created, err := s.db.PutConsumer(s.ctx, s.project.ID, "u", func(c *store.Consumer) { c.Name = "second" })
+		if created || err != nil || c2.ID != c.ID || c2.Name != "second" || len(c2.Emails) != 2 || c2.Language != "pt-BR" {
+			s.Error(c2, created, err)
 		}
 		got, err := s.db.Consumer(s.ctx, s.project.ID, "u")
 		s.no(err)

@@ -180,7 +180,7 @@ func (s *shelf) works() []*store.Work {
 // sync waits until the writer is past everything that it was given before.
 func (s *shelf) sync() {
 	s.Helper()
-	_, err := s.db.PutConsumer(s.ctx, &store.Consumer{ProjectID: s.project.ID, UID: "sync"})
+	_, _, err := s.db.PutConsumer(s.ctx, s.project.ID, "sync", func(*store.Consumer) {})
 	s.no(err)
 }
 
