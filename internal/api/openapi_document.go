@@ -132,6 +132,7 @@ type schema struct {
 	MaxLength   *int             `json:"maxLength,omitempty"`
 	MinItems    *int             `json:"minItems,omitempty"`
 	MaxItems    *int             `json:"maxItems,omitempty"`
+	Distinct    bool             `json:"uniqueItems,omitempty"`
 	MaxMembers  *int             `json:"maxProperties,omitempty"`
 	Names       *schema          `json:"propertyNames,omitempty"`
 	Items       *schema          `json:"items,omitempty"`
@@ -139,6 +140,8 @@ type schema struct {
 	Required    []string         `json:"required,omitempty"`
 	Additional  any              `json:"additionalProperties,omitempty"` // false, or a schema
 	OneOf       []*schema        `json:"oneOf,omitempty"`
+	If          *schema          `json:"if,omitempty"`
+	Then        *schema          `json:"then,omitempty"`
 }
 
 // ordered are members of a JSON object in an order that is meant.

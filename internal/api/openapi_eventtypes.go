@@ -14,7 +14,7 @@ var catalogueTypes = map[string]typeWords{
 	"importInput":    {name: "EventTypeImport", text: "A document to read event types from.", required: []string{"openapi"}},
 	"imported":       {name: "EventTypesImported", text: "What became of a document."},
 	"importedType":   {name: "EventTypeImported", text: "What became of one webhook of it."},
-	"testInput":      {name: "EndpointTest", text: "What to send; without a type, the dialect's test event."},
+	"testInput":      {name: "EndpointTest", text: "What to send; without a type, the dialect's test event.", needs: [2]string{"data", "type"}},
 }
 
 // eventTypePatch is the same type as a create, seen by an update.
@@ -23,16 +23,16 @@ var eventTypePatch = typeWords{name: "EventTypeChange", text: "What to change: w
 const typeForm = "^[a-zA-Z0-9_.-]+$"
 
 var catalogueFields = map[string]fieldWords{
-	"eventTypeInput.name":           {text: "As events say it. It cannot be changed.", minLength: new(1), maxLength: new(ingest.MaxType), pattern: typeForm},
+	"eventTypeInput.name":           {text: "As events say it. It cannot be changed.", always: true, minLength: new(1), maxLength: new(ingest.MaxType), pattern: typeForm},
 	"eventTypeInput.description":    {text: "For people, in English.", maxLength: new(maxDescription), pattern: plainForm},
 	"eventTypeInput.description_pt": {text: "For people, in Portuguese.", maxLength: new(maxDescription), pattern: plainForm},
-	"eventTypeInput.tags":           {text: "To group types by.", maxItems: new(maxTags), minLength: new(1), maxLength: new(maxTag), pattern: plainForm},
-	"eventTypeInput.schema":         {text: "JSON Schema (2020-12) of the data: an object, true or false; at most 64 KiB. docs/event-types.md says what it may hold."},
-	"eventTypeInput.validate":       {text: "Refuses events whose data does not match the schema.", standard: false},
+	"eventTypeInput.tags":           {text: "To group types by.", distinct: true, maxItems: new(maxTags), minLength: new(1), maxLength: new(maxTag), pattern: plainForm},
+	"eventTypeInput.schema":         {text: "JSON Schema (2020-12) of the data: an object, true or false; at most 64 KiB. docs/event-types.md says what it may hold.", kinds: []string{"object", "boolean", "null"}},
+	"eventTypeInput.validate":       {text: "Refuses events whose data does not match the schema, which it needs.", standard: false},
 	"eventTypeInput.examples":       {text: "Examples of the data; each has to match the schema. A test send takes the first.", maxItems: new(maxExamples)},
 	"eventTypeInput.deprecated":     {text: "Says that the type will go. It changes nothing for events.", standard: false},
-	"eventTypeInput.deprecation":    {text: "Why, and since when, in words.", maxLength: new(maxDescription), pattern: plainForm},
-	"eventTypeInput.replaced_by":    {text: "The type to use instead.", maxLength: new(ingest.MaxType), pattern: "^[a-zA-Z0-9_.-]*$"},
+	"eventTypeInput.deprecation":    {text: "Why, and since when, in words; of a type that is deprecated.", maxLength: new(maxDescription), pattern: plainForm},
+	"eventTypeInput.replaced_by":    {text: "The type to use instead; of a type that is deprecated.", maxLength: new(ingest.MaxType), pattern: "^[a-zA-Z0-9_.-]*$"},
 	"eventTypeView.id":              {text: "The type's id; null: it comes with the dialect.", pattern: idPattern("typ_")},
 	"eventTypeView.name":            {text: "As events say it."},
 	"eventTypeView.source":          {text: "Who brought it: the project's dialect, or the project itself.", enum: []string{sourceDialect, sourceProject}},
@@ -48,7 +48,7 @@ var catalogueFields = map[string]fieldWords{
 	"eventTypeFull.schema":          {text: "JSON Schema (2020-12) of the data; null: none."},
 	"eventTypeFull.examples":        {text: "Examples of the data."},
 
-	"importInput.openapi":  {text: "The document: OpenAPI 3.1, as JSON. Its webhooks become event types."},
+	"importInput.openapi":  {text: "The document: OpenAPI 3.1, as JSON. Its webhooks become event types.", kinds: []string{"object"}},
 	"importInput.dry_run":  {text: "Says what would be done, and does nothing.", standard: false},
 	"importInput.validate": {text: "Switches validation on or off for the types that are imported; left out: it stays, and is off for new ones."},
 	"importInput.data_at":  {text: "Where the event's data stands in the bodies, as a JSON pointer, such as /data; left out: the whole body is the data.", maxLength: new(512), pattern: "^(/.*)?$"},
@@ -63,7 +63,7 @@ var catalogueFields = map[string]fieldWords{
 	"importedType.reason":  {text: "Why it was skipped, in words."},
 
 	"testInput.type": {text: "The event type to send an example of.", minLength: new(1), maxLength: new(ingest.MaxType), pattern: typeForm},
-	"testInput.data": {text: "Data to send instead of the type's first example."},
+	"testInput.data": {text: "Data to send instead of the type's first example; needs a type."},
 
 	"projectInput.known_types_only":  {text: "Refuses events of types that are in no list of event types.", standard: false},
 	"projectChange.known_types_only": {text: "Refuses events of types that are in no list of event types."},

@@ -113,6 +113,10 @@ func (sh *shaper) object(t reflect.Type, words typeWords, input bool) *schema {
 		}
 	}
 	sh.members(out, t, words, input)
+	if field, other := words.needs[0], words.needs[1]; field != "" {
+		out.If = &schema{Required: []string{field}}
+		out.Then = &schema{Required: []string{other}, Properties: ordered[*schema]{{other, &schema{Type: "string"}}}}
+	}
 	if out.OneOf == nil {
 		return out
 	}
@@ -210,6 +214,9 @@ func (sh *shaper) describe(typ, name string, s *schema) {
 
 // limit adds a field's limits to its schema, and to that of its items.
 func (w fieldWords) limit(s *schema) {
+	if w.kinds != nil {
+		s.Type = w.kinds
+	}
 	if w.always {
 		if names, ok := s.Type.([]string); ok {
 			s.Type = names[0]
@@ -218,7 +225,7 @@ func (w fieldWords) limit(s *schema) {
 	of := s
 	if s.Items != nil {
 		of = s.Items
-		s.MinItems, s.MaxItems = w.minItems, w.maxItems
+		s.MinItems, s.MaxItems, s.Distinct = w.minItems, w.maxItems, w.distinct
 	} else if s.Additional != nil {
 		s.MaxMembers = w.maxItems
 		if w.names != "" {

@@ -11,6 +11,7 @@ type typeWords struct {
 	name, text string
 	required   []string             // of an input, where the type does not say
 	without    []string             // fields that this route refuses
+	needs      [2]string            // a field, and the text that it is not taken without
 	within     map[string]typeWords // of the objects in it, by field
 }
 
@@ -66,7 +67,9 @@ var endpointPatch = typeWords{name: "EndpointChange", text: "What to change: wha
 // fieldWords say of a field what its type does not.
 type fieldWords struct {
 	text                 string
-	always               bool // a time that is never null
+	always               bool     // a time that is never null
+	kinds                []string // of a JSON value that is kept as it is
+	distinct             bool     // no item twice
 	format, pattern      string
 	enum                 []string
 	min, max             *int

@@ -19,7 +19,7 @@ KNOWN = [
     # JSON Schema takes 315.0 for an integer; this server does not.
     (r".*", r"is not a whole number; write it without fraction and exponent"),
     # The form of secrets is the dialect's; one that is sent is not made.
-    (r"(/.*)?/secret", r"has \d+ bytes; standard takes|.*whsec_"),
+    (r"(/.*)?/secret", r"has the length \d+; standard takes|.*whsec_"),
     (r"/secret_type", r"is for a secret that the server makes"),
     # A key of one consumer may leave it out, that of a project may not.
     (r"(/.*)?/consumer", r"is missing"),
@@ -38,12 +38,34 @@ KNOWN = [
     # Headers that the sender or the dialect sets; their size in all; a removal of what is not there.
     (r"/headers/.*", r"is set by the sender itself|belongs to the dialect|is null, which removes|is given twice|is \[redacted\]"),
     (r"/headers", r"would be \d+ headers of \d+ bytes"),
+    # Of the clock: counts by the hour are kept for a month, those by the day for years.
+    (r"from", r"is too far back: counts by the (hour are kept for 31 days; ask with interval=day|day are kept for \d+ days)"),
+    # One parameter against another.
+    (r"from", r"is not before until"),
+    (r"until", r"is too far from the start: at most \d+ intervals are counted at once"),
+    # An event type's own schema, which another request may have set.
+    (r"(/events/\d+)?/data(/.*)?|/examples/\d+(/.*)?", r".* the schema (asks for|requires|allows|does not allow)|is not allowed here by the schema|is (just )?what the schema does not allow"),
+    # Which types there are, and whether one has an example.
+    (r"/type", r"is not an event type of this project, so there is no example to send"),
+    (r"/data", r"is missing: the event type \S+ has no example"),
+    # What is no JSON Schema, or not one that this server evaluates.
+    (r"/schema(/.*)?", r"is not what JSON Schema allows here|is not known here|names another version of JSON Schema|refers to|holds (the|a) pattern|"
+                       r"is a number with more digits|has the \$(id|anchor) .* twice"),
+    # What a type has already, and what stands in its path.
+    (r"/schema", r"does not fit the type's own example \d+"),
+    (r"/validate", r"needs a schema to validate with"),
+    (r"/(replaced_by|deprecation)", r"is of a type that is deprecated; send deprecated as true, too"),
+    (r"/replaced_by", r"is the type itself"),
+    (r"/name", r"cannot be changed; create another type"),
+    # An OpenAPI document is more than an object.
+    (r"/openapi(/.*)?", r"is not 3\.1|is missing; event types are read from that section|is not an OpenAPI document"),
 ]
 
 # Of the companies' own APIs, which say it in one sentence.
 KNOWN_WORDS = [
     r"(config\.)?url (?!is required|is missing|has more than).*",
-    r"(config\.)?secret has \d+ bytes; \w+ takes 8 to 256",
+    # The description counts characters.
+    r"(config\.)?secret has the length (25[7-9]|2[6-9]\d|[3-9]\d\d|\d{4,}); \w+ takes 8 to 256 bytes",
     r"headers\.\S* (is set by the sender itself|belongs to the dialect) .*",
 ]
 
