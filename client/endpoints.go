@@ -20,38 +20,88 @@ type NewEndpoint struct {
 	Secret      string            `json:"secret,omitempty"`      // empty: the server makes one
 	SecretType  string            `json:"secret_type,omitempty"` // of one that it makes: "symmetric" (default) or "ed25519"
 	RateLimit   int               `json:"rate_limit,omitempty"`  // deliveries a minute; 0: the dialect's
-	Emails      *[]string         `json:"emails,omitempty"`      // who is told by mail when it fails; nil: its consumer's, none at all: nobody
-	Enabled     *bool             `json:"enabled,omitempty"`     // nil: true
+	Concurrency int               `json:"concurrency,omitempty"` // attempts in flight at once; 0: the server's
+	Timeout     int               `json:"timeout,omitempty"`     // seconds, once connected; 0: the dialect's
+	// RetrySchedule is the seconds to wait before each further attempt; empty,
+	// but not nil: one attempt alone; nil: the dialect's.
+	RetrySchedule []int         `json:"retry_schedule,omitzero"`
+	Channels      []string      `json:"channels,omitempty"` // only events that carry one of them; empty: any
+	Filter        string        `json:"filter,omitempty"`   // CEL, as in "data.amount > 100"; empty: none
+	Auth          *EndpointAuth `json:"auth,omitempty"`     // nil: the signature alone
+	Emails        *[]string     `json:"emails,omitempty"`   // who is told by mail when it fails; nil: its consumer's, none at all: nobody
+	Enabled       *bool         `json:"enabled,omitempty"`  // nil: true
 
 	IdempotencyKey string `json:"-"` // see [NewProject]
 }
 
+// EndpointAuth is what requests to an endpoint are authenticated with beside
+// their signature: a type with its members. As it is read, passwords, tokens
+// and private keys are "[redacted]"; sent back like that they stay.
+type EndpointAuth struct {
+	Type        string `json:"type"`                  // "basic", "bearer" or "mtls"
+	Username    string `json:"username,omitempty"`    // of basic
+	Password    string `json:"password,omitempty"`    // of basic
+	Token       string `json:"token,omitempty"`       // of bearer, without the word Bearer
+	Certificate string `json:"certificate,omitempty"` // of mtls: PEM, the leaf first
+	PrivateKey  string `json:"private_key,omitempty"` // of mtls: PEM
+}
+
+// MarshalJSON writes the members of the type, also those that are empty.
+func (a EndpointAuth) MarshalJSON() ([]byte, error) {
+	m := map[string]string{"type": a.Type}
+	for name, value := range map[string]string{
+		"username": a.Username, "password": a.Password, "token": a.Token, "certificate": a.Certificate, "private_key": a.PrivateKey,
+	} {
+		if value != "" || a.Type == "basic" && (name == "username" || name == "password") {
+			m[name] = value
+		}
+	}
+	return json.Marshal(m)
+}
+
+// ClientCertificate says of an endpoint's certificate what it says of itself.
+type ClientCertificate struct {
+	Subject     string    `json:"subject"`
+	Issuer      string    `json:"issuer"`
+	Serial      string    `json:"serial"`      // hexadecimal
+	Fingerprint string    `json:"fingerprint"` // SHA-256, hexadecimal
+	NotBefore   time.Time `json:"not_before"`
+	ExpiresAt   time.Time `json:"expires_at"`
+}
+
 // Endpoint is a URL of a consumer.
 type Endpoint struct {
-	ID           string            `json:"id"`
-	Consumer     string            `json:"consumer"`
-	Name         string            `json:"name"`
-	URL          string            `json:"url"`
-	Description  string            `json:"description"`
-	EventTypes   []string          `json:"event_types"`
-	Headers      map[string]string `json:"headers"`      // values are "[redacted]"
-	Secret       string            `json:"secret"`       // where the dialect shows it: after a create, or always
-	PublicKey    string            `json:"public_key"`   // what the receiver verifies with, where the secret is an Ed25519 key
-	Secrets      []Secret          `json:"secrets"`      // in force, newest first
-	InboundPath  string            `json:"inbound_path"` // of the address that takes events in, where there is one; a secret
-	RateLimit    *int              `json:"rate_limit"`
-	Emails       *[]string         `json:"emails"` // who is told by mail when it fails; nil: its consumer's
-	Enabled      bool              `json:"enabled"`
-	State        string            `json:"state"` // "active", "paused" or "disabled"
-	StateReason  string            `json:"state_reason"`
-	StateSince   *time.Time        `json:"state_since"`
-	FailureCount int               `json:"failure_count"`
-	FailedAt     *time.Time        `json:"failed_at"`
-	CreatedAt    time.Time         `json:"created_at"`
-	UpdatedAt    time.Time         `json:"updated_at"`
-	InFlight     int               `json:"in_flight"`    // after a change: attempts with the configuration before it
-	Skipped      int               `json:"skipped"`      // after a resume that skips: deliveries
-	SkippedMore  bool              `json:"skipped_more"` // and more than that
+	ID            string             `json:"id"`
+	Consumer      string             `json:"consumer"`
+	Name          string             `json:"name"`
+	URL           string             `json:"url"`
+	Description   string             `json:"description"`
+	EventTypes    []string           `json:"event_types"`
+	Headers       map[string]string  `json:"headers"`      // values are "[redacted]"
+	Secret        string             `json:"secret"`       // where the dialect shows it: after a create, or always
+	PublicKey     string             `json:"public_key"`   // what the receiver verifies with, where the secret is an Ed25519 key
+	Secrets       []Secret           `json:"secrets"`      // in force, newest first
+	InboundPath   string             `json:"inbound_path"` // of the address that takes events in, where there is one; a secret
+	RateLimit     *int               `json:"rate_limit"`
+	Concurrency   *int               `json:"concurrency"`
+	Timeout       *int               `json:"timeout"`        // seconds
+	RetrySchedule []int              `json:"retry_schedule"` // seconds; nil: the dialect's
+	Channels      []string           `json:"channels"`
+	Filter        string             `json:"filter"`
+	Auth          *EndpointAuth      `json:"auth"`
+	Certificate   *ClientCertificate `json:"client_certificate"` // of auth, where it has one
+	Emails        *[]string          `json:"emails"`             // who is told by mail when it fails; nil: its consumer's
+	Enabled       bool               `json:"enabled"`
+	State         string             `json:"state"` // "active", "paused" or "disabled"
+	StateReason   string             `json:"state_reason"`
+	StateSince    *time.Time         `json:"state_since"`
+	FailureCount  int                `json:"failure_count"`
+	FailedAt      *time.Time         `json:"failed_at"`
+	CreatedAt     time.Time          `json:"created_at"`
+	UpdatedAt     time.Time          `json:"updated_at"`
+	InFlight      int                `json:"in_flight"`    // after a change: attempts with the configuration before it
+	Skipped       int                `json:"skipped"`      // after a resume that skips: deliveries
+	SkippedMore   bool               `json:"skipped_more"` // and more than that
 }
 
 // Secret is one of an endpoint's secrets, without its value.
@@ -96,6 +146,12 @@ type EndpointChange struct {
 	SecretType    Field[string]             `json:"secret_type,omitzero"`    // the server makes one: "symmetric" or "ed25519"
 	SecretOverlap Field[int]                `json:"secret_overlap,omitzero"` // seconds that the old secret stays in force
 	RateLimit     Field[int]                `json:"rate_limit,omitzero"`
+	Concurrency   Field[int]                `json:"concurrency,omitzero"`
+	Timeout       Field[int]                `json:"timeout,omitzero"`        // seconds
+	RetrySchedule Field[[]int]              `json:"retry_schedule,omitzero"` // seconds; null: the dialect's
+	Channels      Field[[]string]           `json:"channels,omitzero"`
+	Filter        Field[string]             `json:"filter,omitzero"`
+	Auth          Field[EndpointAuth]       `json:"auth,omitzero"`
 	Emails        Field[[]string]           `json:"emails,omitzero"` // null: its consumer's
 	Enabled       Field[bool]               `json:"enabled,omitzero"`
 }

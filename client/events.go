@@ -17,6 +17,7 @@ type NewEvent struct {
 	Consumer  string          // uid; "*": every consumer of the project
 	Data      json.RawMessage // any JSON value, sent byte for byte
 	Timestamp time.Time       // zero: now
+	Channels  []string        // names that endpoints may choose events by, at most 10
 	// IdempotencyKey makes a repeat safe: the same key with the same event
 	// keeps nothing twice.
 	IdempotencyKey string
@@ -31,8 +32,9 @@ func (e *NewEvent) appendTo(b *bytes.Buffer, inBatch bool) error {
 		Type      string     `json:"type"`
 		Consumer  string     `json:"consumer"`
 		Timestamp *time.Time `json:"timestamp,omitempty"`
+		Channels  []string   `json:"channels,omitempty"`
 		Key       string     `json:"idempotency_key,omitempty"`
-	}{Type: e.Type, Consumer: e.Consumer}
+	}{Type: e.Type, Consumer: e.Consumer, Channels: e.Channels}
 	if !e.Timestamp.IsZero() {
 		head.Timestamp = &e.Timestamp
 	}
@@ -103,6 +105,7 @@ type Event struct {
 	Type           string          `json:"type"`
 	Consumer       string          `json:"consumer"`
 	Timestamp      time.Time       `json:"timestamp"`
+	Channels       []string        `json:"channels"`
 	IdempotencyKey string          `json:"idempotency_key"`
 	Dialect        string          `json:"dialect"` // name/revision that its bodies are rendered with
 	Test           bool            `json:"test"`

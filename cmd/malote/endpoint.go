@@ -36,6 +36,7 @@ type endpointCreateCmd struct {
 	Ed25519     bool     `name:"ed25519" help:"Make a key pair: deliveries are signed with the private key, which stays here, and the public one is shown for the receiver."`
 	Email       []string `placeholder:"ADDRESS" help:"Who is told by mail when it fails; repeat it for more, 'none': nobody; without it its consumer's addresses."`
 	Paused      bool     `help:"Create it paused."`
+	endpointSettings
 }
 
 // Run creates the endpoint.
@@ -51,6 +52,9 @@ func (e *endpointCreateCmd) Run(c *console) error {
 	in := client.NewEndpoint{
 		Consumer: e.Consumer, Name: e.Name, URL: e.URL, EventTypes: e.EventTypes, Description: e.Description,
 		Headers: headers, Secret: secret, RateLimit: e.RateLimit,
+	}
+	if err := e.create(c, &in); err != nil {
+		return err
 	}
 	if e.Paused {
 		in.Enabled = new(bool)
@@ -74,8 +78,10 @@ func (e *endpointCreateCmd) Run(c *console) error {
 }
 
 // secret reads a secret; one that a file or a pipe gave loses its last line break.
-func (c *console) secret(text string) (string, error) {
-	b, err := c.input("secret", text)
+func (c *console) secret(text string) (string, error) { return c.secretOf("secret", text) }
+
+func (c *console) secretOf(flag, text string) (string, error) {
+	b, err := c.input(flag, text)
 	if text == "-" || strings.HasPrefix(text, "@") {
 		return strings.TrimRight(string(b), "\r\n"), err
 	}
@@ -115,10 +121,14 @@ func (c *console) endpoint(e *client.Endpoint) {
 	if e.SkippedMore {
 		skipped = "more than " + skipped
 	}
-	c.facts("endpoint", e.ID, "consumer", e.Consumer, "name", e.Name, "url", e.URL, "event types", strings.Join(e.EventTypes, ", "),
-		"state", state, "failures", number(e.FailureCount), "failed", stampOf(e.FailedAt), "rate limit", rate, "emails", emails,
-		"own headers", strings.Join(headers, ", "), "description", e.Description, "created", stamp(e.CreatedAt), "takes events in at", e.InboundPath, "secret", e.Secret, "public key", e.PublicKey,
-		"skipped", skipped)
+	c.facts(slices.Concat([]string{
+		"endpoint", e.ID, "consumer", e.Consumer, "name", e.Name, "url", e.URL, "event types", strings.Join(e.EventTypes, ", "),
+		"state", state, "failures", number(e.FailureCount), "failed", stampOf(e.FailedAt), "rate limit", rate,
+	}, settingsOf(e), []string{
+		"emails", emails,
+		"own headers", strings.Join(headers, ", "), "description", e.Description, "created", stamp(e.CreatedAt), "takes events in at", e.InboundPath,
+		"secret", e.Secret, "public key", e.PublicKey, "skipped", skipped,
+	})...)
 	c.inFlight(e.InFlight)
 	if len(e.Secrets) > 0 && e.Secrets[0].SignsFrom != nil {
 		fmt.Fprintf(c.err, "The old secret signs until %s; then the new one does. To switch now: malote endpoint update %s --secret-overlap 0\n",
@@ -227,6 +237,8 @@ type endpointUpdateCmd struct {
 	SecretOverlap *span    `placeholder:"TIME" help:"How long the old secret stays in force, as in 24h."`
 	RateLimit     *int     `placeholder:"N" help:"Deliveries a minute; 0: the dialect's."`
 	Email         []string `placeholder:"ADDRESS" help:"Who is told by mail when it fails; repeat it for more, 'none': nobody, 'consumer': its consumer's addresses."`
+	NoAuth        bool     `help:"Send no user name, token or client certificate any more."`
+	endpointSettings
 }
 
 // Run changes what is named.
@@ -298,6 +310,15 @@ func (u *endpointUpdateCmd) change(c *console) (ch client.EndpointChange, err er
 			return ch, err
 		}
 		ch.Emails = client.Set(list)
+	}
+	if err := u.endpointSettings.change(c, &ch); err != nil {
+		return ch, err
+	}
+	if u.NoAuth && !ch.Auth.IsZero() {
+		return ch, usage("--no-auth excludes the options that say what to send", "pass one of them")
+	}
+	if u.NoAuth {
+		ch.Auth = client.Null[client.EndpointAuth]()
 	}
 	return ch, nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"strings"
 
 	"github.com/malote-dev/malote/client"
 )
@@ -16,11 +17,12 @@ type eventCmd struct {
 
 type eventSendCmd struct {
 	remote
-	Type           string `arg:"" help:"Event type, as in task.completed."`
-	Consumer       string `required:"" placeholder:"UID" help:"The customer it is for; '*' is all of them and needs the scope events:broadcast."`
-	Data           string `required:"" placeholder:"JSON" help:"The event's data: JSON, @FILE, or - for standard input; sent as the bytes that stand there."`
-	Timestamp      moment `placeholder:"TIME" help:"When it happened, as in 2026-01-31T12:00:00Z (default: now)."`
-	IdempotencyKey string `placeholder:"TEXT" help:"Makes a repeat safe: the same key keeps nothing twice."`
+	Type           string   `arg:"" help:"Event type, as in task.completed."`
+	Consumer       string   `required:"" placeholder:"UID" help:"The customer it is for; '*' is all of them and needs the scope events:broadcast."`
+	Data           string   `required:"" placeholder:"JSON" help:"The event's data: JSON, @FILE, or - for standard input; sent as the bytes that stand there."`
+	Channels       []string `placeholder:"NAME" help:"Channels that endpoints may choose it by; repeat it for more."`
+	Timestamp      moment   `placeholder:"TIME" help:"When it happened, as in 2026-01-31T12:00:00Z (default: now)."`
+	IdempotencyKey string   `placeholder:"TEXT" help:"Makes a repeat safe: the same key keeps nothing twice."`
 }
 
 // Run sends one event.
@@ -34,7 +36,7 @@ func (s *eventSendCmd) Run(c *console) error {
 	}
 	return ask(&s.remote, c, func(ctx context.Context, api *client.Client) (*client.Accepted, error) {
 		return api.Send(ctx, client.NewEvent{
-			Type: s.Type, Consumer: s.Consumer, Data: data, Timestamp: s.Timestamp.Time, IdempotencyKey: s.IdempotencyKey,
+			Type: s.Type, Consumer: s.Consumer, Data: data, Timestamp: s.Timestamp.Time, Channels: s.Channels, IdempotencyKey: s.IdempotencyKey,
 		})
 	}, func(a *client.Accepted) {
 		again := ""
@@ -89,7 +91,7 @@ func (g *eventGetCmd) Run(c *console) error {
 			fmt.Fprintf(c.out, "%s", e.Data)
 			return
 		}
-		c.facts("event", e.ID, "type", e.Type, "consumer", e.Consumer, "happened", stamp(e.Timestamp), "kept", stamp(e.CreatedAt),
+		c.facts("event", e.ID, "type", e.Type, "consumer", e.Consumer, "channels", strings.Join(e.Channels, ", "), "happened", stamp(e.Timestamp), "kept", stamp(e.CreatedAt),
 			"dialect", e.Dialect, "idempotency key", e.IdempotencyKey, "deliveries", fmt.Sprint(e.Deliveries), "unreached", e.Unreached)
 		fmt.Fprintf(c.out, "\n%s\n", visible(string(e.Data)))
 	})

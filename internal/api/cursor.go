@@ -101,6 +101,14 @@ func views[T, V any](items []T, view func(T) V) []V {
 	return out
 }
 
+// notNil is a list that is never null in JSON.
+func notNil[T any](items []T) []T {
+	if items == nil {
+		return []T{}
+	}
+	return items
+}
+
 // stamp is a time in UTC with milliseconds; the zero time is null.
 type stamp time.Time
 

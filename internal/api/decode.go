@@ -84,24 +84,7 @@ func decodeBody(body []byte, into any) error {
 		deepest = d.depth()
 	}
 	err := rawjson.Read(body, deepest, func(r *rawjson.Reader) {
-		if r.Kind() != rawjson.Object {
-			wrongType(&errs, "", r.Kind(), "an object")
-			return
-		}
-		seen := make([]bool, v.NumField())
-		r.Members(func(name []byte) {
-			i := fieldNamed(v.Type(), "json", string(name))
-			if i < 0 {
-				addError(&errs, "/"+rawjson.PointerToken(string(name)), "is not a field of this route%s", fieldList(v.Type(), "json"))
-				return
-			}
-			if seen[i] {
-				addError(&errs, "/"+string(name), "is given twice; send it once")
-				return
-			}
-			seen[i] = true
-			readValue(r, v.Field(i).Addr().Interface(), "/"+string(name), &errs)
-		})
+		readObject(r, v, "", "is not a field of this route%s", &errs)
 	})
 	if err != nil {
 		return err
@@ -110,6 +93,29 @@ func decodeBody(body []byte, into any) error {
 		return &ingest.ShapeError{Fields: errs}
 	}
 	return nil
+}
+
+// readObject reads an object into a struct with json tags; unknown says that
+// a member is not one of them, and which these are.
+func readObject(r *rawjson.Reader, v reflect.Value, pointer string, unknown lang.Format, errs *ingest.FieldErrors) {
+	if r.Kind() != rawjson.Object {
+		wrongType(errs, pointer, r.Kind(), "an object")
+		return
+	}
+	seen := make([]bool, v.NumField())
+	r.Members(func(name []byte) {
+		i := fieldNamed(v.Type(), "json", string(name))
+		if i < 0 {
+			addError(errs, pointer+"/"+rawjson.PointerToken(string(name)), unknown, fieldList(v.Type(), "json"))
+			return
+		}
+		if seen[i] {
+			addError(errs, pointer+"/"+string(name), "is given twice; send it once")
+			return
+		}
+		seen[i] = true
+		readValue(r, v.Field(i).Addr().Interface(), pointer+"/"+string(name), errs)
+	})
 }
 
 // allOptional reports whether a struct declares with the tag `body:"optional"`
@@ -160,8 +166,15 @@ func readValue(r *rawjson.Reader, into any, pointer string, errs *ingest.FieldEr
 		if !ok {
 			wrongType(errs, pointer, kind, "an array of strings")
 		}
+	case *[]int:
+		ok := r.Items(func(i int) { *p = append(*p, readInt(r, pointer+"/"+strconv.Itoa(i), errs)) })
+		if !ok {
+			wrongType(errs, pointer, kind, "an array of whole numbers")
+		}
 	case *[]headerValue:
 		readHeaders(r, p, pointer, errs)
+	default:
+		readObject(r, reflect.ValueOf(into).Elem(), pointer, "is not known here%s", errs)
 	}
 }
 

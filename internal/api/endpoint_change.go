@@ -62,6 +62,8 @@ func (s *server) checkEndpoint(in *endpointInput, p *store.Project, d *webhook.D
 	} else if create && in.SecretOverlap.given() {
 		addError(errs, "/secret_overlap", "has no meaning for a new endpoint; it says how long the old secret stays in force when secret changes")
 	}
+	checkSettings(in, errs)
+	checkAuth(in.Auth, d, errs)
 	ch.checkSecret(d, create, errs)
 	return ch
 }
@@ -182,10 +184,13 @@ func (ch *endpointChange) apply(e *store.Endpoint) error {
 	if in.Enabled.given() {
 		setEnabled(e, in.Enabled.Value)
 	}
-	if err := ch.applyHeaders(e); err != nil {
-		return err
+	ch.applySettings(&e.Settings)
+	for _, apply := range []func(*store.Endpoint) error{ch.applyHeaders, ch.applyAuth, ch.checkTogether, ch.applySecret} {
+		if err := apply(e); err != nil {
+			return err
+		}
 	}
-	return ch.applySecret(e)
+	return nil
 }
 
 // applyHeaders merges: a value sets, null removes one, null for all removes all.

@@ -24,35 +24,44 @@ type endpointInput struct {
 	SecretType    optional[string]        `json:"secret_type"`
 	SecretOverlap optional[int]           `json:"secret_overlap"`
 	RateLimit     optional[int]           `json:"rate_limit"`
+	Concurrency   optional[int]           `json:"concurrency"`
+	Timeout       optional[int]           `json:"timeout"`
+	RetrySchedule optional[[]int]         `json:"retry_schedule"`
+	Channels      optional[[]string]      `json:"channels"`
+	Filter        optional[string]        `json:"filter"`
+	Auth          optional[authInput]     `json:"auth"`
 	Emails        optional[[]string]      `json:"emails"`
 	Enabled       optional[bool]          `json:"enabled"`
 }
 
 type endpointView struct {
-	ID           string            `json:"id"`
-	Consumer     string            `json:"consumer"`
-	Name         string            `json:"name"`
-	URL          string            `json:"url"`
-	Description  string            `json:"description"`
-	EventTypes   []string          `json:"event_types"`
-	Headers      map[string]string `json:"headers"`              // values are "[redacted]"
-	Secret       *string           `json:"secret,omitempty"`     // where the contract shows it; never a private key
-	PublicKey    *string           `json:"public_key,omitempty"` // of the newest secret, where it is a private key
-	Secrets      []secretView      `json:"secrets"`
-	InboundPath  *string           `json:"inbound_path,omitempty"` // of the address that takes events in: its last part is a secret
-	RateLimit    *int              `json:"rate_limit"`             // null: the dialect's
-	Emails       *[]string         `json:"emails"`                 // null: the consumer's
-	Enabled      bool              `json:"enabled"`
-	State        string            `json:"state"`
-	StateReason  string            `json:"state_reason" lang:"kept"`
-	StateSince   stamp             `json:"state_since"`
-	FailureCount int               `json:"failure_count"`
-	FailedAt     stamp             `json:"failed_at"`
-	CreatedAt    stamp             `json:"created_at"`
-	UpdatedAt    stamp             `json:"updated_at"`
-	InFlight     *int              `json:"in_flight,omitempty"` // of attempts with the configuration before a change
-	Skipped      *int              `json:"skipped,omitempty"`   // after a resume that skips: deliveries
-	SkippedMore  bool              `json:"skipped_more,omitempty"`
+	ID          string            `json:"id"`
+	Consumer    string            `json:"consumer"`
+	Name        string            `json:"name"`
+	URL         string            `json:"url"`
+	Description string            `json:"description"`
+	EventTypes  []string          `json:"event_types"`
+	Headers     map[string]string `json:"headers"`              // values are "[redacted]"
+	Secret      *string           `json:"secret,omitempty"`     // where the contract shows it; never a private key
+	PublicKey   *string           `json:"public_key,omitempty"` // of the newest secret, where it is a private key
+	Secrets     []secretView      `json:"secrets"`
+	InboundPath *string           `json:"inbound_path,omitempty"` // of the address that takes events in: its last part is a secret
+	RateLimit   *int              `json:"rate_limit"`             // null: the dialect's
+	settingsView
+	Auth         *authView        `json:"auth"`                         // null: the signature alone
+	Certificate  *certificateView `json:"client_certificate,omitempty"` // where auth has one
+	Emails       *[]string        `json:"emails"`                       // null: the consumer's
+	Enabled      bool             `json:"enabled"`
+	State        string           `json:"state"`
+	StateReason  string           `json:"state_reason" lang:"kept"`
+	StateSince   stamp            `json:"state_since"`
+	FailureCount int              `json:"failure_count"`
+	FailedAt     stamp            `json:"failed_at"`
+	CreatedAt    stamp            `json:"created_at"`
+	UpdatedAt    stamp            `json:"updated_at"`
+	InFlight     *int             `json:"in_flight,omitempty"` // of attempts with the configuration before a change
+	Skipped      *int             `json:"skipped,omitempty"`   // after a resume that skips: deliveries
+	SkippedMore  bool             `json:"skipped_more,omitempty"`
 }
 
 // secretView is a secret in force, without its value.
@@ -71,6 +80,7 @@ func viewEndpoint(e *store.Endpoint, d *webhook.Dialect, reveal bool) endpointVi
 	v := endpointView{
 		ID: endpointID.Format(e.ID), Consumer: e.Consumer, Name: e.Name, URL: e.URL, Description: e.Description,
 		EventTypes: e.EventTypes, Headers: map[string]string{}, Secrets: []secretView{},
+		settingsView: viewSettings(&e.Settings), Auth: viewAuth(&e.Auth), Certificate: viewCertificate(&e.Auth),
 		Enabled: e.State == store.Active, State: string(e.State), StateReason: e.StateReason, StateSince: stamp(e.StateSince),
 		FailureCount: e.FailureCount, FailedAt: stamp(e.FailedAt), CreatedAt: stamp(e.CreatedAt), UpdatedAt: stamp(e.UpdatedAt),
 	}

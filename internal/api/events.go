@@ -20,6 +20,7 @@ type eventInput struct {
 	Consumer  string              `json:"consumer"`
 	Data      json.RawMessage     `json:"data"`
 	Timestamp optional[time.Time] `json:"timestamp"`
+	Channels  optional[[]string]  `json:"channels"`
 }
 
 // batchInput describes the body of POST /v1/events/batch.
@@ -245,6 +246,7 @@ type eventView struct {
 	Type           string     `json:"type"`
 	Consumer       string     `json:"consumer"`
 	Timestamp      exactStamp `json:"timestamp"`
+	Channels       []string   `json:"channels"`
 	IdempotencyKey *string    `json:"idempotency_key"`
 	Dialect        string     `json:"dialect"`
 	Test           bool       `json:"test"`
@@ -274,7 +276,7 @@ func (e eventFull) appendJSON(dst []byte) ([]byte, error) {
 func viewEvent(e *store.Event) eventView {
 	v := eventView{
 		ID: eventID.Format(e.ID), Type: e.Type, Consumer: e.Consumer, Timestamp: exactStamp(e.Time),
-		Dialect: e.Dialect, Test: e.Test, Deliveries: e.Deliveries, Unreached: e.Unreached, CreatedAt: stamp(e.CreatedAt),
+		Channels: notNil(e.Channels), Dialect: e.Dialect, Test: e.Test, Deliveries: e.Deliveries, Unreached: e.Unreached, CreatedAt: stamp(e.CreatedAt),
 	}
 	if key := ingest.OwnKey(e.IdempotencyKey); key != "" {
 		v.IdempotencyKey = &key

@@ -16,7 +16,7 @@ type typeWords struct {
 }
 
 // typesWords are the names of types, by their names in Go.
-var typesWords = merged(accessTypes, statsTypes, catalogueTypes, map[string]typeWords{
+var typesWords = merged(accessTypes, statsTypes, catalogueTypes, settingsTypes, map[string]typeWords{
 	"none":          {name: "Nothing", text: "No fields. An empty body will do."},
 	"problem":       {name: "Problem", text: "What is not a success (RFC 9457)."},
 	"fieldProblem":  {name: "FieldProblem", text: "One thing that is wrong, and where."},
@@ -104,7 +104,7 @@ func wireIDPattern(prefix string) string { return "^(" + prefix + ulidForm + "|"
 
 // fieldsWords are the fields, by type and name; ".name" speaks for every type
 // that has no words of its own for it.
-var fieldsWords = merged(accessFields, statsFields, catalogueFields, mailFields, map[string]fieldWords{
+var fieldsWords = merged(accessFields, statsFields, catalogueFields, mailFields, settingsFields, map[string]fieldWords{
 	".created_at":  {text: "When it was made.", always: true},
 	".updated_at":  {text: "When it was last changed.", always: true},
 	".consumer":    {text: "The uid of the consumer."},
@@ -202,6 +202,7 @@ var fieldsWords = merged(accessFields, statsFields, catalogueFields, mailFields,
 	"eventInput.type":            {text: "What happened.", minLength: new(1), maxLength: new(128), pattern: "^[a-zA-Z0-9_.-]+$"},
 	"eventInput.consumer":        {text: `The uid of its consumer; "*" is every consumer of the project and needs the scope events:broadcast. A key of one consumer may leave it out, or empty.`, maxLength: new(128), pattern: "^[!-~]*$"},
 	"eventInput.data":            {text: "Any JSON value, nested at most 128 deep. Its bytes are kept and delivered as they came."},
+	"eventInput.channels":        {text: "Names that endpoints choose events by, as of a store or a region; null or left out: none.", maxItems: new(ingest.MaxChannels), minLength: new(1), maxLength: new(128), pattern: "^[a-zA-Z0-9_.-]+$"},
 	"eventInput.timestamp":       {text: "When it happened, from 2000 to a day from now; left out: now."},
 	"batchInput.events":          {text: "The events.", minItems: new(1), maxItems: new(MaxBatch)},
 	"batchEvent.idempotency_key": {text: "As the header Idempotency-Key, for this event alone.", minLength: new(1), maxLength: new(256), pattern: "^[ -~]+$"},
@@ -214,6 +215,7 @@ var fieldsWords = merged(accessFields, statsFields, catalogueFields, mailFields,
 	"batchResult.error":          {text: "The problem with this event."},
 	"eventView.id":               {text: "The event's id.", pattern: idPattern("evt_")},
 	"eventView.type":             {text: "What happened."},
+	"eventView.channels":         {text: "The channels that it carries, sorted.", maxItems: new(ingest.MaxChannels)},
 	"eventView.timestamp":        {text: "When it happened."},
 	"eventView.idempotency_key":  {text: "The one that it came with; null: none."},
 	"eventView.dialect":          {text: "The dialect with its revision that its deliveries are rendered in."},

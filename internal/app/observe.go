@@ -23,8 +23,12 @@ func observe(r prometheus.Registerer, db *store.DB, version string) {
 		counter("malote_store_commits_total", "Durable commits; many writes share one.", func() uint64 { return db.Counters().Commits }),
 		counter("malote_store_accepted_total", "Events kept.", func() uint64 { return db.Counters().Accepted }),
 		counter("malote_store_finished_total", "Attempts kept.", func() uint64 { return db.Counters().Finished }),
+		counter("malote_filters_judged_total", "Filters of endpoints that were judged for an event.", func() uint64 { return db.Counters().Filters.Judged }),
+		counter("malote_filters_false_total", "Filters that kept an event back.", func() uint64 { return db.Counters().Filters.False }),
 		&storeCollector{db: db, ended: prometheus.NewDesc("malote_store_deliveries_ended_total",
 			"Deliveries that were ended without an attempt, by the reason.", []string{"reason"}, nil),
+			problems: prometheus.NewDesc("malote_filter_problems_total",
+				"Filters that could not be judged, so that the event is delivered, by the problem.", []string{"problem"}, nil),
 			pending: desc("malote_queue_pending", "Deliveries that wait for their next attempt."),
 			oldest:  desc("malote_queue_oldest_due_seconds", "Age of the oldest delivery that is due; 0 where none is."),
 			size:    desc("malote_store_bytes", "Size of the database on disk."),
@@ -43,19 +47,23 @@ func desc(name, help string) *prometheus.Desc { return prometheus.NewDesc(name, 
 type storeCollector struct {
 	db                             *store.DB
 	pending, oldest, size, healthy *prometheus.Desc
-	ended                          *prometheus.Desc
+	ended, problems                *prometheus.Desc
 }
 
 func (c *storeCollector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{c.pending, c.oldest, c.size, c.healthy, c.ended} {
+	for _, d := range []*prometheus.Desc{c.pending, c.oldest, c.size, c.healthy, c.ended, c.problems} {
 		ch <- d
 	}
 }
 
 func (c *storeCollector) Collect(ch chan<- prometheus.Metric) {
 	h := c.db.Health(context.Background())
-	for reason, n := range c.db.Counters().Ended {
+	counts := c.db.Counters()
+	for reason, n := range counts.Ended {
 		ch <- prometheus.MustNewConstMetric(c.ended, prometheus.CounterValue, float64(n), strings.ReplaceAll(reason, " ", "_"))
+	}
+	for problem, n := range counts.Filters.Problems {
+		ch <- prometheus.MustNewConstMetric(c.problems, prometheus.CounterValue, float64(n), problem)
 	}
 	age, healthy := 0.0, 0.0
 	if !h.OldestDue.IsZero() {

@@ -70,7 +70,7 @@ func (e *Engine) slotsBefore(c *config) int {
 	if e.crashed.IsZero() || ep.UpdatedAt.Before(e.crashed.Add(-2*time.Minute)) || ep.UpdatedAt.Sub(ep.CreatedAt) < tick {
 		return c.slots
 	}
-	return max(c.slots, e.limits.PerEndpoint, MaxConcurrency)
+	return max(c.slots, e.limits.PerEndpoint, store.MaxConcurrency)
 }
 
 // seed starts an exact rate from what was sent before this process, or

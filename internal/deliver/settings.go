@@ -9,21 +9,6 @@ import (
 	"github.com/malote-dev/malote/webhook"
 )
 
-// Limits of an endpoint's own settings.
-const (
-	// MaxConcurrency is how many attempts an endpoint may ask to have in
-	// flight. Its host's limit and its fair share of all slots stay above it.
-	MaxConcurrency = 64
-	// MaxTimeout is how long an endpoint may have the answer waited for, once
-	// connected. A slot is taken for as long.
-	MaxTimeout = time.Minute
-	// MaxWaits, MaxWait and MaxSchedule bound an endpoint's own schedule: how
-	// many waits, how long each, how long all of them.
-	MaxWaits    = 30
-	MaxWait     = 7 * 24 * time.Hour
-	MaxSchedule = 30 * 24 * time.Hour
-)
-
 // settings takes over what the endpoint chooses for itself.
 func (e *Engine) settings(c *config) {
 	s := &c.endpoint.Settings

@@ -91,7 +91,7 @@ func TestOwnConcurrency(t *testing.T) {
 	inBubble(t, func(t *testing.T, r *rig) {
 		r.always(reply{after: 10 * time.Second})
 		few := r.endpoint("tarefa", "few", setConcurrency(2), func(e *store.Endpoint) { e.RateLimit = 6000 })
-		many := r.endpoint("standard", "many", setConcurrency(MaxConcurrency))
+		many := r.endpoint("standard", "many", setConcurrency(store.MaxConcurrency))
 		usual := r.endpoint("standard", "usual")
 		for _, ep := range []*store.Endpoint{few, many, usual} {
 			r.accept(ep, 200)
@@ -103,7 +103,7 @@ func TestOwnConcurrency(t *testing.T) {
 			}
 		}
 		// 64 of 512 slots, less the share that is left for others.
-		if got := r.mostAt("many"); got <= 16 || got > MaxConcurrency {
+		if got := r.mostAt("many"); got <= 16 || got > store.MaxConcurrency {
 			t.Errorf("many: %d at a time", got)
 		}
 		r.update(many, setConcurrency(1))
@@ -185,14 +185,14 @@ func TestOwnTimeout(t *testing.T) {
 	x := &timeouts{}
 	inBubble(t, func(t *testing.T, r *rig) {
 		ep := r.endpoint("tarefa", "a")
-		for _, want := range []time.Duration{0, 3 * time.Second, 0, MaxTimeout} {
+		for _, want := range []time.Duration{0, 3 * time.Second, 0, store.MaxTimeout} {
 			r.update(ep, func(e *store.Endpoint) { e.Settings.Timeout = want })
 			r.accept(ep, 1)
 			after(time.Minute)
 		}
 		x.mu.Lock()
 		defer x.mu.Unlock()
-		want := []time.Duration{30 * time.Second, 3 * time.Second, 30 * time.Second, MaxTimeout}
+		want := []time.Duration{30 * time.Second, 3 * time.Second, 30 * time.Second, store.MaxTimeout}
 		if !slices.Equal(x.seen, want) || x.whole[1] != 0 {
 			t.Errorf("limits %v and %v, want %v", x.seen, x.whole, want)
 		}

@@ -187,11 +187,11 @@ func (d *diff) settings(was, now *Settings) {
 	d.emails(was.Emails, now.Emails)
 	d.number("concurrency", was.Concurrency, now.Concurrency)
 	d.text("timeout", durationText(was.Timeout), durationText(now.Timeout))
-	d.list("schedule", durationTexts(was.Schedule), durationTexts(now.Schedule))
+	d.text("retry_schedule", scheduleText(was.Schedule), scheduleText(now.Schedule))
 }
 
 func (d *diff) auth(was, now *Auth) {
-	d.text("auth/kind", string(was.Kind), string(now.Kind))
+	d.text("auth/type", string(was.Kind), string(now.Kind))
 	d.hidden("auth/username", was.Username, now.Username)
 	d.hidden("auth/password", was.Password.Reveal(), now.Password.Reveal())
 	d.hidden("auth/token", was.Token.Reveal(), now.Token.Reveal())
@@ -206,12 +206,16 @@ func durationText(d time.Duration) string {
 	return d.String()
 }
 
-func durationTexts(ds []time.Duration) []string {
-	out := make([]string, len(ds))
-	for i, d := range ds {
-		out[i] = d.String()
+// scheduleText keeps no schedule of its own apart from one without any wait.
+func scheduleText(waits []time.Duration) string {
+	if waits != nil && len(waits) == 0 {
+		return "none"
 	}
-	return out
+	texts := make([]string, len(waits))
+	for i, w := range waits {
+		texts[i] = w.String()
+	}
+	return strings.Join(texts, ", ")
 }
 
 // endpointAction is what an update of an endpoint amounts to.

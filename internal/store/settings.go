@@ -9,6 +9,25 @@ import (
 	"github.com/malote-dev/malote/internal/secret"
 )
 
+// Limits of an endpoint's own settings.
+const (
+	// MaxChannels is how many channels an endpoint may choose.
+	MaxChannels = 100
+	// MaxConcurrency is how many attempts an endpoint may ask to have in
+	// flight. Its host's limit and its fair share of all slots stay above it.
+	MaxConcurrency = 64
+	// MinTimeout and MaxTimeout bound how long an endpoint may have the answer
+	// waited for, once connected. A slot is taken for as long.
+	MinTimeout = time.Second
+	MaxTimeout = time.Minute
+	// MaxWaits, MinWait, MaxWait and MaxSchedule bound an endpoint's own
+	// schedule: how many waits, how long each, how long all of them.
+	MaxWaits    = 30
+	MinWait     = time.Second
+	MaxWait     = 7 * 24 * time.Hour
+	MaxSchedule = 30 * 24 * time.Hour
+)
+
 // Settings are an endpoint's own choices; a zero field leaves it to the
 // dialect, or chooses nothing.
 type Settings struct {

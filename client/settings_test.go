@@ -1,0 +1,49 @@
+package client_test
+
+import (
+	"reflect"
+	"testing"
+
+	"github.com/malote-dev/malote/client"
+)
+
+// TestEndpointSettings: an endpoint's own settings there and back, and an
+// event with channels.
+func TestEndpointSettings(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	root, url, _ := setup(t)
+	p := must(root.CreateProject(ctx, client.NewProject{Name: "Loja", Environment: "development"}))(t)
+	c := connect(t, url, must(root.CreateKey(ctx, p.ID, client.NewKey{Scopes: []string{"*"}}))(t).Key)
+	e := must(c.CreateEndpoint(ctx, client.NewEndpoint{
+		Consumer: "acme", URL: "https://example.com/", EventTypes: []string{"*"}, Concurrency: 2, Timeout: 7, RetrySchedule: []int{},
+		Channels: []string{"b", "a"}, Filter: "data.n > 1", Auth: &client.EndpointAuth{Type: "basic", Username: "u"},
+	}))(t)
+	if *e.Concurrency != 2 || *e.Timeout != 7 || e.RetrySchedule == nil || len(e.RetrySchedule) != 0 || !reflect.DeepEqual(e.Channels, []string{"a", "b"}) ||
+		e.Filter != "data.n > 1" || e.Auth.Username != "u" || e.Auth.Password != "[redacted]" || e.Certificate != nil {
+		t.Errorf("%+v", e)
+	}
+	e = must(c.UpdateEndpoint(ctx, e.ID, client.EndpointChange{RetrySchedule: client.Set([]int{60, 120}), Auth: client.Set(*e.Auth), Timeout: client.Null[int]()}))(t)
+	if !reflect.DeepEqual(e.RetrySchedule, []int{60, 120}) || e.Auth == nil || e.Timeout != nil {
+		t.Errorf("%+v", e)
+	}
+	sent := must(c.Send(ctx, client.NewEvent{Type: "t", Consumer: "acme", Data: []byte(`{"n":2}`), Channels: []string{"x", "b"}}))(t)
+	if sent.Deliveries != 1 {
+		t.Errorf("%+v", sent)
+	}
+	if ev := must(c.Event(ctx, sent.ID))(t); !reflect.DeepEqual(ev.Channels, []string{"b", "x"}) {
+		t.Errorf("%+v", ev)
+	}
+	batch := must(c.SendBatch(ctx, []client.NewEvent{
+		{Type: "t", Consumer: "acme", Data: []byte(`{"n":2}`), Channels: []string{"x"}}, {Type: "t", Consumer: "acme", Data: []byte(`{"n":1}`), Channels: []string{"a"}},
+	}, ""))(t)
+	if batch.Results[0].Deliveries+batch.Results[1].Deliveries != 0 || batch.Results[0].Unreached == batch.Results[1].Unreached {
+		t.Errorf("%+v", batch)
+	}
+	e = must(c.UpdateEndpoint(ctx, e.ID, client.EndpointChange{
+		RetrySchedule: client.Null[[]int](), Auth: client.Null[client.EndpointAuth](), Filter: client.Set(""), Channels: client.Null[[]string](), Concurrency: client.Set(0),
+	}))(t)
+	if e.RetrySchedule != nil || e.Auth != nil || e.Filter != "" || len(e.Channels) != 0 || e.Concurrency != nil {
+		t.Errorf("%+v", e)
+	}
+}

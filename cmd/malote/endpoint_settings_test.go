@@ -1,0 +1,93 @@
+package main
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestSettingsFromTheShell: an endpoint's own settings are set, shown and
+// taken away, and what it sends is what was asked for.
+func TestSettingsFromTheShell(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	key := s.project("standard")
+	type request struct{ user, password, authorization string }
+	got := make(chan request, 8)
+	srv := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		user, password, _ := r.BasicAuth()
+		got <- request{user, password, r.Header.Get("Authorization")}
+	}))
+	t.Cleanup(srv.Close)
+
+	filter := writeFile(t, "filter.cel", "data.amount > 100 &&\n  data.currency == 'BRL'\n")
+	made := s.object(key, "endpoint", "create", "--consumer", "acme", "--to", srv.URL, "--event-types", "*", "--channels", "store-7,store-8",
+		"--filter", "@"+filter, "--retry-schedule", "90s,1h,1d", "--timeout", "1m", "--concurrency", "3", "--auth-basic", "user:pa:ss")
+	id := text(t, made, "id")
+	shown, _ := s.malote(key, exitOK, "endpoint", "get", id)
+	for _, want := range []string{"store-7, store-8", `data.amount > 100 &&\n  data.currency == 'BRL'`, "1m30s, 1h, 24h", "timeout", "1m", "3 at once", `user name "user" and a password`} {
+		if !strings.Contains(shown, want) {
+			t.Errorf("lacks %q:\n%s", want, shown)
+		}
+	}
+	if strings.Contains(shown, "pa:ss") {
+		t.Errorf("shows the password:\n%s", shown)
+	}
+	// Only the last of these is wanted.
+	for _, args := range [][]string{
+		{"--data", `{"amount":500,"currency":"BRL"}`},
+		{"--channels", "store-9", "--data", `{"amount":500,"currency":"BRL"}`},
+		{"--channels", "store-8,x", "--data", `{"amount":5,"currency":"BRL"}`},
+		{"--channels", "store-8,x", "--data", `{"amount":500,"currency":"BRL"}`},
+	} {
+		s.malote(key, exitOK, append([]string{"event", "send", "paid", "--consumer", "acme"}, args...)...)
+	}
+	select {
+	case r := <-got:
+		if r.user != "user" || r.password != "pa:ss" {
+			t.Errorf("sent %+v", r)
+		}
+	case <-time.After(patience):
+		t.Fatal("nothing arrived")
+	}
+	if out, _ := s.malote(key, exitOK, "delivery", "list", "--endpoint", id); strings.Count(out, "dlv_") != 1 {
+		t.Errorf("deliveries:\n%s", out)
+	}
+
+	s.malote(key, exitOK, "endpoint", "update", id, "--auth-bearer", "@"+writeFile(t, "token", "t0ken\n"), "--channels", "", "--filter", "", "--retry-schedule", "none")
+	s.malote(key, exitOK, "event", "send", "paid", "--consumer", "acme", "--data", "1")
+	if r := <-got; r.authorization != "Bearer t0ken" {
+		t.Errorf("sent %+v", r)
+	}
+	shown, _ = s.malote(key, exitOK, "endpoint", "update", id, "--no-auth", "--timeout", "0", "--concurrency", "0")
+	if !strings.Contains(shown, "one attempt, no retries") {
+		t.Errorf("shown:\n%s", shown)
+	}
+	shown, _ = s.malote(key, exitOK, "endpoint", "update", id, "--retry-schedule", "default")
+	for _, gone := range []string{"store", "filter", "retries", "timeout", "at once", "bearer"} {
+		if strings.Contains(shown, gone) {
+			t.Errorf("still has %s:\n%s", gone, shown)
+		}
+	}
+}
+
+func TestSettingsThatAreWrong(t *testing.T) {
+	t.Parallel()
+	for want, args := range map[string][]string{
+		"exclude each other":   {"--auth-basic", "a:b", "--auth-bearer", "c"},
+		"go together":          {"--client-cert", "x"},
+		"there is no colon":    {"--auth-basic", "a"},
+		"--client-cert: open":  {"--client-cert", t.TempDir() + "/cert", "--client-key", writeFile(t, "key", "k")},
+		"is not a duration":    {"--retry-schedule", "1m,soon"},
+		"is not whole seconds": {"--retry-schedule", "1500ms"},
+		"--no-auth excludes":   {"--no-auth", "--auth-bearer", "c"},
+		"--filter: open":       {"--filter", "@" + t.TempDir() + "/filter"},
+	} {
+		code, _, errOut := malote(append([]string{"endpoint", "update", "ep_1", "--key", "k"}, args...)...)
+		if code != exitUsage || !strings.Contains(errOut, want) || !strings.Contains(errOut, "fix: ") {
+			t.Errorf("%v: %d %s, want %q", args, code, errOut, want)
+		}
+	}
+}

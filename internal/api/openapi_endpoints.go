@@ -1,0 +1,57 @@
+package api
+
+import (
+	"github.com/malote-dev/malote/internal/deliver/egress"
+	"github.com/malote-dev/malote/internal/match"
+	"github.com/malote-dev/malote/internal/store"
+)
+
+// What the document says of an endpoint's own settings, and of matching.
+var (
+	settingsTypes = map[string]typeWords{
+		"authInput":       {name: "EndpointAuthSet", text: "What requests are authenticated with, beside their signature: a type with its members. It takes the place of what was there.", required: []string{"type"}},
+		"authView":        {name: "EndpointAuth", text: "What requests are authenticated with. Secrets are shown as [redacted], which may be sent back."},
+		"certificateView": {name: "ClientCertificate", text: "The client certificate that the receiver is shown."},
+	}
+
+	settingsFields = map[string]fieldWords{
+		"endpointInput.concurrency":    {text: "Attempts in flight at once; null or 0: the server's (16).", min: new(0), max: new(store.MaxConcurrency)},
+		"endpointInput.timeout":        {text: "Seconds that an answer is waited for, once connected; null or 0: the dialect's.", min: new(0), max: new(seconds(store.MaxTimeout))},
+		"endpointInput.retry_schedule": {text: "Seconds to wait before each further attempt, at most 30 days in all; [] is one attempt without retries, null the dialect's schedule. The dialect's jitter applies.", maxItems: new(store.MaxWaits), min: new(seconds(store.MinWait)), max: new(seconds(store.MaxWait))},
+		"endpointInput.channels":       {text: "Only events that carry one of these channels; null or []: of any, or of none.", maxItems: new(store.MaxChannels), minLength: new(1), maxLength: new(128), pattern: "^[a-zA-Z0-9_.-]+$"},
+		"endpointInput.filter":         {text: "Only events that this CEL expression is true for, or cannot be judged for: docs/filters.md. null or empty: none.", maxLength: new(match.MaxFilter)},
+		"endpointInput.auth":           {text: "What requests are authenticated with, beside their signature; null: nothing."},
+
+		"authInput.type":        {text: "basic: a user name and a password (RFC 7617); bearer: a token (RFC 6750); mtls: a client certificate.", enum: authKinds()},
+		"authInput.username":    {text: "Of basic: without a colon; may be empty where the password is not.", maxLength: new(maxCredential), pattern: `^[^:\x00-\x1F\x7F-\x9F]*$`},
+		"authInput.password":    {text: "Of basic. [redacted] keeps the one before.", maxLength: new(maxCredential), pattern: plainForm},
+		"authInput.token":       {text: "Of bearer, without the word Bearer. [redacted] keeps the one before.", minLength: new(1), maxLength: new(maxToken), pattern: "^[!-~]+$"},
+		"authInput.certificate": {text: "Of mtls: PEM, the leaf first, at most 8 certificates.", minLength: new(1), maxLength: new(egress.MaxPEM)},
+		"authInput.private_key": {text: "Of mtls: PEM, the leaf's. [redacted] keeps the one before.", minLength: new(1), maxLength: new(egress.MaxPEM)},
+
+		"settingsView.concurrency":    {text: "Attempts in flight at once; null: the server's.", min: new(1), max: new(store.MaxConcurrency)},
+		"settingsView.timeout":        {text: "Seconds that an answer is waited for, once connected; null: the dialect's.", min: new(1), max: new(seconds(store.MaxTimeout))},
+		"settingsView.retry_schedule": {text: "Seconds to wait before each further attempt; null: the dialect's schedule.", min: new(1)},
+		"settingsView.channels":       {text: "Only events that carry one of these; empty: of any, or of none."},
+		"settingsView.filter":         {text: "Only events that this CEL expression is true for, or cannot be judged for; null: none."},
+
+		"endpointView.auth":               {text: "What requests are authenticated with, beside their signature; null: nothing."},
+		"endpointView.client_certificate": {text: "Where auth has one: what it says of itself."},
+		"authView.type":                   {text: "basic, bearer or mtls.", enum: authKinds()},
+		"authView.username":               {text: "Of basic."},
+		"authView.password":               {text: "Of basic: [redacted]."},
+		"authView.token":                  {text: "Of bearer: [redacted]."},
+		"authView.certificate":            {text: "Of mtls: PEM."},
+		"authView.private_key":            {text: "Of mtls: [redacted]."},
+		"certificateView.subject":         {text: "Whose it is."},
+		"certificateView.issuer":          {text: "Who issued it."},
+		"certificateView.serial":          {text: "Its number, in hexadecimal.", pattern: "^-?[0-9a-f]+$"},
+		"certificateView.fingerprint":     {text: "SHA-256 of it, in hexadecimal.", pattern: "^[0-9a-f]{64}$"},
+		"certificateView.not_before":      {text: "From when on it is valid.", always: true},
+		"certificateView.expires_at":      {text: "Until when it is valid: send a new one before.", always: true},
+	}
+)
+
+func authKinds() []string {
+	return []string{string(store.AuthBasic), string(store.AuthBearer), string(store.AuthMTLS)}
+}
