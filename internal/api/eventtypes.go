@@ -24,7 +24,7 @@ func (s *server) eventTypeRoutes() []*route {
 	return []*route{
 		{method: "POST", pattern: "/v1/event-types", summary: "Create an event type", scope: eventTypesWrite, whole: true, body: typeBody, status: 201, action: creates(s.createEventType)},
 		{method: "GET", pattern: "/v1/event-types", summary: "List event types", scope: eventTypesRead, status: 200, action: asks(s.listEventTypes)},
-		{method: "GET", pattern: "/v1/event-types/{name}", summary: "Read an event type with its schema and examples", scope: eventTypesRead, status: 200, action: gives(s.getEventType)},
+		{method: "GET", pattern: "/v1/event-types/{name}", summary: "Read an event type with its schema and examples", scope: eventTypesRead, status: 200, action: asks(s.getEventType)},
 		{method: "PATCH", pattern: "/v1/event-types/{name}", summary: "Change an event type", scope: eventTypesWrite, whole: true, body: typeBody, status: 200, action: takes(s.patchEventType)},
 		{method: "DELETE", pattern: "/v1/event-types/{name}", summary: "Delete an event type", scope: eventTypesWrite, whole: true, body: noBody, status: 200, action: takes(s.deleteEventType)},
 		{method: "POST", pattern: "/v1/event-types/import", summary: "Import event types from an OpenAPI document", scope: eventTypesWrite, whole: true, body: importBody, status: 200, action: takes(s.importEventTypes)},
@@ -35,6 +35,7 @@ func (s *server) eventTypeRoutes() []*route {
 const (
 	sourceDialect = "dialect"
 	sourceProject = "project"
+	sourceServer  = "server" // operational events
 )
 
 // eventTypeView is an event type as a list shows it.
@@ -69,6 +70,8 @@ func viewEventType(t *store.EventType) eventTypeView {
 	if !t.ID.IsZero() {
 		id := eventTypeID.Format(t.ID)
 		v.ID, v.Source = &id, sourceProject
+	} else if t.ProjectID.IsZero() {
+		v.Source = sourceServer
 	}
 	return v
 }
@@ -122,12 +125,58 @@ func (s *server) eventType(c *call, name string) (t *store.EventType, own bool, 
 	return nil, false, store.ErrNotFound
 }
 
-func (s *server) getEventType(c *call) (eventTypeFull, error) {
-	t, _, err := s.eventType(c, c.r.PathValue("name"))
+// eventTypeQuery says whose type is meant.
+type eventTypeQuery struct {
+	Source string `query:"source"`
+}
+
+// checkSource judges where types are to be from; empty: from the project or
+// its dialect.
+func checkSource(source string) error {
+	switch source {
+	case "", sourceDialect, sourceProject, sourceServer:
+		return nil
+	}
+	return parameter("source", "is none of project, dialect and server")
+}
+
+// operational are the types of the server's own events, which are for whoever
+// looks after a whole project.
+func operational(c *call) []*store.EventType {
+	if c.key.Consumer != "" {
+		return nil
+	}
+	return slices.Clone(store.OperationalTypes())
+}
+
+func (s *server) getEventType(c *call, q *eventTypeQuery) (eventTypeFull, error) {
+	if err := checkSource(q.Source); err != nil {
+		return eventTypeFull{}, err
+	}
+	t, err := s.eventTypeFrom(c, q.Source, c.r.PathValue("name"))
 	if err != nil {
 		return eventTypeFull{}, err
 	}
 	return viewEventTypeFull(t), nil
+}
+
+// eventTypeFrom finds a type of a source; empty: as events take it.
+func (s *server) eventTypeFrom(c *call, source, name string) (*store.EventType, error) {
+	if source != sourceServer && source != sourceDialect {
+		t, own, err := s.eventType(c, name)
+		if err == nil && source == sourceProject && !own {
+			err = store.ErrNotFound
+		}
+		return t, err
+	}
+	types, err := s.typesAfter(c, source, "", 0)
+	if err != nil {
+		return nil, err
+	}
+	if i := slices.IndexFunc(types, func(t *store.EventType) bool { return t.Name == name }); i >= 0 {
+		return types[i], nil
+	}
+	return nil, store.ErrNotFound
 }
 
 // What to show of deprecated types.
@@ -138,6 +187,7 @@ const (
 )
 
 type eventTypesQuery struct {
+	Source     string `query:"source"`
 	Tag        string `query:"tag"`
 	Deprecated string `query:"deprecated"`
 	Limit      int    `query:"limit"`
@@ -162,20 +212,18 @@ func (s *server) listEventTypes(c *call, q *eventTypesQuery) (list[eventTypeView
 	default:
 		return list[eventTypeView]{}, parameter("deprecated", "is none of show, hide and only")
 	}
+	if err := checkSource(q.Source); err != nil {
+		return list[eventTypeView]{}, err
+	}
 	after, err := c.afterName(q.Cursor)
 	if err != nil {
 		return list[eventTypeView]{}, err
 	}
-	brought, err := s.catalogue(c)
-	if err != nil {
-		return list[eventTypeView]{}, err
-	}
 	limit := limitOf(q.Limit)
-	types, err := s.store.EventTypes(c.r.Context(), c.key.ProjectID, after, limit+1)
+	types, err := s.typesAfter(c, q.Source, after, limit+1)
 	if err != nil {
 		return list[eventTypeView]{}, err
 	}
-	types = slices.Concat(types, brought)
 	slices.SortStableFunc(types, byName) // the project's own comes before the dialect's of the same name
 	types = slices.CompactFunc(types, func(a, b *store.EventType) bool { return a.Name == b.Name })
 	types = slices.DeleteFunc(types, func(t *store.EventType) bool { return t.Name <= after })
@@ -190,6 +238,25 @@ func (s *server) listEventTypes(c *call, q *eventTypesQuery) (list[eventTypeView
 		}
 	}
 	return out, nil
+}
+
+// typesAfter are at least so many of the types from a source, if there are;
+// some are before the name. Where both the project and its dialect have one, the
+// project's comes first.
+func (s *server) typesAfter(c *call, source, after string, limit int) (types []*store.EventType, err error) {
+	if source == sourceServer {
+		return operational(c), nil
+	}
+	if source != sourceDialect {
+		if types, err = s.store.EventTypes(c.r.Context(), c.key.ProjectID, after, limit); err != nil {
+			return nil, err
+		}
+	}
+	if source != sourceProject {
+		brought, err := s.catalogue(c)
+		return slices.Concat(types, brought), err
+	}
+	return types, nil
 }
 
 func (s *server) createEventType(c *call, in *eventTypeInput) (eventTypeFull, error) {

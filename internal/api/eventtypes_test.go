@@ -117,6 +117,56 @@ func TestEventTypesOverrideTheDialects(t *testing.T) {
 	st.do(key, "POST", types, `{"name":"note.archived"}`).problem(kindConflict)
 }
 
+// TestOperationalTypes: what the server itself tells is in the catalogue, for
+// whoever looks after the whole project, and can be tried.
+func TestOperationalTypes(t *testing.T) {
+	t.Parallel()
+	st := setup(t)
+	id, key := st.project("connectvets", store.Development)
+	types := "/v1/event-types"
+	all := st.do(key, "GET", types+"?source=server&limit=250", nil).want(200).names()
+	if n := len(store.OperationalTypes()); strings.Count(all, ":server") != n || strings.Contains(st.do(key, "GET", types, nil).want(200).names(), "endpoint.created") {
+		t.Errorf("%d types in %s", n, all)
+	}
+	page := st.do(key, "GET", types+"?source=server&limit=1", nil).want(200).object()
+	if got := st.do(key, "GET", types+"?source=server&limit=1&cursor="+page["next_cursor"].(string), nil).want(200).names(); got != "endpoint.created:server" {
+		t.Error(got)
+	}
+	got := st.do(key, "GET", types+"/secret.rotated?source=server", nil).want(200).object()
+	if got["source"] != "server" || got["schema"] == nil || len(got["examples"].([]any)) != 1 || got["description_pt"] == "" {
+		t.Errorf("%v", got)
+	}
+	st.do(key, "GET", types+"/secret.rotated", nil).problem(kindNotFound)
+	st.do(key, "POST", types, `{"name":"note.failed"}`).want(201)
+	for source, want := range map[string]string{"dialect": "note.completed:dialect note.failed:dialect note.processing:dialect", "project": "note.failed:project"} {
+		if got := st.do(key, "GET", types+"?source="+source, nil).want(200).names(); got != want {
+			t.Errorf("%s: %s", source, got)
+		}
+		if got := st.do(key, "GET", types+"/note.failed?source="+source, nil).want(200).object()["source"]; got != source {
+			t.Errorf("%s: %s", source, got)
+		}
+	}
+	st.do(key, "GET", types+"/note.completed?source=project", nil).problem(kindNotFound)
+	st.do(key, "GET", types+"/note.completed?source=server", nil).problem(kindNotFound)
+	st.do(key, "GET", types+"?source=mine", nil).problem(kindShape, "?source")
+	st.do(key, "GET", types+"/note.failed?source=mine", nil).problem(kindShape, "?source")
+	bound := st.do(st.root, "POST", "/v1/projects/"+id+"/keys", `{"scopes":["*"],"consumer":"acme"}`).want(201).text("key")
+	if got := st.do(bound, "GET", types+"?source=server", nil).want(200).names(); got != "" {
+		t.Error(got)
+	}
+	st.do(bound, "GET", types+"/secret.rotated?source=server", nil).problem(kindNotFound)
+
+	operators := func() string {
+		return st.do(key, "POST", "/v1/endpoints", `{"consumer":"_system","url":"https://ops.example.com/","event_types":["*"]}`).want(201).text("id")
+	}
+	st.do(key, "POST", "/v1/endpoints/"+operators()+"/test", `{"type":"note.failed"}`).problem(kindInvalid, "/type")
+	sys := operators()
+	sent := st.do(key, "POST", "/v1/endpoints/"+sys+"/test", `{"type":"secret.rotated"}`).want(202).text("event_id")
+	if data := st.do(key, "GET", "/v1/events/"+sent, nil).want(200).object()["data"].(map[string]any); data["endpoint_id"] == nil || data["in_force"] != 2.0 {
+		t.Errorf("%v", data)
+	}
+}
+
 func TestEventTypePages(t *testing.T) {
 	t.Parallel()
 	st := setup(t)

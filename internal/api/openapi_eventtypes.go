@@ -35,7 +35,7 @@ var catalogueFields = map[string]fieldWords{
 	"eventTypeInput.replaced_by":    {text: "The type to use instead; of a type that is deprecated.", maxLength: new(ingest.MaxType), pattern: "^[a-zA-Z0-9_.-]*$"},
 	"eventTypeView.id":              {text: "The type's id; null: it comes with the dialect.", pattern: idPattern("typ_")},
 	"eventTypeView.name":            {text: "As events say it."},
-	"eventTypeView.source":          {text: "Who brought it: the project's dialect, or the project itself.", enum: []string{sourceDialect, sourceProject}},
+	"eventTypeView.source":          {text: "Who brought it: the project's dialect, the project itself, or the server, whose operational events it is of.", enum: []string{sourceDialect, sourceProject, sourceServer}},
 	"eventTypeView.description":     {text: "For people, in English."},
 	"eventTypeView.description_pt":  {text: "For people, in Portuguese."},
 	"eventTypeView.tags":            {text: "To group types by."},
@@ -73,6 +73,7 @@ var catalogueFields = map[string]fieldWords{
 var catalogueParameters = map[string]fieldWords{
 	"name":       {text: "The event type's name.", minLength: new(1), maxLength: new(ingest.MaxType), pattern: typeForm},
 	"tag":        {text: "Only those with this tag."},
+	"source":     {text: "Only those that this brought; left out: the project and its dialect. server has the operational events, which go to endpoints of the consumer _system.", enum: []string{sourceProject, sourceDialect, sourceServer}},
 	"deprecated": {text: "Deprecated types: show them, hide them, or show them only. Left out: show; hide for a key of one consumer.", enum: []string{deprecatedShow, deprecatedHide, deprecatedOnly}},
 }
 

@@ -39,6 +39,7 @@ func chores(db *store.DB, o Options) []chore {
 		{"expiring deliveries that are too much to hold", 0, func(ctx context.Context, _ time.Time, limit int) (int, error) {
 			return db.LimitHeld(ctx, o.HoldBytes, limit)
 		}},
+		{"announcing what ends by itself", 0, db.Remind},
 		{"summing up statistics", 0, func(ctx context.Context, _ time.Time, limit int) (int, error) {
 			return db.RollUp(ctx, limit)
 		}},

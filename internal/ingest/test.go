@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/malote-dev/malote/internal/lang"
 	"github.com/malote-dev/malote/internal/store"
 	"github.com/malote-dev/malote/webhook"
 )
@@ -98,7 +99,7 @@ func (i *Ingester) testEvent(ctx context.Context, subs *store.Subscriptions, d *
 	}
 	if r.Data == nil {
 		var err error
-		if r.Data, err = i.example(ctx, subs.Project.ID, d, sample.Type); err != nil {
+		if r.Data, err = i.example(ctx, subs.Project.ID, e.Consumer, d, sample.Type); err != nil {
 			return "", nil, err
 		}
 	}
@@ -113,8 +114,12 @@ func (i *Ingester) testEvent(ctx context.Context, subs *store.Subscriptions, d *
 	return r.Type, r.Data, nil
 }
 
-// example is the first of a type: the project's own, else the dialect's.
-func (i *Ingester) example(ctx context.Context, project store.ID, d *webhook.Dialect, name string) ([]byte, error) {
+// example is the first of a type: the project's own, else the dialect's; for
+// the operator's endpoints the server's.
+func (i *Ingester) example(ctx context.Context, project store.ID, consumer string, d *webhook.Dialect, name string) ([]byte, error) {
+	if consumer == store.SystemConsumer {
+		return operationalExample(name)
+	}
 	t, err := i.store.EventType(ctx, project, name)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return nil, err
@@ -133,4 +138,13 @@ func (i *Ingester) example(ctx context.Context, project store.ID, d *webhook.Dia
 	var errs FieldErrors
 	errs.Add("/data", "is missing: the event type %s has no example; send data too, or give the type an example", name)
 	return nil, errs
+}
+
+func operationalExample(name string) ([]byte, error) {
+	for _, t := range store.OperationalTypes() {
+		if t.Name == name {
+			return t.Examples[0], nil
+		}
+	}
+	return nil, FieldErrors{{Pointer: "/type", Detail: lang.Text("is not a type of operational events; see them with GET /v1/event-types?source=server")}}
 }

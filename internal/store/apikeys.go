@@ -42,6 +42,12 @@ func (db *DB) CreateKeyOnce(ctx context.Context, k *Key, hash [32]byte, o *Once[
 		if err != nil {
 			return err
 		}
+		if err := b.announceKey(EventKeyCreated, &own); err != nil {
+			return err
+		}
+		if err := b.remindOfKey(row, &own); err != nil {
+			return err
+		}
 		return b.note(project, ActionKeyCreate, KeyName.Format(own.ID), own.Consumer, newKeyChanges(&own)...)
 	})
 }
@@ -167,6 +173,9 @@ func (db *DB) revokeKey(ctx context.Context, of, id ID, check func(*batch) error
 		if err := b.note(project, ActionKeyRevoke, KeyName.Format(id), consumer); err != nil {
 			return err
 		}
+		if err := b.announceKeyRow(EventKeyRevoked, project, k); err != nil {
+			return err
+		}
 		b.after = append(b.after, func() {
 			db.cache.forget(func() { db.cache.keys.drop([32]byte(hash)) })
 		})
@@ -180,16 +189,23 @@ func (db *DB) revokeKey(ctx context.Context, of, id ID, check func(*batch) error
 // revokeKeysOf ends the keys that act for a consumer, and returns how many.
 func (b *batch) revokeKeysOf(project key, consumer string) (int, error) {
 	var hashes [][32]byte
-	err := b.rows("SELECT hash FROM keys WHERE project=? AND consumer=? AND revoked=0", []any{project, consumer}, func(scan func(...any) error) (bool, error) {
+	var rows []key
+	err := b.rows("SELECT k, hash FROM keys WHERE project=? AND consumer=? AND revoked=0", []any{project, consumer}, func(scan func(...any) error) (bool, error) {
+		var k key
 		var hash []byte
-		err := scan(&hash)
+		err := scan(&k, &hash)
 		if err == nil {
-			hashes = append(hashes, [32]byte(hash))
+			rows, hashes = append(rows, k), append(hashes, [32]byte(hash))
 		}
 		return true, err
 	})
 	if err != nil || len(hashes) == 0 {
 		return 0, err
+	}
+	for _, k := range rows {
+		if err := b.announceKeyRow(EventKeyRevoked, project, k); err != nil {
+			return 0, err
+		}
 	}
 	b.after = append(b.after, func() {
 		db := b.db

@@ -162,7 +162,7 @@ func (db *DB) DeleteConsumer(ctx context.Context, project ID, uid string) (inFli
 			return err
 		}
 		for _, k := range endpoints {
-			if err := b.deleteEndpoint(k, "consumer deleted", &flying); err != nil {
+			if err := b.deleteEndpoint(project, k, "consumer deleted", &flying); err != nil {
 				return err
 			}
 		}

@@ -1,31 +1,16 @@
 package store
 
 import (
-	"context"
-	"encoding/json"
-	"net/url"
 	"time"
 
 	"github.com/malote-dev/malote/internal/lang"
-	"github.com/malote-dev/malote/internal/match"
 )
-
-// Types of the operational events that the store itself makes, to the
-// endpoints of [SystemConsumer].
-const (
-	EventDeliveryFailed    = "delivery.failed"
-	EventEndpointFailing   = "endpoint.failing"
-	EventEndpointDisabled  = "endpoint.disabled"
-	EventEndpointRecovered = "endpoint.recovered"
-)
-
-const systemDialect = "standard/1"
 
 // affect does to an endpoint what an outcome says. An ordinary success
 // touches no endpoint. inTime is false for an outcome of a delivery that was
 // made final meanwhile: it counts no failure.
 func (b *batch) affect(endpoint key, o *Outcome, inTime bool) error {
-	failed := o.State == Failed && inTime
+	failed := o.State == Failed && inTime && b.heard(o.Work.Event.ProjectID)
 	if o.Effect == (Effect{}) && !failed {
 		return nil
 	}
@@ -46,7 +31,7 @@ func (b *batch) affect(endpoint key, o *Outcome, inTime bool) error {
 		return err
 	}
 	for _, t := range types {
-		if err := b.announceEndpoint(t, e); err != nil {
+		if err := b.announceEndpoint(t, e, newsOf(e)); err != nil {
 			return err
 		}
 		if t != EventEndpointDisabled {
@@ -140,110 +125,4 @@ func (b *batch) saveHealth(e *Endpoint) error {
 		b.db.tell(func(o Owner) { o.EndpointChanged(id) })
 	})
 	return nil
-}
-
-// deliveryNews and endpointNews are the data of operational events.
-type deliveryNews struct {
-	DeliveryID string `json:"delivery_id"`
-	EventID    string `json:"event_id"`
-	EventType  string `json:"event_type"`
-	EndpointID string `json:"endpoint_id"`
-	Consumer   string `json:"consumer"`
-	Host       string `json:"host"`
-	Reason     string `json:"reason"`
-	Attempts   int    `json:"attempts"`
-	LastStatus int    `json:"last_status,omitempty"`
-	LastError  string `json:"last_error,omitempty"`
-}
-
-type endpointNews struct {
-	EndpointID   string     `json:"endpoint_id"`
-	Consumer     string     `json:"consumer"`
-	Host         string     `json:"host"`
-	State        string     `json:"state"`
-	Reason       string     `json:"reason,omitempty"`
-	FailureCount int        `json:"failure_count"`
-	FailedAt     *time.Time `json:"failed_at,omitempty"`
-}
-
-// hostOf is all that an operational event says of a URL: the rest may hold a token.
-func hostOf(rawURL string) string {
-	u, err := url.Parse(rawURL)
-	if err != nil {
-		return ""
-	}
-	return u.Host
-}
-
-func (b *batch) announceFailed(e *Endpoint, o *Outcome) error {
-	return b.announce(e, EventDeliveryFailed, deliveryNews{
-		DeliveryID: DeliveryName.Format(o.Work.ID), EventID: EventName.Format(o.Work.Event.ID), EventType: o.Work.Event.Type,
-		EndpointID: EndpointName.Format(e.ID), Consumer: e.Consumer, Host: hostOf(e.URL),
-		Reason: o.Reason, Attempts: max(o.Work.Attempts, o.Attempt.Number),
-		LastStatus: o.Attempt.Status, LastError: string(o.Attempt.Class),
-	})
-}
-
-func (b *batch) announceEndpoint(eventType string, e *Endpoint) error {
-	return b.announce(e, eventType, newsOf(e))
-}
-
-func newsOf(e *Endpoint) endpointNews {
-	news := endpointNews{
-		EndpointID: EndpointName.Format(e.ID), Consumer: e.Consumer, Host: hostOf(e.URL),
-		State: string(e.State), Reason: e.StateReason, FailureCount: e.FailureCount,
-	}
-	if !e.FailedAt.IsZero() {
-		news.FailedAt = &e.FailedAt
-	}
-	return news
-}
-
-// announce makes an operational event, where somebody subscribes to it. What
-// happens to the operator's own endpoints is not announced to them.
-func (b *batch) announce(about *Endpoint, eventType string, data any) error {
-	if about.Consumer == SystemConsumer {
-		return nil
-	}
-	body, err := json.Marshal(data)
-	if err != nil {
-		return err
-	}
-	e := &Event{
-		ProjectID: about.ProjectID, Consumer: SystemConsumer, Type: eventType,
-		Time: b.now, Data: body, Dialect: systemDialect,
-	}
-	project, _ := b.db.keys.key(about.ProjectID)
-	targets, err := b.systemTargets(project, e)
-	if err != nil || len(targets) == 0 {
-		return err
-	}
-	k := b.keep(project, e, targets)
-	return b.insertEvent(project, k, e, false, targets)
-}
-
-// systemTargets are the operator's endpoints that want an event. It is small,
-// and so is what its filters cost.
-func (b *batch) systemTargets(project key, e *Event) ([]target, error) {
-	var targets []target
-	of := matchable(e)
-	defer of.Done()
-	err := b.rows("SELECT k, event_types, settings FROM endpoints WHERE project=? AND consumer=? AND deleted_at=0 ORDER BY k LIMIT ?",
-		[]any{project, SystemConsumer, fanoutSlice}, func(scan func(...any) error) (bool, error) {
-			var types []byte
-			var settings string
-			t := target{consumer: SystemConsumer}
-			if err := scan(&t.endpoint, &types, &settings); err != nil {
-				return false, err
-			}
-			if !match.Type(patterns(types), e.Type) {
-				return true, nil
-			}
-			v, _ := b.db.filters.Judge(context.Background(), of, rulesOf(settings), &match.Budget{}, b.db.keys.id(t.endpoint))
-			if v == match.Wanted {
-				targets = append(targets, t)
-			}
-			return true, nil
-		})
-	return targets, err
 }

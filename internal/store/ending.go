@@ -10,7 +10,10 @@ const deleteSlice = 200 // pending deliveries that one transaction cancels
 
 // deleteEndpoint marks an endpoint deleted and forgets its secrets. Its
 // pending deliveries are cancelled by and by; from the commit on none is sent.
-func (b *batch) deleteEndpoint(k key, reason string, inFlight *int) error {
+func (b *batch) deleteEndpoint(project ID, k key, reason string, inFlight *int) error {
+	if err := b.announceDeleted(project, k, reason); err != nil {
+		return err
+	}
 	err := b.exec("UPDATE endpoints SET deleted_at=?, headers=NULL, secrets=NULL, path=NULL, auth=NULL, revision=revision+1 WHERE k=?", b.us, k)
 	if err != nil {
 		return err
@@ -297,6 +300,9 @@ func (b *batch) expire(q *queued) error {
 func (b *batch) failQueued(q *queued, reason string) error {
 	if err := b.endQueued(q, Failed, reason); err != nil {
 		return err
+	}
+	if !b.heard(b.db.keys.id(q.project)) {
+		return nil
 	}
 	e, err := b.loadEndpoint(q.endpoint)
 	if err != nil || e == nil {

@@ -115,6 +115,12 @@ func (b *batch) createEndpoint(project key, e *Endpoint, cap int) error {
 	if err := b.noteEndpoint(project, ActionEndpointCreate, e, endpointChanges(&Endpoint{}, e)); err != nil {
 		return err
 	}
+	if e.Consumer == SystemConsumer {
+		b.listened(project)
+	}
+	if err := b.announceCreated(e); err != nil {
+		return err
+	}
 	return b.bump(e.ProjectID)
 }
 
@@ -240,6 +246,12 @@ func (db *DB) update(ctx context.Context, project, id ID, change func(*Endpoint)
 				return err
 			}
 			d := endpointChanges(was.Endpoint, e)
+			if err := b.announceChange(was.Endpoint, e, d); err != nil {
+				return err
+			}
+			if err := b.remindOfSecrets(was.k, e); err != nil {
+				return err
+			}
 			return b.noteEndpoint(was.project, endpointAction(d, e.State), e, append(d, more...))
 		})
 		switch {
@@ -336,7 +348,7 @@ func (db *DB) DeleteEndpoint(ctx context.Context, project, id ID) (inFlight int,
 		if e == nil || e.ProjectID != project {
 			return ErrNotFound
 		}
-		if err := b.deleteEndpoint(k, reasonDeleted, &n); err != nil {
+		if err := b.deleteEndpoint(project, k, reasonDeleted, &n); err != nil {
 			return err
 		}
 		of, _ := db.keys.key(project)

@@ -5,10 +5,6 @@ import (
 	"time"
 )
 
-// EventEndpointExpiring is the operational event that says that deliveries of
-// a paused or disabled endpoint will soon expire.
-const EventEndpointExpiring = "endpoint.expiring"
-
 // heldBook counts the bytes that paused and disabled endpoints hold. Nothing
 // is counted while events come in: counting walks each endpoint's queue from
 // where it stopped, a bounded number of rows a call, and what leaves the
@@ -203,15 +199,6 @@ func (b *batch) expireOldest(project key, held []heldEndpoint, bytes int64, limi
 	return n, nil
 }
 
-// expiringNews is what endpoint.expiring says.
-type expiringNews struct {
-	endpointNews
-	Cause     string    `json:"cause"` // age or bytes
-	OldestAt  time.Time `json:"oldest_at"`
-	ExpiresAt time.Time `json:"expires_at"` // of the oldest, by its age
-	HeldBytes int64     `json:"held_bytes"` // of the project
-}
-
 const (
 	warnShare   = 10 // a tenth of the hold before the end,
 	warnLongest = 3 * 24 * time.Hour
@@ -274,7 +261,7 @@ func (b *batch) warnHeld(h heldEndpoint, hold time.Duration, bytes int64, full b
 		return false, err
 	}
 	news.endpointNews = newsOf(e)
-	if err := b.announce(e, EventEndpointExpiring, news); err != nil {
+	if err := b.announceEndpoint(EventEndpointExpiring, e, news); err != nil {
 		return false, err
 	}
 	return true, b.exec("INSERT INTO expiring VALUES (?,?) ON CONFLICT (endpoint) DO UPDATE SET since=excluded.since", h.k, h.since)

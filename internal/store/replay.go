@@ -356,7 +356,10 @@ func (b *batch) endReplay(k key, s ReplayState, reason string) error {
 	if err := b.exec("DELETE FROM replay_legs WHERE replay=?", k); err != nil {
 		return err
 	}
-	return b.exec("UPDATE replays SET state=?, reason=?, finished=? WHERE k=?", string(s), reason, b.us, k)
+	if err := b.exec("UPDATE replays SET state=?, reason=?, finished=? WHERE k=?", string(s), reason, b.us, k); err != nil {
+		return err
+	}
+	return b.announceReplay(k)
 }
 
 // pruneReplays deletes those that were over before the cut.

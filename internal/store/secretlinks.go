@@ -250,6 +250,9 @@ func (b *batch) openLink(l *SecretLink, from string) (*Lane, error) {
 		return nil, err
 	}
 	l.OpenedAt, l.OpenedFrom = fromMicros(b.us), from
+	if err := b.announceLink(l, r.Endpoint); err != nil {
+		return nil, err
+	}
 	b.actor = Actor{Kind: ActorLink, ID: LinkName.Format(l.ID), Request: b.actor.Request}
 	return &Lane{Endpoint: r.Endpoint, Project: p.Project}, b.note(r.project, ActionLinkOpen, LinkName.Format(l.ID), r.Consumer,
 		Change{Field: "endpoint", After: EndpointName.Format(l.EndpointID)}, Change{Field: "opened_from", After: from})

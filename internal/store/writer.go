@@ -96,6 +96,8 @@ type writer struct {
 		event *match.Event
 	}
 
+	unheard map[key]bool // projects that have no endpoint for operational events
+
 	prune  pruneRound
 	held   heldBook
 	rolled rolled
@@ -132,7 +134,7 @@ func newWriter(ctx context.Context, db *DB, path string) (*writer, error) {
 		p.close()
 		return nil, err
 	}
-	w := &writer{db: db, c: c, pool: p, log: log, wake: make(chan struct{}, 1), ended: make(chan struct{})}
+	w := &writer{db: db, c: c, pool: p, log: log, wake: make(chan struct{}, 1), ended: make(chan struct{}), unheard: map[key]bool{}}
 	w.batch = batch{w: w, db: db, c: c}
 	return w, nil
 }

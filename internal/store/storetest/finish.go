@@ -354,7 +354,7 @@ var effectCases = map[string]func(*shelf){
 				s.Errorf("%+v", ev)
 			}
 		}
-		want := []string{store.EventDeliveryFailed, store.EventEndpointFailing, store.EventEndpointDisabled, store.EventEndpointRecovered}
+		want := []string{store.EventDeliveryFailed, store.EventEndpointFailing, store.EventEndpointDisabled, store.EventEndpointResumed, store.EventEndpointRecovered}
 		if diff := cmp.Diff(want, types); diff != "" {
 			s.Error(diff)
 		}

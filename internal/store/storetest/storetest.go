@@ -29,7 +29,7 @@ func Run(t *testing.T, open Opener) {
 		"Replay": replayCases, "Config": configCases, "Dialects": dialectCases, "Keys": keyCases, "Access": accessCases, "Once": onceCases, "Lists": listCases, "Retention": retentionCases,
 		"Restart": restartCases, "Concurrency": concurrencyCases, "Secrets": secretCases, "Documented": documentedCases, "Audit": auditCases,
 		"Stats":      statsCases,
-		"EventTypes": eventTypeCases, "Matching": matchingCases,
+		"EventTypes": eventTypeCases, "Matching": matchingCases, "Operational": operationalCases,
 	} {
 		t.Run(group, func(t *testing.T) {
 			t.Parallel()
