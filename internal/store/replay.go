@@ -57,8 +57,8 @@ type Replay struct {
 type ReplayFilter struct {
 	EndpointID ID     // needed by ReplayMissed
 	Consumer   string // uid
-	// States of the deliveries, of Failed, Cancelled and Delivered; of
-	// ReplayRecover only. None: Failed.
+	// States of the deliveries; of ReplayRecover only. None: Failed. Pending
+	// are those that wait for a retry after an attempt that failed.
 	States     []State
 	EventTypes []string // patterns, as an endpoint has them; none: all
 	// From is inclusive, Until is not. They judge when the delivery, or of
@@ -76,10 +76,10 @@ type keptFilter struct {
 
 // Limits of replays.
 const (
-	MaxReplays     = 4       // of a project that run at a time
-	maxCounted     = 100_000 // what a count says exactly
-	maxCountWalked = 4 * maxCounted
-	countFor       = 500 * time.Millisecond
+	MaxReplays   = 100     // of a project that run at a time
+	MaxReplaysOf = 10      // of those, of one consumer, or of all of them
+	maxCounted   = 100_000 // what a count says exactly
+	countFor     = 2 * time.Second
 )
 
 // replayRow is a replay with what only the store knows of it.
@@ -182,7 +182,7 @@ func (db *DB) replayRow(ctx context.Context, r *Replay) (*replayRow, error) {
 }
 
 // CountReplay says how many deliveries a replay would be of, had it been made
-// now. Counting ends at 100,000, or after half a second: more is then true.
+// now. Counting ends at 100,000, or after two seconds: more is then true.
 // Errors: [ErrNotFound] (no such project, or no such endpoint in it).
 func (db *DB) CountReplay(ctx context.Context, r *Replay) (n int, more bool, err error) {
 	row, err := db.replayRow(ctx, r)
@@ -196,7 +196,8 @@ func (db *DB) CountReplay(ctx context.Context, r *Replay) (n int, more bool, err
 // CreatedAt are set. With o, it happens once: where it was done before, that
 // time's answer comes back, and r is as it was.
 // Errors: [ErrNotFound] (no such project, or no such endpoint in it),
-// [ErrLimit] ([MaxReplays] of the project run), [ErrReused].
+// [ErrLimit] ([MaxReplays] of the project run, or [MaxReplaysOf] of the
+// consumer), [ErrReused].
 func (db *DB) CreateReplay(ctx context.Context, r *Replay, o *Once[Replay]) (before []byte, err error) {
 	row, err := db.replayRow(ctx, r)
 	if err != nil {
@@ -213,12 +214,13 @@ func (db *DB) CreateReplay(ctx context.Context, r *Replay, o *Once[Replay]) (bef
 }
 
 func (b *batch) createReplay(r *replayRow) error {
-	var running int
-	if _, err := b.row("SELECT count(*) FROM replays WHERE project=? AND state='running'", []any{r.project}, &running); err != nil {
+	var running, same int
+	if _, err := b.row("SELECT count(*), coalesce(sum(consumer=?),0) FROM replays WHERE project=? AND state='running'",
+		[]any{r.Consumer, r.project}, &running, &same); err != nil {
 		return err
 	}
-	if running >= MaxReplays {
-		return fmt.Errorf("%d replays of the project run: %w", running, ErrLimit)
+	if running >= MaxReplays || same >= MaxReplaysOf {
+		return fmt.Errorf("%d replays of the project run, %d of the same consumer: %w", running, same, ErrLimit)
 	}
 	r.k = b.key()
 	r.ID, r.CreatedAt, r.State = b.db.keys.id(r.k), keyTime(r.k), ReplayRunning
@@ -258,37 +260,6 @@ func (r *replayRow) changes() (d diff) {
 	d.time("until", time.Time{}, r.Until)
 	d.number("matched", 0, r.Matched)
 	return d
-}
-
-// Replays lists a project's replays, newest first, before the one given
-// (zero: from the newest); consumer "" lists all.
-func (db *DB) Replays(ctx context.Context, project ID, consumer string, before ID, limit int) (out []*Replay, err error) {
-	p := db.project(project)
-	if p == nil {
-		return nil, ErrNotFound
-	}
-	from := key(never)
-	if !before.IsZero() {
-		var ok bool
-		if from, ok = db.keys.key(before); !ok {
-			return nil, nil
-		}
-	}
-	where, args := " WHERE project=? AND k<?", []any{p.k, from}
-	if consumer != "" {
-		where, args = where+" AND consumer=?", append(args, consumer)
-	}
-	err = db.read(ctx, true, func(c *conn) error {
-		return c.rows(ctx, selectReplay+where+" ORDER BY k DESC LIMIT ?", append(args, limit), func(scan func(...any) error) (bool, error) {
-			r, err := db.scanReplay(scan)
-			if err != nil {
-				return false, err
-			}
-			out = append(out, r.Replay)
-			return true, nil
-		})
-	})
-	return out, err
 }
 
 // Replay reads one. Errors: [ErrNotFound].

@@ -16,12 +16,16 @@ type leg struct {
 	ahead  []key
 	found  []candidate // read, and not in the queue yet
 	ended  bool        // ahead is all
+	full   bool        // there was no room: it waits until there is some
 }
 
-// load finds the legs under way, those that memory knows and others.
-func (r *replayer) load(row *replayRow) (legs []*leg, err error) {
+// load finds the next legs of a replay, those that memory holds and others.
+func (r *replayer) load(row *replayRow, after key) (legs []*leg, err error) {
+	if len(r.legs) > legsKept {
+		clear(r.legs)
+	}
 	err = r.db.read(r.ctx, false, func(c *conn) error {
-		return c.rows(r.ctx, "SELECT endpoint, cursor FROM replay_legs WHERE replay=? ORDER BY endpoint LIMIT ?", []any{row.k, legsAtOnce},
+		return c.rows(r.ctx, "SELECT endpoint, cursor FROM replay_legs WHERE replay=? AND endpoint>? ORDER BY endpoint LIMIT ?", []any{row.k, after, legsAtOnce},
 			func(scan func(...any) error) (bool, error) {
 				id := legID{replay: row.k}
 				var cursor key
@@ -40,8 +44,9 @@ func (r *replayer) load(row *replayRow) (legs []*leg, err error) {
 	return legs, err
 }
 
-// discover finds the next endpoints of a replay that have something for it.
-func (r *replayer) discover(row *replayRow, under int) error {
+// discover finds the next endpoints of a replay, up to so many, that may have
+// something for it.
+func (r *replayer) discover(row *replayRow, most int) error {
 	const looked = 256
 	if err := r.db.flushForList(r.ctx); err != nil {
 		return err
@@ -68,14 +73,18 @@ func (r *replayer) discover(row *replayRow, under int) error {
 			next = all[looked-1]
 		}
 		for _, k := range all {
-			first, err := newClimber(c, row.terms(k), after, bound).next(r.ctx)
+			first := key(0)
+			src, err := row.source(r.ctx, c, k, after, bound)
+			if err == nil {
+				first, err = src.next(r.ctx)
+			}
 			if err != nil {
 				return err
 			}
 			if first == 0 {
 				continue
 			}
-			if found = append(found, k); under+len(found) == legsAtOnce {
+			if found = append(found, k); len(found) == most {
 				next = k
 				return nil
 			}
@@ -103,9 +112,11 @@ func (r *replayer) discover(row *replayRow, under int) error {
 // whether the leg moved.
 func (r *replayer) walk(row *replayRow, l *leg) (moved bool, err error) {
 	room, err := r.room(l.endpoint)
-	if err != nil || room == 0 {
+	if err != nil || room == 0 || l.full && room < legRoom {
+		l.full = true
 		return false, err
 	}
+	l.full = false
 	if err := r.fill(row, l, min(room, sliceRows)); err != nil {
 		return false, err
 	}
@@ -193,8 +204,11 @@ func (r *replayer) readAhead(row *replayRow, l *leg) error {
 	}
 	_, bound := row.span()
 	return r.db.read(r.ctx, true, func(c *conn) error {
-		keys, err := take(r.ctx, newClimber(c, row.terms(l.endpoint), l.read, bound), legAhead)
-		l.ahead, l.ended = keys, len(keys) < legAhead
+		src, err := row.source(r.ctx, c, l.endpoint, l.read, bound)
+		if err == nil {
+			l.ahead, err = take(r.ctx, src, legAhead)
+			l.ended = len(l.ahead) < legAhead
+		}
 		return err
 	})
 }

@@ -2,9 +2,9 @@ package store
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/binary"
-	"errors"
 	"slices"
 	"strconv"
 	"time"
@@ -22,7 +22,8 @@ type candidate struct {
 	attempts  int
 	status    int
 	inline    bool // the row holds the only attempt
-	changed   bool // it ended anew after the replay was made
+	changed   bool // it ended anew, or was tried, after the replay was made
+	waiting   bool // pending, with an attempt that failed
 	lastAt    int64
 	span      key // of the event: the newest that was looked at
 }
@@ -48,6 +49,7 @@ func (r *replayRow) terms(endpoint key) (out []string) {
 	}
 	for _, s := range r.States {
 		switch {
+		case s == Pending: // these are in no list of their state
 		case endpoint != 0:
 			out = append(out, term(listStateEndpoint, endpoint, string(s)))
 		case r.Consumer != "":
@@ -119,6 +121,32 @@ func (db *DB) over(ctx context.Context, c *conn, r *replayRow, endpoint key, key
 			d.lastAt = attemptAt(head)
 			out = append(out, d)
 		}
+		return true, nil
+	})
+	if err != nil || !r.waiting() {
+		return out, err
+	}
+	waiting, err := db.waiting(ctx, c, r, endpoint, keys)
+	out = append(out, waiting...)
+	slices.SortFunc(out, func(x, y candidate) int { return cmp.Compare(x.k, y.k) })
+	return out, err
+}
+
+const selectWaiting = `SELECT q.k, q.event, q.due, q.attempts, q.last_at, coalesce(e.type,'')
+	FROM json_each(?) j CROSS JOIN queue q ON q.k=j.value LEFT JOIN events e ON e.k=q.event WHERE q.endpoint=? AND q.attempts>0`
+
+// waiting finds among an endpoint's deliveries those that wait for a retry.
+func (db *DB) waiting(ctx context.Context, c *conn, r *replayRow, endpoint key, keys []key) (out []candidate, err error) {
+	now := micros(time.Now())
+	err = c.rows(ctx, selectWaiting, []any{keysJSON(keys), endpoint}, func(scan func(...any) error) (bool, error) {
+		d := candidate{waiting: true}
+		var due int64
+		err := scan(&d.k, &d.event, &due, &d.attempts, &d.lastAt, &d.eventType)
+		if err != nil || !r.wants(d.eventType) {
+			return err == nil, err
+		}
+		d.changed = d.lastAt >= r.over() || due <= now
+		out = append(out, d)
 		return true, nil
 	})
 	return out, err
@@ -246,91 +274,4 @@ func targetList(targets []target) (list []byte) {
 		list = binary.BigEndian.AppendUint64(list, uint64(t.endpoint))
 	}
 	return list
-}
-
-const legChunk = 256 // keys that one statement looks at
-
-// errCounted ends a count at one of its bounds.
-var errCounted = errors.New("counted enough")
-
-// countReplay counts what a replay would be of, within bounds.
-func (db *DB) countReplay(ctx context.Context, r *replayRow) (n int, more bool, err error) {
-	if err := db.flushForList(ctx); err != nil {
-		return 0, false, err
-	}
-	var e *Endpoint
-	if r.Kind == ReplayMissed {
-		row, err := db.findEndpoint(ctx, r.EndpointID)
-		if err != nil {
-			return 0, false, err
-		}
-		e = row.Endpoint
-	}
-	end := time.Now().Add(countFor)
-	err = db.read(ctx, true, func(c *conn) error {
-		after, bound := r.span()
-		cl := newClimber(c, r.terms(r.endpoint), after, bound)
-		for walked := 0; ; walked += legChunk {
-			keys, err := take(ctx, cl, legChunk)
-			if err != nil {
-				return err
-			}
-			var found int
-			if r.Kind == ReplayMissed {
-				var cs []candidate
-				cs, err = db.missed(ctx, c, r, e, keys)
-				found = len(cs)
-			} else {
-				found, err = db.countOver(ctx, c, r, keys)
-			}
-			if err != nil {
-				return err
-			}
-			if n += found; n > db.o.maxCounted {
-				n = db.o.maxCounted
-				return errCounted
-			}
-			if len(keys) < legChunk {
-				return nil
-			}
-			if walked >= 4*db.o.maxCounted || time.Now().After(end) {
-				return errCounted
-			}
-		}
-	})
-	if errors.Is(err, errCounted) {
-		return n, true, nil
-	}
-	return n, false, err
-}
-
-// take gives up to n keys; fewer at the end.
-func take(ctx context.Context, src source, n int) (keys []key, err error) {
-	for len(keys) < n {
-		k, err := src.next(ctx)
-		if err != nil || k == 0 {
-			return keys, err
-		}
-		keys = append(keys, k)
-	}
-	return keys, nil
-}
-
-// countOver is over without reading more of a row than is needed to count it.
-func (db *DB) countOver(ctx context.Context, c *conn, r *replayRow, keys []key) (n int, err error) {
-	const rows = ` FROM json_each(?) j CROSS JOIN deliveries d ON d.k=j.value JOIN endpoints p ON p.k=d.endpoint AND p.deleted_at=0`
-	ordered := "SELECT d.state, ''" + rows
-	if len(r.EventTypes) > 0 {
-		ordered = "SELECT d.state, e.type" + rows + " JOIN events e ON e.k=d.event"
-	}
-	err = c.rows(ctx, ordered, []any{keysJSON(keys)}, func(scan func(...any) error) (bool, error) {
-		var state int
-		var eventType string
-		err := scan(&state, &eventType)
-		if slices.Contains(r.States, stateOf(state)) && r.wants(eventType) {
-			n++
-		}
-		return true, err
-	})
-	return n, err
 }

@@ -13,14 +13,17 @@ import (
 // only changes the rows, and has four times as long for everybody else.
 const (
 	legWindow  = 256                    // deliveries due at an active endpoint, from which on a replay waits
-	legsAtOnce = 64                     // endpoints of a replay that are under way
-	legAhead   = 4096                   // keys that are read ahead
+	legRoom    = 64                     // and until there is room for so many
+	legsAtOnce = 64                     // endpoints of a replay that have their turns in a round
+	legsKept   = 512                    // legs that memory holds
+	legAhead   = 1024                   // keys that are read ahead
 	legWalked  = 4096                   // keys that one slice looks at
 	sliceRows  = 128                    // deliveries of one slice
 	sliceFor   = 2 * time.Millisecond   // and no more than this of the writer's time, but one
 	sliceRest  = 4                      // times as long as the slice was the writer is left alone
 	restLeast  = 5 * time.Millisecond   // at least
 	waitLeast  = 100 * time.Millisecond // where all endpoints have enough to do
+	waitShare  = 10                     // and so many times as long as it took to find that out
 	waitAfter  = time.Second            // after a fault
 	maxFaults  = 10                     // in a row, after which a replay fails
 )
@@ -44,13 +47,16 @@ type replayer struct {
 	closed bool
 	wg     sync.WaitGroup
 
+	counting chan struct{} // full while one is counted
+
 	// Of the running goroutine alone.
-	legs   map[legID]*leg
-	faults map[key]int // in a row, by replay
+	legs   map[legID]*leg // as far as memory holds them; the table has them all
+	turn   map[key]key    // of a replay, the endpoint that had its turn last
+	faults map[key]int    // in a row, by replay
 }
 
 func newReplayer(db *DB) *replayer {
-	r := &replayer{db: db, legs: map[legID]*leg{}, faults: map[key]int{}}
+	r := &replayer{db: db, counting: make(chan struct{}, 1), legs: map[legID]*leg{}, turn: map[key]key{}, faults: map[key]int{}}
 	r.ctx, r.cancel = context.WithCancel(context.Background())
 	return r
 }
@@ -88,6 +94,7 @@ func (r *replayer) idle() bool {
 	}
 	r.active = false
 	clear(r.legs)
+	clear(r.turn)
 	clear(r.faults)
 	return true
 }
@@ -106,8 +113,9 @@ func (r *replayer) run() {
 			}
 			continue
 		}
+		start := time.Now()
 		if !r.round(running) {
-			r.rest(waitLeast)
+			r.rest(max(waitLeast, waitShare*time.Since(start)))
 		}
 	}
 	r.mu.Lock()
@@ -190,6 +198,7 @@ func (r *replayer) drop(replay key) {
 // end makes a replay final, if it still runs.
 func (r *replayer) end(row *replayRow, s ReplayState, reason string) error {
 	r.drop(row.k)
+	delete(r.turn, row.k)
 	return r.db.write(context.WithoutCancel(r.ctx), func(b *batch) error {
 		now, err := b.db.loadReplay(context.Background(), b.c, row.k)
 		if err != nil || now == nil || now.State != ReplayRunning {
@@ -199,20 +208,20 @@ func (r *replayer) end(row *replayRow, s ReplayState, reason string) error {
 	})
 }
 
-// step takes up endpoints, and puts a slice of each into the queue.
+// step gives a replay's endpoints their turns: a slice of each is put into the
+// queue. Those that have enough to do keep no others from theirs.
 func (r *replayer) step(row *replayRow) (moved bool, err error) {
 	if r.db.project(row.ProjectID) == nil {
 		return true, r.end(row, ReplayFailed, replayNoProject)
 	}
-	legs, err := r.load(row)
+	after := r.turn[row.k]
+	legs, err := r.load(row, after)
 	if err != nil {
 		return false, err
 	}
-	if len(legs) < legsAtOnce && row.next != never {
-		return true, r.discover(row, len(legs))
-	}
-	if len(legs) == 0 {
-		return true, r.end(row, ReplayDone, "")
+	last := len(legs) < legsAtOnce
+	if r.turn[row.k] = 0; !last {
+		r.turn[row.k] = legs[len(legs)-1].endpoint
 	}
 	for _, l := range legs {
 		if r.stopped() {
@@ -224,5 +233,13 @@ func (r *replayer) step(row *replayRow) (moved bool, err error) {
 		}
 		moved = moved || on
 	}
-	return moved, nil
+	switch all := last && after == 0; {
+	case row.next == never && all && len(legs) == 0:
+		return true, r.end(row, ReplayDone, "")
+	case row.next != never && all:
+		return true, r.discover(row, legsAtOnce-len(legs))
+	case row.next != never && !moved:
+		return true, r.discover(row, legsAtOnce)
+	}
+	return moved || len(legs) == 0, nil
 }

@@ -89,6 +89,8 @@ func (s *slice) queue(b *batch, start time.Time) error {
 			continue
 		case s.row.Kind == ReplayMissed:
 			put, err = b.deliverLate(s.row, d, lists)
+		case d.waiting:
+			put, err = b.dueNow(l.endpoint, d)
 		default:
 			put, err = b.requeue(s.row.project, l.endpoint, d)
 		}
@@ -151,6 +153,17 @@ func (b *batch) requeue(project, endpoint key, d candidate) (bool, error) {
 	b.back(endpoint, d.k, d.event)
 	return true, b.exec("INSERT INTO queue (k, event, endpoint, project, due, attempts, last_at, status, interrupted) VALUES (?,?,?,?,?,?,?,?,?)",
 		d.k, d.event, endpoint, project, b.us, d.attempts, d.lastAt, d.status, d.attempts)
+}
+
+// dueNow makes a delivery due that waits for a retry, with a schedule that
+// begins anew. It reports false where the delivery is not as it was read.
+func (b *batch) dueNow(endpoint key, d candidate) (bool, error) {
+	n, err := b.change("UPDATE queue SET due=?, interrupted=attempts WHERE k=? AND attempts=? AND due>?", b.us, d.k, d.attempts, b.us)
+	if err != nil || n == 0 {
+		return false, err
+	}
+	b.after = append(b.after, b.deliveryChanged(endpoint, b.db.keys.id(d.k), new(int)))
+	return true, nil
 }
 
 // deliverLate makes a delivery of an event that was kept before, unless the

@@ -26,7 +26,8 @@ func Run(t *testing.T, open Opener) {
 	for group, cases := range map[string]map[string]func(*shelf){
 		"Accept": acceptCases, "Idempotency": idempotencyCases, "Broadcast": broadcastCases,
 		"Queue": queueCases, "Finish": finishCases, "Effects": effectCases, "Ending": endingCases, "Held": heldCases,
-		"Replay": replayCases, "Config": configCases, "Dialects": dialectCases, "Keys": keyCases, "Access": accessCases, "Once": onceCases, "Lists": listCases, "Retention": retentionCases,
+		"Recover": recoverCases, "Missed": missedCases, "ReplayEvent": replayEventCases, "ReplayRun": replayRunCases,
+		"Config": configCases, "Dialects": dialectCases, "Keys": keyCases, "Access": accessCases, "Once": onceCases, "Lists": listCases, "Retention": retentionCases,
 		"Restart": restartCases, "Concurrency": concurrencyCases, "Secrets": secretCases, "Documented": documentedCases, "Audit": auditCases,
 		"Stats":      statsCases,
 		"EventTypes": eventTypeCases, "Matching": matchingCases, "Operational": operationalCases,
