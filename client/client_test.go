@@ -199,8 +199,16 @@ func checkEvents(t *testing.T, c *client.Client, endpoint string) {
 	if es := all(t, c.Events(ctx, client.EventFilter{Type: "a", Consumer: "acme", From: at, Until: time.Now().Add(time.Hour), PageSize: 1})); len(es) != 2 || es[1].ID != sent.ID {
 		t.Errorf("%d events", len(es))
 	}
-	if ds := all(t, c.Deliveries(ctx, client.DeliveryFilter{EndpointID: endpoint, EventID: sent.ID, State: "pending"})); len(ds) != 1 {
+	if ds := all(t, c.Deliveries(ctx, client.DeliveryFilter{EndpointID: endpoint, EventID: sent.ID, State: "failed,pending"})); len(ds) != 1 {
 		t.Errorf("%d deliveries", len(ds))
+	}
+	if ds := all(t, c.Deliveries(ctx, client.DeliveryFilter{EventID: sent.ID, LastStatus: "5xx"})); len(ds) != 0 {
+		t.Errorf("%d deliveries", len(ds))
+	}
+	for _, f := range []client.EventFilter{{ID: sent.ID[4:]}, {Channel: "eu"}, {IdempotencyKey: "nobody's"}} {
+		if es := all(t, c.Events(ctx, f)); len(es) != 0 && (f.ID == "" || es[0].ID != sent.ID) || len(es) == 0 && f.ID != "" {
+			t.Errorf("%+v: %d events", f, len(es))
+		}
 	}
 	var e *client.Error
 	_, err := c.Send(ctx, client.NewEvent{Data: json.RawMessage(`1`)})

@@ -10,16 +10,19 @@ import (
 
 // Delivery is one event on its way to one endpoint.
 type Delivery struct {
-	ID         string     `json:"id"`
-	EventID    string     `json:"event_id"`
-	Type       string     `json:"type"`
-	EndpointID string     `json:"endpoint_id"`
-	Consumer   string     `json:"consumer"`
-	State      string     `json:"state"` // "pending", "delivered", "failed" or "cancelled"
-	Reason     string     `json:"reason"`
-	Held       string     `json:"held"` // pending, and not sent whatever is due: why, as in "endpoint paused"
-	Attempts   int        `json:"attempts"`
-	LastStatus int        `json:"last_status"` // HTTP status of the last attempt; 0: none
+	ID         string `json:"id"`
+	EventID    string `json:"event_id"`
+	Type       string `json:"type"`
+	EndpointID string `json:"endpoint_id"`
+	Consumer   string `json:"consumer"`
+	State      string `json:"state"` // "pending", "delivered", "failed" or "cancelled"
+	Reason     string `json:"reason"`
+	Held       string `json:"held"` // pending, and not sent whatever is due: why, as in "endpoint paused"
+	Attempts   int    `json:"attempts"`
+	LastStatus int    `json:"last_status"` // HTTP status of the last attempt; 0: none
+
+	LastError *AttemptError `json:"last_error"` // why the last attempt failed; nil: it succeeded, or there was none
+
 	NextDueAt  *time.Time `json:"next_due_at"`
 	CreatedAt  time.Time  `json:"created_at"`
 	FinishedAt *time.Time `json:"finished_at"`
@@ -29,10 +32,12 @@ type Delivery struct {
 // DeliveryFilter narrows [Client.Deliveries]; zero fields do not. From is
 // inclusive, Until not.
 type DeliveryFilter struct {
-	EventID, EndpointID   string
-	Consumer, Type, State string
-	From, Until           time.Time
-	PageSize              int // at most 250
+	EventID, EndpointID string
+	Consumer, Type      string
+	State               string // one, or several with a comma between
+	LastStatus          string // of the last attempt: "503", "5xx", or "none" where it got no answer
+	From, Until         time.Time
+	PageSize            int // at most 250
 }
 
 // Deliveries lists deliveries, newest first, pending and final as one.
@@ -43,6 +48,7 @@ func (c *Client) Deliveries(ctx context.Context, f DeliveryFilter) iter.Seq2[*De
 	put(q, "consumer", f.Consumer)
 	put(q, "type", f.Type)
 	put(q, "state", f.State)
+	put(q, "last_status", f.LastStatus)
 	putTime(q, "from", f.From)
 	putTime(q, "until", f.Until)
 	putInt(q, "limit", f.PageSize)

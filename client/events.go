@@ -118,7 +118,10 @@ type Event struct {
 // EventFilter narrows [Client.Events]; zero fields do not. From is inclusive,
 // Until not.
 type EventFilter struct {
+	ID             string // also without its prefix, or as the UUID on the wire
 	Consumer, Type string
+	IdempotencyKey string
+	Channel        string
 	From, Until    time.Time
 	PageSize       int // at most 250
 }
@@ -126,8 +129,11 @@ type EventFilter struct {
 // Events lists events, newest first, without their data.
 func (c *Client) Events(ctx context.Context, f EventFilter) iter.Seq2[*Event, error] {
 	q := url.Values{}
+	put(q, "id", f.ID)
 	put(q, "consumer", f.Consumer)
 	put(q, "type", f.Type)
+	put(q, "idempotency_key", f.IdempotencyKey)
+	put(q, "channel", f.Channel)
 	putTime(q, "from", f.From)
 	putTime(q, "until", f.Until)
 	putInt(q, "limit", f.PageSize)

@@ -21,11 +21,12 @@ type deliveryCmd struct {
 type deliveryListCmd struct {
 	remote
 	listFlags
-	Event    string `placeholder:"ID" help:"Only those of this event."`
-	Endpoint string `placeholder:"ID" help:"Only those to this endpoint."`
-	Consumer string `placeholder:"UID" help:"Only those to this customer."`
-	Type     string `placeholder:"TYPE" help:"Only this event type."`
-	State    string `placeholder:"STATE" help:"pending, delivered, failed or cancelled."`
+	Event      string `placeholder:"ID" help:"Only those of this event."`
+	Endpoint   string `placeholder:"ID" help:"Only those to this endpoint."`
+	Consumer   string `placeholder:"UID" help:"Only those to this customer."`
+	Type       string `placeholder:"TYPE" help:"Only this event type."`
+	State      string `placeholder:"STATE" help:"pending, delivered, failed or cancelled; several with a comma between."`
+	LastStatus string `placeholder:"STATUS" help:"Only those whose last attempt had this status: 503, 5xx, or none (no answer)."`
 }
 
 // Run lists deliveries.
@@ -33,7 +34,7 @@ func (l *deliveryListCmd) Run(c *console) error {
 	now := time.Now()
 	return enumerate(&l.remote, c, l.Limit, func(ctx context.Context, api *client.Client) iter.Seq2[*client.Delivery, error] {
 		return api.Deliveries(ctx, client.DeliveryFilter{
-			EventID: l.Event, EndpointID: l.Endpoint, Consumer: l.Consumer, Type: l.Type, State: l.State,
+			EventID: l.Event, EndpointID: l.Endpoint, Consumer: l.Consumer, Type: l.Type, State: l.State, LastStatus: l.LastStatus,
 			From: l.From.Time, Until: l.Until.Time, PageSize: pageSize(l.Limit),
 		})
 	}, []string{"DELIVERY", "TYPE", "CONSUMER", "ENDPOINT", "STATE", "ATTEMPTS", "LAST", "NEXT", "CREATED"}, func(t *table, d *client.Delivery) {
@@ -48,12 +49,17 @@ func stateOf(d *client.Delivery) string {
 	return d.State + ": " + d.Reason
 }
 
-// last is what the last attempt brought, as far as a list knows it.
+// last is what the last attempt brought.
 func last(d *client.Delivery) string {
-	if d.LastStatus == 0 && d.Attempts > 0 {
+	switch {
+	case d.LastStatus != 0:
+		return number(d.LastStatus)
+	case d.LastError != nil:
+		return d.LastError.Class
+	case d.Attempts > 0:
 		return "no answer"
 	}
-	return number(d.LastStatus)
+	return ""
 }
 
 func next(d *client.Delivery, now time.Time) string {
@@ -79,14 +85,13 @@ func (o *oneDelivery) ask(c *console, call func(*client.Client, context.Context,
 	if err := idOf("delivery", o.ID); err != nil {
 		return err
 	}
-	answer := ""
 	return ask(&o.remote, c, func(ctx context.Context, api *client.Client) (*client.Delivery, error) {
-		d, err := call(api, ctx, o.ID)
-		if err == nil && d.LastStatus == 0 && d.Attempts > 0 && !o.JSON {
-			answer = lastError(ctx, api, d.ID)
-		}
-		return d, err
+		return call(api, ctx, o.ID)
 	}, func(d *client.Delivery) {
+		answer := ""
+		if d.LastError != nil {
+			answer = d.LastError.Class + ": " + d.LastError.Detail
+		}
 		c.facts("delivery", d.ID, "event", d.EventID, "type", d.Type, "endpoint", d.EndpointID, "consumer", d.Consumer,
 			"state", stateOf(d), "attempts", fmt.Sprint(d.Attempts), "last status", number(d.LastStatus), "last error", answer, "held", d.Held,
 			"next attempt", stampOf(d.NextDueAt), "created", stamp(d.CreatedAt), "finished", stampOf(d.FinishedAt))
@@ -95,19 +100,6 @@ func (o *oneDelivery) ask(c *console, call func(*client.Client, context.Context,
 			fmt.Fprintln(c.err, "It waits until the endpoint is resumed: malote endpoint resume "+d.EndpointID)
 		}
 	})
-}
-
-// lastError says why the last attempt brought no answer, where that is kept.
-func lastError(ctx context.Context, api *client.Client, id string) (text string) {
-	for a, err := range api.Attempts(ctx, id) {
-		if err != nil {
-			return ""
-		}
-		if text = ""; a.Error != nil {
-			text = a.Error.Class + ": " + a.Error.Detail
-		}
-	}
-	return text
 }
 
 type deliveryGetCmd struct{ oneDelivery }

@@ -54,15 +54,19 @@ func (s *eventSendCmd) Run(c *console) error {
 type eventListCmd struct {
 	remote
 	listFlags
-	Consumer string `placeholder:"UID" help:"Only those for this customer."`
-	Type     string `placeholder:"TYPE" help:"Only this type."`
+	Event          string `name:"id" placeholder:"ID" help:"Only the one with this id: with its prefix or without, or the UUID on the wire."`
+	Consumer       string `placeholder:"UID" help:"Only those for this customer."`
+	Type           string `placeholder:"TYPE" help:"Only this type."`
+	IdempotencyKey string `placeholder:"TEXT" help:"Only those that came with this key."`
+	Channel        string `placeholder:"NAME" help:"Only those that were sent to this channel."`
 }
 
 // Run lists events.
 func (l *eventListCmd) Run(c *console) error {
 	return enumerate(&l.remote, c, l.Limit, func(ctx context.Context, api *client.Client) iter.Seq2[*client.Event, error] {
 		return api.Events(ctx, client.EventFilter{
-			Consumer: l.Consumer, Type: l.Type, From: l.From.Time, Until: l.Until.Time, PageSize: pageSize(l.Limit),
+			ID: l.Event, Consumer: l.Consumer, Type: l.Type, IdempotencyKey: l.IdempotencyKey, Channel: l.Channel,
+			From: l.From.Time, Until: l.Until.Time, PageSize: pageSize(l.Limit),
 		})
 	}, []string{"EVENT", "TYPE", "CONSUMER", "DELIVERIES", "CREATED"}, func(t *table, e *client.Event) {
 		deliveries := fmt.Sprint(e.Deliveries)

@@ -102,8 +102,13 @@ func TestWhatWaitsSaysWhy(t *testing.T) {
 	if got := next(d, now); got != "held: endpoint paused" {
 		t.Error(got)
 	}
-	if got := last(&client.Delivery{Attempts: 2}); got != "no answer" {
-		t.Error(got)
+	for want, d := range map[string]*client.Delivery{
+		"no answer": {Attempts: 2}, "timeout": {Attempts: 2, LastError: &client.AttemptError{Class: "timeout"}},
+		"503": {Attempts: 1, LastStatus: 503, LastError: &client.AttemptError{Class: "status"}}, "": {},
+	} {
+		if got := last(d); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
 	}
 	if got := stateOf(&client.Delivery{State: "cancelled", Reason: "cancelled"}); got != "cancelled" {
 		t.Error(got)

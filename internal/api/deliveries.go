@@ -3,6 +3,9 @@ package api
 import (
 	"context"
 	"errors"
+	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/malote-dev/malote/internal/lang"
@@ -20,10 +23,12 @@ type deliveryView struct {
 	Held       string `json:"held,omitempty" lang:"kept"` // pending, and not sent whatever is due: why
 	Attempts   int    `json:"attempts"`
 	LastStatus *int   `json:"last_status"` // HTTP status of the last attempt; null: no answer, or no attempt
-	NextDueAt  stamp  `json:"next_due_at"` // null unless pending
-	CreatedAt  stamp  `json:"created_at"`
-	FinishedAt stamp  `json:"finished_at"`         // null while pending
-	InFlight   *int   `json:"in_flight,omitempty"` // attempts under way, which may still arrive
+	// LastError is why the last attempt failed; null: it succeeded, or there was none.
+	LastError  *attemptError `json:"last_error"`
+	NextDueAt  stamp         `json:"next_due_at"` // null unless pending
+	CreatedAt  stamp         `json:"created_at"`
+	FinishedAt stamp         `json:"finished_at"`         // null while pending
+	InFlight   *int          `json:"in_flight,omitempty"` // attempts under way, which may still arrive
 }
 
 func viewDelivery(d *store.Delivery) deliveryView {
@@ -37,6 +42,9 @@ func viewDelivery(d *store.Delivery) deliveryView {
 	}
 	if d.LastStatus != 0 {
 		v.LastStatus = &d.LastStatus
+	}
+	if d.LastClass != "" {
+		v.LastError = &attemptError{Class: string(d.LastClass), Detail: d.LastDetail}
 	}
 	return v
 }
@@ -90,6 +98,7 @@ type deliveriesQuery struct {
 	Consumer   string    `query:"consumer"`
 	Type       string    `query:"type"`
 	State      string    `query:"state"`
+	LastStatus string    `query:"last_status"`
 	From       time.Time `query:"from"`
 	Until      time.Time `query:"until"`
 	Limit      int       `query:"limit"`
@@ -97,27 +106,64 @@ type deliveriesQuery struct {
 }
 
 func (s *server) listDeliveries(c *call, q *deliveriesQuery) (list[deliveryView], error) {
-	switch store.State(q.State) {
-	case "", store.Pending, store.Delivered, store.Failed, store.Cancelled:
-	default:
-		return list[deliveryView]{}, parameter("state", "is none of pending, delivered, failed, cancelled")
-	}
-	before, err := c.after(q.Cursor)
-	if err != nil {
+	f := store.Filter{EventID: q.EventID, EndpointID: q.EndpointID, Type: q.Type, From: q.From, Until: q.Until, Limit: limitOf(q.Limit)}
+	var err error
+	if f.States, err = statesOf(q.State); err != nil {
 		return list[deliveryView]{}, err
 	}
-	consumer, ok := ownConsumer(c.key, q.Consumer)
-	if !ok {
+	if err := filterStatus(&f, q.LastStatus); err != nil {
+		return list[deliveryView]{}, err
+	}
+	var ok bool
+	if f.Before, err = c.after(q.Cursor); err != nil {
+		return list[deliveryView]{}, err
+	}
+	if f.Consumer, ok = ownConsumer(c.key, q.Consumer); !ok {
 		return list[deliveryView]{Data: []deliveryView{}}, nil
 	}
-	page, err := s.store.Deliveries(c.r.Context(), c.key.ProjectID, store.Filter{
-		EventID: q.EventID, EndpointID: q.EndpointID, Consumer: consumer, Type: q.Type, State: store.State(q.State),
-		From: q.From, Until: q.Until, Before: before, Limit: limitOf(q.Limit),
-	})
+	page, err := s.store.Deliveries(c.r.Context(), c.key.ProjectID, f)
 	if err != nil {
 		return list[deliveryView]{}, err
 	}
 	return list[deliveryView]{Data: s.viewDeliveries(c.r.Context(), page.Items), NextCursor: c.cursor(page.Next)}, nil
+}
+
+// statesOf reads a list of states, a comma between.
+func statesOf(text string) (states []store.State, err error) {
+	if text == "" {
+		return nil, nil
+	}
+	all := deliveryStates()
+	names := strings.SplitN(text, ",", len(all)+1)
+	for _, name := range names {
+		if !slices.Contains(all, name) || len(names) > len(all) {
+			return nil, parameter("state", "is none of pending, delivered, failed, cancelled, nor several of them with a comma between")
+		}
+		if state := store.State(name); !slices.Contains(states, state) {
+			states = append(states, state)
+		}
+	}
+	return states, nil
+}
+
+// noAnswer is the status of deliveries whose last attempt got no answer.
+const noAnswer = "none"
+
+// filterStatus reads a status: one, a class of them, or none.
+func filterStatus(f *store.Filter, text string) error {
+	n, err := strconv.Atoi(strings.TrimSuffix(text, "xx"))
+	switch {
+	case text == "":
+	case text == noAnswer:
+		f.NoAnswer = true
+	case err == nil && len(text) == 3 && n >= 100 && n <= 599:
+		f.MinStatus, f.MaxStatus = n, n
+	case err == nil && len(text) == 3 && n >= 1 && n <= 5:
+		f.MinStatus, f.MaxStatus = 100*n, 100*n+99
+	default:
+		return parameter("last_status", "is neither a status such as 503, nor a class of them such as 5xx, nor none, which is no answer")
+	}
+	return nil
 }
 
 // delivery reads the delivery of the path, if it is the key's to see.

@@ -133,7 +133,7 @@ func TestErrors(t *testing.T) {
 		{key, "GET /v1/events?limit=251", ``, kindShape, []string{"?limit"}, "1 to 250"},
 		{key, "GET /v1/events?limit=ten", ``, kindShape, []string{"?limit"}, ""},
 		{key, "GET /v1/events?from=yesterday", ``, kindShape, []string{"?from"}, "RFC 3339"},
-		{key, "GET /v1/events?nope=1", ``, kindShape, []string{"?nope"}, "it takes consumer, type, from, until, limit, cursor"},
+		{key, "GET /v1/events?nope=1", ``, kindShape, []string{"?nope"}, "it takes id, consumer, type, idempotency_key, channel, from, until, limit, cursor"},
 		{key, "GET /v1/events?type=a&type=b", ``, kindShape, []string{"?type"}, "more than once"},
 		{key, "GET /v1/events?type=%zz", ``, kindShape, nil, "well formed"},
 		{key, "GET /v1/events?type=a;limit=1", ``, kindShape, nil, "well formed"},

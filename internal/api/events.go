@@ -285,12 +285,15 @@ func viewEvent(e *store.Event) eventView {
 }
 
 type eventsQuery struct {
-	Consumer string    `query:"consumer"`
-	Type     string    `query:"type"`
-	From     time.Time `query:"from"`
-	Until    time.Time `query:"until"`
-	Limit    int       `query:"limit"`
-	Cursor   string    `query:"cursor"`
+	ID             store.ID  `query:"id" prefix:"evt_"`
+	Consumer       string    `query:"consumer"`
+	Type           string    `query:"type"`
+	IdempotencyKey string    `query:"idempotency_key"`
+	Channel        string    `query:"channel"`
+	From           time.Time `query:"from"`
+	Until          time.Time `query:"until"`
+	Limit          int       `query:"limit"`
+	Cursor         string    `query:"cursor"`
 }
 
 func (s *server) listEvents(c *call, q *eventsQuery) (list[eventView], error) {
@@ -303,7 +306,8 @@ func (s *server) listEvents(c *call, q *eventsQuery) (list[eventView], error) {
 		return list[eventView]{Data: []eventView{}}, nil
 	}
 	page, err := s.store.Events(c.r.Context(), c.key.ProjectID, store.Filter{
-		Consumer: consumer, Type: q.Type, From: q.From, Until: q.Until, Before: before, Limit: limitOf(q.Limit),
+		EventID: q.ID, Consumer: consumer, Type: q.Type, IdempotencyKey: q.IdempotencyKey, Channel: q.Channel,
+		From: q.From, Until: q.Until, Before: before, Limit: limitOf(q.Limit),
 	})
 	if err != nil {
 		return list[eventView]{}, err

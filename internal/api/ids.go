@@ -1,6 +1,8 @@
 package api
 
 import (
+	"strings"
+
 	"github.com/malote-dev/malote/internal/store"
 	"github.com/malote-dev/malote/webhook"
 )
@@ -28,11 +30,15 @@ func pathID(c *call, f webhook.IDFormat) (store.ID, error) {
 	return id, nil
 }
 
-// parseID reads an id in the API's own form, or as the UUID that most
-// dialects write on the wire, so that what a receiver logged can be looked up.
+// parseID reads an id in the API's own form, with its prefix or without, or as
+// the UUID that most dialects write on the wire, so that what a receiver
+// logged can be looked up.
 func parseID(f webhook.IDFormat, text string) (store.ID, error) {
 	if id, err := webhook.ParseUUID(text); err == nil {
 		return id, nil
+	}
+	if !strings.HasPrefix(text, f.Prefix) {
+		text = f.Prefix + text
 	}
 	return f.Parse(text)
 }

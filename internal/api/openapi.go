@@ -115,6 +115,7 @@ func known(list, etag string) bool {
 type documenter struct {
 	shaper
 	public string // URL of the server; empty: where the document was read
+	route  string // operationId of the one under way
 }
 
 // servers says where the API is.
@@ -156,6 +157,7 @@ func (b *documenter) operation(rt *route) *operation {
 	if !ok {
 		b.missing = append(b.missing, "route "+rt.method+" "+rt.pattern)
 	}
+	b.route = words.id
 	op := &operation{ID: words.id, Tags: []string{words.tag}, Summary: rt.summary, Description: words.text, Security: []map[string][]string{}}
 	switch rt.scope {
 	case public:
@@ -215,7 +217,10 @@ func (b *documenter) queryParameter(f reflect.StructField) parameterObject {
 }
 
 func (b *documenter) parameter(name, in string, s *schema) parameterObject {
-	w, ok := b.parameters[name]
+	w, ok := b.parameters[b.route+"."+name]
+	if !ok {
+		w, ok = b.parameters[name]
+	}
 	if !ok {
 		b.missing = append(b.missing, "parameter "+name)
 	}

@@ -102,7 +102,7 @@ func TestEverythingIsDescribed(t *testing.T) {
 	for _, path := range d.Paths {
 		for _, op := range path.Value {
 			for _, p := range op.Value.Parameters {
-				parameters = append(parameters, p.Name)
+				parameters = append(parameters, p.Name, op.Value.ID+"."+p.Name)
 			}
 		}
 	}

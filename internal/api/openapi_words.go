@@ -94,13 +94,18 @@ const (
 	plainForm   = `^[^\x00-\x1F\x7F-\x9F]*$` // no control characters
 	hostForm    = "^[a-zA-Z0-9.-]*$"
 	cursorForm  = "^[A-Za-z0-9_-]{14,200}$"
+	statesForm  = "^(pending|delivered|failed|cancelled)(,(pending|delivered|failed|cancelled)){0,3}$"
+	statusForm  = "^([1-5][0-9]{2}|[1-5]xx|none)$"
 	patternForm = `^(\*|[a-zA-Z0-9_.-]+(\.\*)?)$`
 )
 
 func idPattern(prefix string) string { return "^" + prefix + ulidForm + "$" }
 
-// wireIDPattern is an id, or the UUID that stands for it on the wire.
-func wireIDPattern(prefix string) string { return "^(" + prefix + ulidForm + "|" + uuidForm + ")$" }
+// wireIDPattern is an id, with its prefix or without, or the UUID that stands
+// for it on the wire.
+func wireIDPattern(prefix string) string {
+	return "^((" + prefix + ")?" + ulidForm + "|" + uuidForm + ")$"
+}
 
 // fieldsWords are the fields, by type and name; ".name" speaks for every type
 // that has no words of its own for it.
@@ -230,6 +235,7 @@ var fieldsWords = merged(accessFields, statsFields, catalogueFields, mailFields,
 	"deliveryView.reason":      {text: "Why it failed or was cancelled."},
 	"deliveryView.attempts":    {text: "How many attempts there were.", min: new(0)},
 	"deliveryView.last_status": {text: "The HTTP status of the last attempt; null: no answer, or no attempt.", min: new(100), max: new(999)},
+	"deliveryView.last_error":  {text: "Why the last attempt failed; null: it succeeded, or there was none."},
 	"deliveryView.next_due_at": {text: "When the next attempt is due; null unless pending."},
 	"deliveryView.finished_at": {text: "When it was over; null while pending."},
 
@@ -259,9 +265,10 @@ var fieldsWords = merged(accessFields, statsFields, catalogueFields, mailFields,
 	"healthAnswer.version": {text: "The server's version."},
 })
 
-// parametersWords are the parameters of paths and queries.
+// parametersWords are the parameters of paths and queries, by name, or by
+// operation and name.
 var parametersWords = merged(accessParameters, statsParameters, catalogueParameters, map[string]fieldWords{
-	"id":          {text: "The id, or the UUID that most dialects write on the wire."},
+	"id":          {text: "The id, with its prefix or without, or the UUID that most dialects write on the wire."},
 	"key":         {text: "The key's id."},
 	"document":    {text: "gabinete360.json, placaflow.json or tarefa.json.", pattern: `^[a-z0-9]+\.json$`},
 	"contract":    {text: "gabinete360, placaflow or tarefa.", pattern: "^[a-z0-9]+$"},
@@ -270,9 +277,15 @@ var parametersWords = merged(accessParameters, statsParameters, catalogueParamet
 	"type":        {text: "Only those of this event type."},
 	"event_id":    {text: "Only those of this event: its id, or the UUID on the wire."},
 	"endpoint_id": {text: "Only those of this endpoint: its id, or the UUID."},
-	"state":       {text: "Only those in this state.", enum: deliveryStates()},
-	"from":        {text: "Only those made at this time or later."},
-	"until":       {text: "Only those made before this time."},
-	"limit":       {text: "How many items a page has at most. It may have fewer while there is a next one.", min: new(1), max: new(maxLimit), standard: defaultLimit},
-	"cursor":      {text: "next_cursor of the page before; with the same filters.", pattern: cursorForm},
+	"state":       {text: "Only those in this state, or in one of several, with a comma between: failed,pending.", pattern: statesForm},
+	"last_status": {text: "Only those whose last attempt had this HTTP status: 503, one of a class: 5xx, or no answer: none.", pattern: statusForm},
+
+	"listEvents.id":              {text: "Only the one with this id: with its prefix or without, or the UUID on the wire."},
+	"listEvents.idempotency_key": {text: "Only those that came with this Idempotency-Key."},
+	"listEvents.channel":         {text: "Only those that were sent to this channel."},
+
+	"from":   {text: "Only those made at this time or later."},
+	"until":  {text: "Only those made before this time."},
+	"limit":  {text: "How many items a page has at most. It may have fewer while there is a next one.", min: new(1), max: new(maxLimit), standard: defaultLimit},
+	"cursor": {text: "next_cursor of the page before; with the same filters.", pattern: cursorForm},
 })

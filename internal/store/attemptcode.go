@@ -3,12 +3,16 @@ package store
 import (
 	"encoding/binary"
 	"errors"
+	"strings"
 	"time"
 )
 
 // Attempts are kept as bytes: many fields, most of them empty, read only as a
 // whole. The first byte is the version of the form.
-const attemptForm = 1
+const (
+	attemptForm    = 1
+	attemptNumbers = 8
+)
 
 var errAttempt = errors.New("a kept attempt does not decode")
 
@@ -50,7 +54,7 @@ func readAttempt(data []byte) (*Attempt, error) {
 	}
 	flags := data[1]
 	data = data[2:]
-	var nums [8]int64
+	var nums [attemptNumbers]int64
 	for i := range nums {
 		v, n := binary.Varint(data)
 		if n <= 0 {
@@ -82,4 +86,34 @@ func readAttempt(data []byte) (*Attempt, error) {
 		RequestHead: parts[2], ResponseHead: parts[3], ResponseBody: parts[4],
 		Truncated: flags&attemptTruncated != 0, Interrupted: flags&attemptInterrupted != 0,
 	}, nil
+}
+
+// attemptWhy is how much of a kept attempt [whyFailed] reads, in bytes.
+const attemptWhy = 4096
+
+// whyFailed reads the class and the words out of the beginning of a kept
+// attempt; none where it does not decode.
+func whyFailed(head []byte) (class Class, detail string) {
+	if len(head) < 2 || head[0] != attemptForm {
+		return "", ""
+	}
+	head = head[2:]
+	for range attemptNumbers {
+		_, n := binary.Varint(head)
+		if n <= 0 {
+			return "", ""
+		}
+		head = head[n:]
+	}
+	var parts [2]string
+	for i := range parts {
+		size, n := binary.Uvarint(head)
+		if n <= 0 {
+			return "", ""
+		}
+		head = head[n:]
+		cut := int(min(size, uint64(len(head))))
+		parts[i], head = string(head[:cut]), head[cut:]
+	}
+	return Class(parts[0]), strings.ToValidUTF8(parts[1], "")
 }

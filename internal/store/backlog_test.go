@@ -67,7 +67,7 @@ func BenchmarkBacklog(b *testing.B) {
 			return err
 		})
 		each("ListPending/"+name, func() error {
-			_, err := db.Deliveries(ctx, l.pid, store.Filter{EndpointID: id, State: store.Pending, Limit: 50})
+			_, err := db.Deliveries(ctx, l.pid, store.Filter{EndpointID: id, States: []store.State{store.Pending}, Limit: 50})
 			return err
 		})
 		each("List/"+name, func() error {
@@ -76,15 +76,15 @@ func BenchmarkBacklog(b *testing.B) {
 		})
 	}
 	each("ListPending/consumer", func() error {
-		_, err := db.Deliveries(ctx, l.pid, store.Filter{Consumer: l.uids[70], State: store.Pending, Limit: 50})
+		_, err := db.Deliveries(ctx, l.pid, store.Filter{Consumer: l.uids[70], States: []store.State{store.Pending}, Limit: 50})
 		return err
 	})
 	each("ListPending/project", func() error {
-		_, err := db.Deliveries(ctx, l.pid, store.Filter{State: store.Pending, Limit: 50})
+		_, err := db.Deliveries(ctx, l.pid, store.Filter{States: []store.State{store.Pending}, Limit: 50})
 		return err
 	})
 	each("ListFailed/none", func() error {
-		_, err := db.Deliveries(ctx, l.pid, store.Filter{State: store.Failed, Limit: 50})
+		_, err := db.Deliveries(ctx, l.pid, store.Filter{States: []store.State{store.Failed}, Limit: 50})
 		return err
 	})
 	each("Events/type", func() error {

@@ -12,7 +12,9 @@ import (
 
 const (
 	maxPage   = 250
-	maxWalked = 1000 // rows that one page looks at
+	maxWalked = 2000                  // rows that one page looks at
+	pageFor   = 10 * time.Millisecond // after which a page ends with what it has
+	pageChunk = 256                   // rows that are read together
 )
 
 // bounds of a list in keys: newest is exclusive, oldest inclusive.
@@ -48,30 +50,41 @@ type source interface {
 	next(ctx context.Context) (key, error)
 }
 
-// page walks a source and takes what get returns, until the page is full or
-// enough was looked at.
-func page[T any](ctx context.Context, db *DB, src source, limit int, get func(key) (*T, error)) (p Page[*T], err error) {
-	for range maxWalked {
-		k, err := src.next(ctx)
-		if err != nil || k == 0 {
-			p.Next = ID{}
-			return p, err
-		}
-		item, err := get(k)
+// page walks a source and takes what read finds wanted among its keys, until
+// the page is full or enough was looked at.
+func page[T any](ctx context.Context, db *DB, src source, limit int, read func(keys []key) (map[key]*T, error)) (p Page[*T], err error) {
+	start := time.Now()
+	chunk := limit + 1 // most lists are of what is wanted: one more tells whether a page follows
+	for walked := 0; walked < maxWalked && (walked == 0 || time.Since(start) < pageFor); walked += chunk {
+		chunk = min(chunk, maxWalked-walked)
+		keys, err := take(ctx, src, chunk)
 		if err != nil {
 			return p, err
 		}
-		if item != nil {
-			p.Items = append(p.Items, item)
+		found, err := read(keys)
+		if err != nil {
+			return p, err
 		}
-		p.Next = db.keys.id(k)
-		if len(p.Items) == limit {
-			// The end is worth one more look: no empty page follows then.
-			if k, err := src.next(ctx); err != nil || k == 0 {
-				p.Next = ID{}
-				return p, err
+		for _, k := range keys {
+			switch item := found[k]; {
+			case item == nil:
+			case len(p.Items) == limit:
+				return p, nil // another page begins with it
+			default:
+				p.Items = append(p.Items, item)
 			}
+			p.Next = db.keys.id(k)
+		}
+		if len(keys) < chunk {
+			p.Next = ID{}
 			return p, nil
+		}
+		chunk = pageChunk
+	}
+	if len(p.Items) == limit { // the end is worth one more look: no empty page follows then
+		if k, err := src.next(ctx); err != nil || k == 0 {
+			p.Next = ID{}
+			return p, err
 		}
 	}
 	return p, nil
@@ -103,53 +116,29 @@ func (db *DB) Events(ctx context.Context, project ID, f Filter) (p Page[*Event],
 		if err != nil || src == nil {
 			return err
 		}
-		p, err = page(ctx, db, src, f.Limit, func(k key) (*Event, error) {
-			e, err := db.event(ctx, c, k, false)
-			if e == nil || e.ProjectID != project || !f.wantsEvent(e) {
-				return nil, err
-			}
-			return e, err
+		p, err = page(ctx, db, src, f.Limit, func(keys []key) (map[key]*Event, error) {
+			return db.eventRows(ctx, c, state.k, &f, keys)
 		})
 		return err
 	})
 	return p, err
 }
 
-func (f *Filter) wantsEvent(e *Event) bool {
-	return (f.EventID.IsZero() || e.ID == f.EventID) &&
-		(f.Consumer == "" || e.Consumer == f.Consumer) &&
-		(f.Type == "" || e.Type == f.Type) &&
-		(f.IdempotencyKey == "" || ownKey(e.IdempotencyKey) == f.IdempotencyKey)
-}
-
-// event reads an event as the world sees it; nil where there is none.
-func (db *DB) event(ctx context.Context, c *conn, k key, withData bool) (*Event, error) {
-	var (
-		e                Event
-		project          key
-		at, flags, later int64
-		crc              int64
-		targets, data    []byte
-		channels         *string
-	)
-	found, err := c.row(ctx, `SELECT project, consumer, type, time, dialect, flags, idempotency, unreached, targets, crc, channels, iif(?, data, NULL),
-		(SELECT coalesce(sum(count),0) FROM spans WHERE event=e.k) FROM events e WHERE k=?`, []any{withData, k},
-		&project, &e.Consumer, &e.Type, &at, &e.Dialect, &flags, &e.IdempotencyKey, &e.Unreached, &targets, &crc, &channels, &data, &later)
-	if err != nil || !found {
+// event reads an event with its data; nil where there is none.
+func (db *DB) event(ctx context.Context, c *conn, k key) (e *Event, err error) {
+	var crc int64
+	var data []byte
+	err = c.rows(ctx, "SELECT "+eventColumns+", e.crc, e.data FROM events e WHERE e.k=?", []any{k}, func(scan func(...any) error) (_ bool, err error) {
+		_, e, err = db.scanEvent(scan, &crc, &data)
+		return false, err
+	})
+	if err != nil || e == nil {
 		return nil, err
 	}
-	if withData {
-		if e.Data = notNil(data); crc != checksum(data) {
-			return nil, fmt.Errorf("the data of event %s is damaged", db.keys.id(k))
-		}
+	if e.Data = notNil(data); crc != checksum(data) {
+		return nil, fmt.Errorf("the data of event %s is damaged", e.ID)
 	}
-	e.ID, e.ProjectID, e.Time, e.CreatedAt = db.keys.id(k), db.keys.id(project), fromMicros(at), keyTime(k)
-	e.Channels = channelsOf(channels)
-	e.Test, e.BodyID, e.Deliveries = flags&flagTest != 0, flags&flagBodyID != 0, len(targets)/8+int(later)
-	if e.Deliveries > 0 {
-		e.Unreached = "" // a replay reached somebody later
-	}
-	return &e, nil
+	return e, nil
 }
 
 // channelsOf reads the channels of an event's row.
@@ -168,7 +157,7 @@ func (db *DB) Event(ctx context.Context, project, id ID) (e *Event, err error) {
 		return nil, ErrNotFound
 	}
 	err = db.read(ctx, false, func(c *conn) error {
-		e, err = db.event(ctx, c, k, true)
+		e, err = db.event(ctx, c, k)
 		return err
 	})
 	if err != nil {
@@ -195,58 +184,15 @@ func (db *DB) Deliveries(ctx context.Context, project ID, f Filter) (p Page[*Del
 		if err != nil || src == nil {
 			return err
 		}
-		p, err = page(ctx, db, src, f.Limit, func(k key) (*Delivery, error) {
-			d, err := db.delivery(ctx, c, k)
-			if d == nil || !f.wants(d) || d.ProjectID != project {
-				return nil, err
-			}
-			return d, err
+		p, err = page(ctx, db, src, f.Limit, func(keys []key) (map[key]*Delivery, error) {
+			return db.deliveryRows(ctx, c, state.k, &f, keys)
 		})
-		return err
+		if err != nil {
+			return err
+		}
+		return db.addFailures(ctx, c, p.Items)
 	})
 	return p, err
-}
-
-func (f *Filter) wants(d *Delivery) bool {
-	return (f.EventID.IsZero() || d.EventID == f.EventID) &&
-		(f.EndpointID.IsZero() || d.EndpointID == f.EndpointID) &&
-		(f.Consumer == "" || d.Consumer == f.Consumer) &&
-		(f.Type == "" || d.EventType == f.Type) &&
-		(f.State == "" || d.State == f.State) &&
-		(f.LastStatus == 0 || d.LastStatus == max(0, f.LastStatus))
-}
-
-// delivery reads a delivery, pending or final; nil where there is none. The
-// connection has a snapshot, or is the writer's.
-func (db *DB) delivery(ctx context.Context, c *conn, k key) (*Delivery, error) {
-	var (
-		d                        = &Delivery{ID: db.keys.id(k), State: Pending, CreatedAt: keyTime(k)}
-		event, endpoint, project key
-		at                       int64
-		state                    int
-	)
-	const who = ` e.project, e.type, coalesce(p.consumer,'')`
-	const from = ` d JOIN events e ON e.k=d.event LEFT JOIN endpoints p ON p.k=d.endpoint WHERE d.k=?`
-	found, err := c.row(ctx, `SELECT d.event, d.endpoint, d.attempts, d.due, d.status,`+who+` FROM queue`+from, []any{k},
-		&event, &endpoint, &d.Attempts, &at, &d.LastStatus, &project, &d.EventType, &d.Consumer)
-	if err != nil {
-		return nil, err
-	}
-	if found {
-		d.DueAt = fromMicros(at)
-		if reason := db.calledOff(endpoint, k); reason != "" {
-			d.State, d.Reason, d.FinishedAt, d.DueAt = Cancelled, reason, d.DueAt, time.Time{}
-		}
-	} else {
-		found, err = c.row(ctx, `SELECT d.event, d.endpoint, d.state, d.reason, d.attempts, d.finished, d.status,`+who+` FROM deliveries`+from, []any{k},
-			&event, &endpoint, &state, &d.Reason, &d.Attempts, &at, &d.LastStatus, &project, &d.EventType, &d.Consumer)
-		if err != nil || !found {
-			return nil, err
-		}
-		d.State, d.FinishedAt = stateOf(state), fromMicros(at)
-	}
-	d.EventID, d.EndpointID, d.ProjectID = db.keys.id(event), db.keys.id(endpoint), db.keys.id(project)
-	return d, nil
 }
 
 // Delivery reads one. Errors: [ErrNotFound].
@@ -256,8 +202,10 @@ func (db *DB) Delivery(ctx context.Context, project, id ID) (d *Delivery, err er
 		return nil, ErrNotFound
 	}
 	err = db.read(ctx, true, func(c *conn) error {
-		d, err = db.delivery(ctx, c, k)
-		return err
+		if d, err = db.delivery(ctx, c, k); err != nil || d == nil {
+			return err
+		}
+		return db.addFailures(ctx, c, []*Delivery{d})
 	})
 	if err == nil && (d == nil || d.ProjectID != project) {
 		return nil, ErrNotFound

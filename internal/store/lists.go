@@ -9,19 +9,18 @@ type Filter struct {
 	EndpointID ID
 	Consumer   string
 	Type       string
-	State      State
-	// LastStatus is the HTTP status of a delivery's last attempt; NoAnswer:
-	// there was no answer, or no attempt.
-	LastStatus int
+	States     []State // of deliveries; none: all
+	// MinStatus and MaxStatus bound the HTTP status of a delivery's last
+	// attempt; NoAnswer is of those whose last attempt got none.
+	MinStatus, MaxStatus int
+	NoAnswer             bool
+	Channel              string // that events were sent to
 	// IdempotencyKey of events, as their callers sent it.
 	IdempotencyKey string
 	From, Until    time.Time
 	Before         ID  // cursor: strictly older than this id
 	Limit          int // at most 250
 }
-
-// NoAnswer is the [Filter.LastStatus] of deliveries without one.
-const NoAnswer = -1
 
 // Page is one page of a list, newest first. A page may be shorter than the
 // limit, even empty, with Next set: the scan behind it is bounded.

@@ -162,6 +162,8 @@ type Delivery struct {
 	CreatedAt  time.Time
 	FinishedAt time.Time // zero while pending
 	LastStatus int       // HTTP status of the last attempt; 0: none
+	LastClass  Class     // why that failed; empty after a success, and without an attempt
+	LastDetail string    // the same in words
 	InFlight   int       // as RetryDelivery returns it: attempts that were under way
 }
 

@@ -40,7 +40,7 @@ func (db *DB) ReplayEvent(ctx context.Context, project, event, endpoint ID) (*Re
 	}
 	var out *Replayed
 	err := db.write(ctx, func(b *batch) error {
-		e, err := db.event(context.Background(), b.c, k, true)
+		e, err := db.event(context.Background(), b.c, k)
 		if err != nil {
 			return err
 		}

@@ -12,7 +12,7 @@ func (r *replayRow) source(ctx context.Context, c *conn, endpoint, after, bound 
 	if !r.waiting() || slices.Contains(r.States, Delivered) { // the lists of all deliveries have those that wait
 		return newClimber(c, terms, after, bound), nil
 	}
-	up := &rising{}
+	up := &merged{rising: true}
 	if len(terms) > 0 {
 		up.sources = append(up.sources, newClimber(c, terms, after, bound))
 	}
@@ -78,34 +78,4 @@ func (s *queueClimb) next(ctx context.Context) (key, error) {
 	k := s.ready[0]
 	s.ready = s.ready[1:]
 	return k, nil
-}
-
-// rising gives the keys of several sources, oldest first, each once.
-type rising struct {
-	sources []source
-	heads   []key // 0: ended
-}
-
-func (m *rising) next(ctx context.Context) (least key, err error) {
-	if m.heads == nil {
-		m.heads = make([]key, len(m.sources))
-		for i, s := range m.sources {
-			if m.heads[i], err = s.next(ctx); err != nil {
-				return 0, err
-			}
-		}
-	}
-	for _, k := range m.heads {
-		if k != 0 && (least == 0 || k < least) {
-			least = k
-		}
-	}
-	for i, k := range m.heads {
-		if k == least && k != 0 {
-			if m.heads[i], err = m.sources[i].next(ctx); err != nil {
-				return 0, err
-			}
-		}
-	}
-	return least, nil
 }

@@ -1,6 +1,9 @@
 package store
 
-import "context"
+import (
+	"context"
+	"slices"
+)
 
 // deliverySource picks the list that has the least beside what is wanted; nil
 // where nothing can match.
@@ -17,41 +20,84 @@ func (db *DB) deliverySource(ctx context.Context, c *conn, project key, f *Filte
 			return nil, nil
 		}
 	}
-	switch {
-	case event != 0:
+	if event != 0 {
 		return eventSource(ctx, c, event, oldest, newest)
-	case f.State == Pending && endpoint != 0:
-		return &queueSource{c: c, q: "SELECT k FROM queue WHERE endpoint=? AND k<? AND k>=? ORDER BY k DESC LIMIT 250", of: endpoint, floor: oldest, at: newest}, nil
-	case f.State == Pending && f.Consumer != "":
-		return db.consumerQueue(ctx, c, project, f.Consumer, oldest, newest)
-	case f.State == Pending:
-		return &queueSource{c: c, q: "SELECT k FROM queue WHERE project=? AND k<? AND k>=? ORDER BY k DESC LIMIT 250", of: project, floor: oldest, at: newest}, nil
 	}
-	return shortest(ctx, c, deliveryTerms(project, endpoint, f), oldest, newest)
+	s := sourcing{c: c, project: project, endpoint: endpoint, f: f, oldest: oldest, newest: newest}
+	if len(f.States) == 0 || slices.Contains(f.States, Delivered) { // there is no list of these alone
+		return s.shortest(ctx, s.all())
+	}
+	m := &merged{}
+	for _, state := range f.States {
+		var src source
+		var err error
+		switch {
+		case state == Pending:
+			src, err = s.queues(ctx)
+		case len(f.States) == 1:
+			src, err = s.shortest(ctx, s.ended(state))
+		default:
+			src = newWalker(c, s.ended(state), oldest, newest)
+		}
+		if err != nil {
+			return nil, err
+		}
+		m.sources = append(m.sources, src)
+	}
+	if len(m.sources) == 1 {
+		return m.sources[0], nil
+	}
+	return m, nil
 }
 
-// deliveryTerms are the lists that each hold all that is wanted.
-func deliveryTerms(project, endpoint key, f *Filter) (terms []string) {
-	ended := f.State == Failed || f.State == Cancelled
+// sourcing is what the sources of a list of deliveries are picked by.
+type sourcing struct {
+	c                 *conn
+	project, endpoint key
+	f                 *Filter
+	oldest, newest    key
+}
+
+// all is the list of all that is wanted, whatever its state.
+func (s *sourcing) all() string {
 	switch {
-	case endpoint != 0 && ended:
-		terms = append(terms, term(listStateEndpoint, endpoint, string(f.State)))
-	case endpoint != 0:
-		terms = append(terms, term(listDeliveriesEndpoint, endpoint, ""))
-	case f.Consumer != "" && ended:
-		terms = append(terms, term(listStateConsumer, project, string(f.State)+" "+f.Consumer))
-	case f.Consumer != "":
-		terms = append(terms, term(listDeliveriesConsumer, project, f.Consumer))
-	case ended:
-		terms = append(terms, term(listState, project, string(f.State)))
+	case s.endpoint != 0:
+		return term(listDeliveriesEndpoint, s.endpoint, "")
+	case s.f.Consumer != "":
+		return term(listDeliveriesConsumer, s.project, s.f.Consumer)
 	}
-	if f.Type != "" {
-		terms = append(terms, term(listDeliveriesType, project, f.Type))
+	return term(listDeliveries, s.project, "")
+}
+
+// ended is the list of what failed or was cancelled.
+func (s *sourcing) ended(state State) string {
+	switch {
+	case s.endpoint != 0:
+		return term(listStateEndpoint, s.endpoint, string(state))
+	case s.f.Consumer != "":
+		return term(listStateConsumer, s.project, string(state)+" "+s.f.Consumer)
 	}
-	if len(terms) == 0 {
-		terms = append(terms, term(listDeliveries, project, ""))
+	return term(listState, s.project, string(state))
+}
+
+// shortest is a list, or that of the type, whichever has less.
+func (s *sourcing) shortest(ctx context.Context, list string) (source, error) {
+	terms := []string{list}
+	if s.f.Type != "" {
+		terms = append(terms, term(listDeliveriesType, s.project, s.f.Type))
 	}
-	return terms
+	return shortest(ctx, s.c, terms, s.oldest, s.newest)
+}
+
+// queues is what is pending.
+func (s *sourcing) queues(ctx context.Context) (source, error) {
+	switch {
+	case s.endpoint != 0:
+		return &queueSource{c: s.c, q: "SELECT k FROM queue WHERE endpoint=? AND k<? AND k>=? ORDER BY k DESC LIMIT 250", of: s.endpoint, floor: s.oldest, at: s.newest}, nil
+	case s.f.Consumer != "":
+		return consumerQueue(ctx, s.c, s.project, s.f.Consumer, s.oldest, s.newest)
+	}
+	return &queueSource{c: s.c, q: "SELECT k FROM queue WHERE project=? AND k<? AND k>=? ORDER BY k DESC LIMIT 250", of: s.project, floor: s.oldest, at: s.newest}, nil
 }
 
 // queueSource walks pending deliveries along an index, newest first.
@@ -85,45 +131,43 @@ func (s *queueSource) next(ctx context.Context) (key, error) {
 	return k, nil
 }
 
-// merged gives the keys of several sources, newest first.
+// merged gives the keys of several sources together, each once: newest first,
+// or, where these give the oldest first, rising.
 type merged struct {
 	sources []source
+	rising  bool
 	heads   []key // 0: ended
-	primed  bool
 }
 
-func (m *merged) next(ctx context.Context) (key, error) {
-	if !m.primed {
+func (m *merged) next(ctx context.Context) (next key, err error) {
+	if m.heads == nil {
 		m.heads = make([]key, len(m.sources))
 		for i, s := range m.sources {
-			k, err := s.next(ctx)
-			if err != nil {
+			if m.heads[i], err = s.next(ctx); err != nil {
 				return 0, err
 			}
-			m.heads[i] = k
-		}
-		m.primed = true
-	}
-	best := 0
-	for i := range m.heads {
-		if m.heads[i] > m.heads[best] {
-			best = i
 		}
 	}
-	if len(m.heads) == 0 || m.heads[best] == 0 {
-		return 0, nil
+	for _, k := range m.heads {
+		if k != 0 && (next == 0 || (k < next) == m.rising) {
+			next = k
+		}
 	}
-	k := m.heads[best]
-	var err error
-	m.heads[best], err = m.sources[best].next(ctx)
-	return k, err
+	for i, k := range m.heads {
+		if k == next && k != 0 {
+			if m.heads[i], err = m.sources[i].next(ctx); err != nil {
+				return 0, err
+			}
+		}
+	}
+	return next, nil
 }
 
 const maxMerged = 64 // endpoints of a consumer whose queues are merged
 
 // consumerQueue walks what is pending for a consumer: the queues of its
 // endpoints, or, where it has very many, all of its deliveries.
-func (db *DB) consumerQueue(ctx context.Context, c *conn, project key, consumer string, oldest, newest key) (source, error) {
+func consumerQueue(ctx context.Context, c *conn, project key, consumer string, oldest, newest key) (source, error) {
 	m := &merged{}
 	err := c.rows(ctx, "SELECT k FROM endpoints WHERE project=? AND consumer=? AND deleted_at=0 LIMIT ?", []any{project, consumer, maxMerged + 1},
 		func(scan func(...any) error) (bool, error) {

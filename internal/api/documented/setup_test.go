@@ -296,7 +296,7 @@ func (st *site) match(r *reply, want string) {
 func (st *site) finish(project string, state store.State, status int, effect store.Effect) {
 	st.Helper()
 	p := st.projectID(project)
-	page, err := st.db.Deliveries(st.Context(), p, store.Filter{State: store.Pending})
+	page, err := st.db.Deliveries(st.Context(), p, store.Filter{States: []store.State{store.Pending}})
 	st.no(err)
 	for _, d := range page.Items {
 		event, err := st.db.Event(st.Context(), p, d.EventID)

@@ -90,7 +90,7 @@ var auditCases = map[string]func(*shelf){
 		_, _, _, err := s.db.ResumeSkipping(s.ctx, s.project.ID, e.ID, func(e *store.Endpoint) error { e.State = store.Active; return nil })
 		did(store.ActionEndpointResume, err)
 		s.accept("acme", "x")
-		page, err := s.db.Deliveries(s.ctx, s.project.ID, store.Filter{State: store.Pending, Limit: 1})
+		page, err := s.db.Deliveries(s.ctx, s.project.ID, store.Filter{States: []store.State{store.Pending}, Limit: 1})
 		s.no(err)
 		_, err = s.db.RetryDelivery(s.ctx, s.project.ID, page.Items[0].ID)
 		did(store.ActionDeliveryRetry, err)

@@ -109,13 +109,13 @@ var endingCases = map[string]func(*shelf){
 		w := s.send("c", "x")
 		for i := 1; i <= 5; i++ {
 			s.finish(outcome(w, store.Failed, 500))
-			if got := s.all(store.Filter{State: store.Failed}); len(got) != 1 || got[0].Attempts != i {
+			if got := s.all(store.Filter{States: []store.State{store.Failed}}); len(got) != 1 || got[0].Attempts != i {
 				s.Fatalf("round %d: %+v", i, got)
 			}
 			s.owner.take()
 			_, err := s.db.RetryDelivery(s.ctx, s.project.ID, w.ID)
 			s.no(err)
-			if got := s.all(store.Filter{State: store.Failed}); len(got) != 0 {
+			if got := s.all(store.Filter{States: []store.State{store.Failed}}); len(got) != 0 {
 				s.Fatalf("round %d: pending and listed as failed", i)
 			}
 			w = s.works()[0]

@@ -25,7 +25,7 @@ var heldCases = map[string]func(*shelf){
 		size := int64(len(s.due(a)[0].Event.Data))
 		state := func(want int) {
 			s.Helper()
-			failed := s.all(store.Filter{State: store.Failed})
+			failed := s.all(store.Filter{States: []store.State{store.Failed}})
 			if len(failed) != want || len(s.due(free)) != 10 {
 				s.Fatalf("%d ended, want %d; %d free", len(failed), want, len(s.due(free)))
 			}

@@ -4,9 +4,10 @@ import (
 	"bytes"
 	"fmt"
 	"math/rand/v2"
-	"runtime"
 	"slices"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/malote-dev/malote/internal/store"
 )
@@ -33,7 +34,7 @@ var listCases = map[string]func(*shelf){
 		}
 		for range 60 {
 			f := randomFilter(r, all)
-			f.EndpointID, f.State, f.EventID = store.ID{}, "", store.ID{}
+			f.EndpointID, f.States, f.EventID, f.MinStatus, f.MaxStatus, f.NoAnswer = store.ID{}, nil, store.ID{}, 0, 0, false
 			var want, got []store.ID
 			for _, e := range events {
 				if wanted(f, &store.Delivery{Consumer: e.Consumer, EventType: e.Type, CreatedAt: e.CreatedAt}) {
@@ -70,13 +71,13 @@ var listCases = map[string]func(*shelf){
 		other := s.newProject("other")
 		s.endpointOf(other, "c")
 		s.keep(s.acceptanceOf(other, "c", "x", `{}`))
-		for _, f := range []store.Filter{{}, {Consumer: "c"}, {Type: "x"}, {State: store.Pending}, {State: store.Pending, Consumer: "c"}} {
+		for _, f := range []store.Filter{{}, {Consumer: "c"}, {Type: "x"}, {States: []store.State{store.Pending}}, {States: []store.State{store.Pending}, Consumer: "c"}} {
 			p, err := s.db.Deliveries(s.ctx, other.ID, f)
 			s.no(err)
 			if len(p.Items) != 1 || p.Items[0].ProjectID != other.ID {
 				s.Errorf("%+v: %v", f, p.Items)
 			}
-			f.State = ""
+			f.States = nil
 			e, err := s.db.Events(s.ctx, other.ID, f)
 			s.no(err)
 			if len(e.Items) != 1 || e.Items[0].ProjectID != other.ID {
@@ -84,8 +85,8 @@ var listCases = map[string]func(*shelf){
 			}
 		}
 		mine := s.endpoints("c")[0].ID
-		for _, state := range []store.State{"", store.Pending, store.Failed} {
-			if p, _ := s.db.Deliveries(s.ctx, other.ID, store.Filter{EndpointID: mine, State: state}); len(p.Items) != 0 {
+		for _, states := range [][]store.State{nil, {store.Pending}, {store.Failed}, {store.Pending, store.Failed}} {
+			if p, _ := s.db.Deliveries(s.ctx, other.ID, store.Filter{EndpointID: mine, States: states}); len(p.Items) != 0 {
 				s.Errorf("another project's endpoint listed: %v", p.Items)
 			}
 		}
@@ -95,7 +96,7 @@ var listCases = map[string]func(*shelf){
 		s.accept("c", "x")
 		for _, f := range []store.Filter{
 			{Consumer: "nobody"}, {Type: "none"}, {EndpointID: store.ID{1}}, {EventID: store.ID{1}}, {Before: store.ID{1}},
-			{From: time.Now().Add(time.Hour)}, {Until: time.Now().Add(-time.Hour)}, {State: store.Cancelled},
+			{From: time.Now().Add(time.Hour)}, {Until: time.Now().Add(-time.Hour)}, {States: []store.State{store.Cancelled}},
 		} {
 			if got := s.all(f); len(got) != 0 {
 				s.Errorf("%+v: %v", f, got)
@@ -114,9 +115,77 @@ var listCases = map[string]func(*shelf){
 			s.Errorf("%d items", len(p.Items))
 		}
 	},
+	"TheLastFailureIsShown": func(s *shelf) {
+		e := s.endpoint("c")
+		failed := func(w *store.Work, state store.State, status int, class store.Class, detail string) {
+			o := outcome(w, state, status)
+			o.Attempt.Class, o.Attempt.Detail, o.Attempt.ResponseBody = class, detail, bytes.Repeat([]byte("x"), 64<<10)
+			s.finish(o)
+		}
+		fresh, once, twice, done := s.send("c", "a"), s.send("c", "b"), s.send("c", "c"), s.send("c", "d")
+		failed(once, store.Failed, 410, store.ClassStatus, "answered 410 Gone")
+		failed(twice, store.Pending, 503, store.ClassStatus, "answered 503")
+		again := *twice
+		again.Attempts = 1
+		failed(&again, store.Pending, 0, store.ClassDNS, "no such host: "+strings.Repeat("é", 5000))
+		failed(done, store.Pending, 500, store.ClassStatus, "answered 500")
+		again = *done
+		again.Attempts = 1
+		s.finish(outcome(&again, store.Delivered, 204))
+		want := map[store.ID][2]string{fresh.ID: {}, once.ID: {"status", "answered 410 Gone"}, twice.ID: {"dns", "no such host: éé"}, done.ID: {}}
+		for _, d := range append(s.all(store.Filter{EndpointID: e.ID}), s.delivery(fresh.ID), s.delivery(once.ID), s.delivery(twice.ID), s.delivery(done.ID)) {
+			if w := want[d.ID]; string(d.LastClass) != w[0] || !strings.HasPrefix(d.LastDetail, w[1]) || (w[1] == "") != (d.LastDetail == "") || !utf8.ValidString(d.LastDetail) {
+				s.Errorf("%s %.50s, want %v", d.LastClass, d.LastDetail, w)
+			}
+		}
+	},
+	"AScarceFindIsBounded": func(s *shelf) {
+		s.endpoint("c")
+		rare := s.send("c", "x")
+		s.finish(outcome(rare, store.Pending, 418))
+		s.fill(s.endpoint("d"), 6000)
+		f, pages := store.Filter{MinStatus: 400, MaxStatus: 499}, 0
+		for ; ; pages++ {
+			p, err := s.db.Deliveries(s.ctx, s.project.ID, f)
+			s.no(err)
+			if f.Before = p.Next; p.Next.IsZero() {
+				if len(p.Items) != 1 || p.Items[0].ID != rare.ID {
+					s.Errorf("%v", p.Items)
+				}
+				break
+			}
+			if len(p.Items) != 0 {
+				s.Errorf("%v", p.Items)
+			}
+		}
+		if pages < 3 {
+			s.Errorf("%d pages: one looked at all", pages)
+		}
+		for _, f := range []store.Filter{
+			{MinStatus: 418, MaxStatus: 418, Consumer: "c"}, {MinStatus: 418, MaxStatus: 418, EndpointID: rare.EndpointID},
+			{MinStatus: 418, MaxStatus: 418, States: []store.State{store.Failed, store.Pending}, Consumer: "c"},
+		} {
+			if p, err := s.db.Deliveries(s.ctx, s.project.ID, f); err != nil || len(p.Items) != 1 {
+				s.Errorf("%+v: %v %v", f, p.Items, err)
+			}
+		}
+	},
+	"ChannelsOfEvents": func(s *shelf) {
+		s.endpoint("c")
+		for _, channels := range [][]string{nil, {"eu"}, {"br", "eu"}, {"e"}} {
+			a := s.acceptance("c", "x", `{}`)
+			a.Event.Channels = channels
+			s.keep(a)
+		}
+		for channel, want := range map[string]int{"eu": 2, "br": 1, "u": 0, "": 4, "br eu": 0} {
+			if got := s.allEvents(store.Filter{Channel: channel}); len(got) != want {
+				s.Errorf("%s: %d events, want %d", channel, len(got), want)
+			}
+		}
+	},
 	"NoEmptyLastPage": func(s *shelf) {
 		s.fill(s.endpoint("c"), 20)
-		for _, f := range []store.Filter{{Limit: 20}, {Limit: 20, State: store.Pending}} {
+		for _, f := range []store.Filter{{Limit: 20}, {Limit: 20, States: []store.State{store.Pending}}} {
 			p, err := s.db.Deliveries(s.ctx, s.project.ID, f)
 			s.no(err)
 			if len(p.Items) != 20 || !p.Next.IsZero() {
@@ -128,7 +197,7 @@ var listCases = map[string]func(*shelf){
 		dead, fine := s.endpoint("dead"), s.endpoint("fine")
 		s.fill(fine, 3)
 		s.fill(dead, 5000)
-		p, err := s.db.Deliveries(s.ctx, s.project.ID, store.Filter{EndpointID: fine.ID, State: store.Pending})
+		p, err := s.db.Deliveries(s.ctx, s.project.ID, store.Filter{EndpointID: fine.ID, States: []store.State{store.Pending}})
 		s.no(err)
 		if len(p.Items) != 3 || !p.Next.IsZero() {
 			s.Errorf("%d items in the first page", len(p.Items))
@@ -152,7 +221,7 @@ func (s *shelf) mixed(n int) ([]*store.Delivery, []*store.Event) {
 			s.accept(fmt.Sprint("c", r.IntN(4)), []string{"a", "b.x", "common", "none"}[r.IntN(4)])
 		}
 		for _, w := range s.works() {
-			switch r.IntN(6) {
+			switch r.IntN(7) {
 			case 0:
 				s.finish(outcome(w, store.Delivered, 200))
 			case 1:
@@ -162,6 +231,8 @@ func (s *shelf) mixed(n int) ([]*store.Delivery, []*store.Event) {
 				s.no(err)
 			case 3:
 				s.finish(outcome(w, store.Pending, 500))
+			case 5:
+				s.finish(outcome(w, []store.State{store.Failed, store.Pending}[r.IntN(2)], 0))
 			case 4:
 				s.finish(outcome(w, store.Failed, 500))
 				_, err := s.db.RetryDelivery(s.ctx, s.project.ID, w.ID)
@@ -199,10 +270,20 @@ func randomFilter(r *rand.Rand, all []*store.Delivery) store.Filter {
 		f.Type = pick().EventType
 	}
 	if r.IntN(2) == 0 {
-		f.State = pick().State
+		for range 1 + r.IntN(2) {
+			f.States = append(f.States, pick().State)
+		}
 	}
 	if r.IntN(8) == 0 {
 		f.EventID = pick().EventID
+	}
+	switch r.IntN(8) {
+	case 0:
+		f.MinStatus, f.MaxStatus = 500, 599
+	case 1:
+		f.MinStatus, f.MaxStatus = 200, 200
+	case 2:
+		f.NoAnswer = true
 	}
 	if r.IntN(3) == 0 {
 		f.From = pick().CreatedAt
@@ -215,154 +296,7 @@ func randomFilter(r *rand.Rand, all []*store.Delivery) store.Filter {
 
 func wanted(f store.Filter, d *store.Delivery) bool {
 	return (f.EndpointID.IsZero() || d.EndpointID == f.EndpointID) && (f.Consumer == "" || d.Consumer == f.Consumer) &&
-		(f.Type == "" || d.EventType == f.Type) && (f.State == "" || d.State == f.State) && (f.EventID.IsZero() || d.EventID == f.EventID) &&
+		(f.Type == "" || d.EventType == f.Type) && (f.States == nil || slices.Contains(f.States, d.State)) &&
+		(f.MinStatus == 0 || d.LastStatus >= f.MinStatus && d.LastStatus <= f.MaxStatus) && (!f.NoAnswer || d.LastStatus == 0 && d.Attempts > 0) && (f.EventID.IsZero() || d.EventID == f.EventID) &&
 		!d.CreatedAt.Before(f.From) && (f.Until.IsZero() || d.CreatedAt.Before(f.Until))
-}
-
-var retentionCases = map[string]func(*shelf){
-	"DeletesHistory": func(s *shelf) {
-		s.endpoint("c")
-		w := s.send("c", "x")
-		s.finish(outcome(w, store.Pending, 500))
-		s.finish(outcome(&store.Work{ID: w.ID, EndpointID: w.EndpointID, Event: w.Event, Attempts: 1}, store.Failed, 500))
-		s.accept("nobody", "x")
-		n, err := s.db.Prune(s.ctx, time.Now().Add(time.Hour), 1000)
-		s.no(err)
-		if n < 3 {
-			s.Errorf("%d rows went", n)
-		}
-		if len(s.all(store.Filter{})) != 0 || len(s.allEvents(store.Filter{})) != 0 {
-			s.Error("something is left")
-		}
-		if _, err := s.db.Attempts(s.ctx, s.project.ID, w.ID, 0, 10); !isNotFound(err) {
-			s.Error(err)
-		}
-		if n, err := s.db.Prune(s.ctx, time.Now().Add(time.Hour), 1000); n != 0 || err != nil {
-			s.Errorf("%d rows went in the second round: %v", n, err)
-		}
-	},
-	"NeverWhatIsPendingNorItsNeeds": func(s *shelf) {
-		e := s.endpoint("c")
-		s.endpoint("d")
-		kept := s.send("c", "x")
-		s.finish(outcome(kept, store.Pending, 500)) // with an attempt
-		for range 100 {
-			s.finish(outcome(s.send("d", "x"), store.Delivered, 200))
-		}
-		for range 20 {
-			_, err := s.db.Prune(s.ctx, time.Now().Add(time.Hour), 7)
-			s.no(err)
-		}
-		if _, err := s.db.Prune(s.ctx, time.Now().Add(time.Hour), 1000); err != nil {
-			s.Error(err)
-		}
-		if got := s.all(store.Filter{}); len(got) != 1 || got[0].ID != kept.ID {
-			s.Errorf("%v", got)
-		}
-		if got := s.allEvents(store.Filter{}); len(got) != 1 || got[0].ID != kept.Event.ID {
-			s.Errorf("%v", got)
-		}
-		if as := s.attempts(kept.ID); len(as) != 1 {
-			s.Errorf("%v", as)
-		}
-		if due := s.due(e); len(due) != 1 || string(due[0].Event.Data) != string(kept.Event.Data) {
-			s.Errorf("%v", due)
-		}
-		s.finish(outcome(s.due(e)[0], store.Delivered, 200))
-		_, err := s.db.Prune(s.ctx, time.Now().Add(time.Hour), 1000)
-		s.no(err)
-		if got := s.allEvents(store.Filter{}); len(got) != 0 {
-			s.Errorf("%v", got)
-		}
-	},
-	"NeverWhatIsYoung": func(s *shelf) {
-		s.endpoint("c")
-		s.finish(outcome(s.send("c", "x"), store.Delivered, 200))
-		if n, err := s.db.Prune(s.ctx, time.Now().Add(-time.Minute), 1000); n != 0 || err != nil {
-			s.Error(n, err)
-		}
-		if len(s.all(store.Filter{})) != 1 || len(s.allEvents(store.Filter{})) != 1 {
-			s.Error("young history went")
-		}
-	},
-	"AgeCountsFromTheEndOfADelivery": func(s *shelf) {
-		e := s.endpoint("c")
-		s.setState(e, store.Paused)
-		for range 3 {
-			s.accept("c", "x")
-		}
-		cut := later(time.Now())
-		later(cut)
-		if n, err := s.db.ExpireHeld(s.ctx, time.Now().Add(time.Hour), 100); n != 3 || err != nil {
-			s.Fatal(n, err)
-		}
-		for range 3 {
-			if n, err := s.db.Prune(s.ctx, cut, 2); n != 0 || err != nil {
-				s.Fatalf("what had just expired was deleted: %d, %v", n, err)
-			}
-		}
-		if got := s.all(store.Filter{State: store.Failed}); len(got) != 3 {
-			s.Errorf("%v", got)
-		}
-		if n, err := s.db.Prune(s.ctx, time.Now().Add(time.Hour), 100); n < 6 || err != nil {
-			s.Errorf("in the end %d rows went: %v", n, err)
-		}
-	},
-	"EventStaysForItsLastPendingDelivery": func(s *shelf) {
-		s.endpoint("c")
-		s.endpoint("c")
-		s.owner.take()
-		out := s.accept("c", "x")
-		works := s.works()
-		s.finish(outcome(works[0], store.Delivered, 200))
-		_, err := s.db.Prune(s.ctx, time.Now().Add(time.Hour), 1000)
-		s.no(err)
-		if e, err := s.db.Event(s.ctx, s.project.ID, out.EventID); err != nil || len(e.Data) == 0 {
-			s.Error(e, err)
-		}
-		if got := s.all(store.Filter{}); len(got) != 1 || got[0].ID != works[1].ID {
-			s.Errorf("%v", got)
-		}
-	},
-	"BroadcastStaysUntilItsEnd": func(s *shelf) {
-		s.manyEndpoints(1100)
-		s.owner.take()
-		out := s.broadcast("x")
-		_, err := s.db.Prune(s.ctx, time.Now().Add(time.Hour), 5000)
-		s.no(err)
-		s.checkBroadcast(out.EventID, 1100)
-		// What was made with the event is final, what was made later is not.
-		works := s.works()
-		for _, w := range works[:1000] {
-			s.db.Finish(outcome(w, store.Delivered, 200), func(error) {})
-		}
-		s.eventually(func() bool { return s.pending() == 100 })
-		_, err = s.db.Prune(s.ctx, time.Now().Add(time.Hour), 5000)
-		s.no(err)
-		if e, err := s.db.Event(s.ctx, s.project.ID, out.EventID); err != nil || e.Deliveries != 1100 {
-			s.Error(e, err)
-		}
-		if left := s.all(store.Filter{}); len(left) != 100 {
-			s.Errorf("%d deliveries left", len(left))
-		}
-	},
-	"LimitHolds": func(s *shelf) {
-		s.endpoint("c")
-		for range 30 {
-			s.finish(outcome(s.send("c", "x"), store.Delivered, 200))
-		}
-		n, err := s.db.Prune(s.ctx, time.Now().Add(time.Hour), 10)
-		s.no(err)
-		if n != 10 || len(s.all(store.Filter{})) != 20 {
-			s.Errorf("%d rows went, %d deliveries left", n, len(s.all(store.Filter{})))
-		}
-	},
-}
-
-// later waits until a clock of milliseconds has moved on, and says the time then.
-func later(t time.Time) time.Time {
-	for time.Since(t) < 2*time.Millisecond {
-		runtime.Gosched()
-	}
-	return time.Now()
 }

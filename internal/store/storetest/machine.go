@@ -293,7 +293,7 @@ func (m *machine) Check(rt *rapid.T) {
 				n++
 			}
 		}
-		if got := m.list(store.Filter{State: state}); len(got) != n {
+		if got := m.list(store.Filter{States: []store.State{state}}); len(got) != n {
 			rt.Fatalf("%d %s deliveries listed, want %d", len(got), state, n)
 		}
 	}

@@ -59,7 +59,7 @@ var recoverCases = map[string]func(*shelf){
 		if grown := s.grown(); !slices.Contains(grown, e.ID) {
 			s.Error("the owner was not told")
 		}
-		if n := s.all(store.Filter{State: store.Failed}); len(n) != 0 {
+		if n := s.all(store.Filter{States: []store.State{store.Failed}}); len(n) != 0 {
 			s.Errorf("%d are still failed", len(n))
 		}
 	},
@@ -158,7 +158,7 @@ var recoverCases = map[string]func(*shelf){
 			}
 			var want []store.ID
 			for _, state := range states {
-				for _, d := range s.all(store.Filter{State: state, Consumer: f.Consumer, EndpointID: f.EndpointID, From: f.From, Until: f.Until}) {
+				for _, d := range s.all(store.Filter{States: []store.State{state}, Consumer: f.Consumer, EndpointID: f.EndpointID, From: f.From, Until: f.Until}) {
 					if len(f.EventTypes) == 0 || match.Type(f.EventTypes, d.EventType) {
 						want = append(want, d.ID)
 					}

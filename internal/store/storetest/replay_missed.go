@@ -39,7 +39,7 @@ var missedCases = map[string]func(*shelf){
 		if len(ds) != 4 {
 			s.Fatalf("%d deliveries, want 4", len(ds))
 		}
-		for _, f := range []store.Filter{{Consumer: "c", EndpointID: late.ID}, {Type: "a", EndpointID: late.ID}, {State: store.Pending, EndpointID: late.ID}} {
+		for _, f := range []store.Filter{{Consumer: "c", EndpointID: late.ID}, {Type: "a", EndpointID: late.ID}, {States: []store.State{store.Pending}, EndpointID: late.ID}} {
 			if got := s.all(f); len(got) < 3 {
 				s.Errorf("%+v: %d", f, len(got))
 			}

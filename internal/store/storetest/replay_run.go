@@ -222,7 +222,9 @@ var replayRunCases = map[string]func(*shelf){
 			return err
 		})
 		got := s.over(r.ID)
-		s.eventually(func() bool { return len(s.all(store.Filter{EndpointID: gone.ID, State: store.Pending})) == 0 })
+		s.eventually(func() bool {
+			return len(s.all(store.Filter{EndpointID: gone.ID, States: []store.State{store.Pending}})) == 0
+		})
 		n := map[store.State]int{}
 		for _, d := range s.all(store.Filter{EndpointID: e.ID}) {
 			n[d.State]++
