@@ -58,6 +58,7 @@ type server struct {
 	metrics *metrics
 	mux     *http.ServeMux
 	tests   testPacer
+	links   linkPacer
 	bodies  atomic.Int64 // bytes of large bodies being read
 
 	documented Documented

@@ -20,11 +20,13 @@ import (
 // scope is what a route asks of a key.
 type scope string
 
-// The scopes of keys. public and root are not given to keys: a public route
-// takes no key, a root route takes a root key.
+// The scopes of keys. public, root and anyKey are not given to keys: a public
+// route takes no key, a root route takes a root key, and anyKey is any of
+// those in force, portal sessions too.
 const (
 	public scope = "public"
 	root   scope = "root"
+	anyKey scope = "any"
 
 	consumersRead   scope = "consumers:read"
 	consumersWrite  scope = "consumers:write"
@@ -36,6 +38,12 @@ const (
 	deliveriesRead  scope = "deliveries:read"
 	deliveriesWrite scope = "deliveries:write"
 	auditRead       scope = "audit:read"
+	keysRead        scope = "keys:read"
+	keysWrite       scope = "keys:write"
+	portalRead      scope = "portal:read"
+	portalWrite     scope = "portal:write"
+	linksRead       scope = "links:read"
+	linksWrite      scope = "links:write"
 	eventTypesRead  scope = "event_types:read"
 	eventTypesWrite scope = "event_types:write"
 
@@ -50,10 +58,11 @@ const (
 	WebhooksWrite = "webhooks:write"
 )
 
-// Scopes lists what a project's key can be allowed to do; "*" is all of it.
+// Scopes lists what a project's key can be allowed to do; "*" is all of it but
+// keys:write, which has to be named: who makes keys stays after his own is gone.
 func Scopes() []string {
 	all := []scope{consumersRead, consumersWrite, endpointsRead, endpointsWrite, eventsRead, eventsWrite, eventsBroadcast, deliveriesRead, deliveriesWrite, auditRead, eventTypesRead, eventTypesWrite,
-		webhooksRead, webhooksWrite}
+		keysRead, keysWrite, portalRead, portalWrite, linksRead, linksWrite, webhooksRead, webhooksWrite}
 	out := make([]string, len(all))
 	for i, s := range all {
 		out[i] = string(s)
@@ -61,14 +70,23 @@ func Scopes() []string {
 	return out
 }
 
+// wholeScopes are of no use to a key of one consumer: its routes take a key of
+// the whole project.
+var wholeScopes = []scope{keysRead, keysWrite, portalRead, portalWrite, linksRead, linksWrite}
+
 // keyPrefix begins every key, so that people and scanners recognise one.
-const keyPrefix = "mlt_"
+const (
+	keyPrefix    = "mlt_"
+	portalPrefix = keyPrefix + keyPortal + "_"
+)
 
 // Kinds of keys, the part of the text after keyPrefix.
 const (
 	KeyRoot        = "root"
 	KeyProduction  = "prod"
 	KeyDevelopment = "dev"
+	keyPortal      = "portal" // of portal sessions: no keys, and looked up elsewhere
+	keyLink        = "link"   // of one-time links, in their addresses
 )
 
 const (
@@ -129,7 +147,7 @@ func (s *server) authenticate(c *call) error {
 	if mistyped(text) {
 		return unauthenticated(kindKeyWrong, "the key is not whole: its checksum does not fit")
 	}
-	c.keyHash = HashKey(text)
+	c.keyHash, c.portal = HashKey(text), strings.HasPrefix(text, portalPrefix)
 	if err := s.findKey(c); err != nil {
 		return err
 	}
@@ -137,6 +155,9 @@ func (s *server) authenticate(c *call) error {
 }
 
 func (s *server) findKey(c *call) error {
+	if c.portal {
+		return s.findSession(c)
+	}
 	key, err := s.store.KeyByHash(c.r.Context(), c.keyHash, time.Now())
 	if errors.Is(err, store.ErrNotFound) {
 		return unauthenticated(kindKeyWrong, "this server knows no such key, or it has expired or was revoked")
@@ -180,7 +201,7 @@ func unauthenticated(k kind, detail lang.Format) *problem {
 func authorize(k *store.Key, rt *route) error {
 	need, isRoot := rt.scope, k.ProjectID.IsZero()
 	switch {
-	case isRoot && rt.root:
+	case need == anyKey, isRoot && rt.root:
 		return nil
 	case need == root && isRoot:
 		return nil
@@ -190,6 +211,9 @@ func authorize(k *store.Key, rt *route) error {
 	case isRoot:
 		return kindForbidden.problemf("a root key manages projects and their keys only; this route needs a project's key with the scope %s", need).
 			fixed("Make a key for the project: POST /v1/projects/{id}/keys.")
+	case k.Portal != "" && (!hasScope(k, need) || rt.whole):
+		return kindForbidden.problemf("this route is not for a portal session with the access %s", string(k.Portal)).
+			fixed("A session that was made with \"access\":\"manage\" may change its consumer's endpoints; everything else takes a key.")
 	case !hasScope(k, need):
 		return kindForbidden.problemf("this route needs a key with the scope %s", need)
 	case rt.whole && k.Consumer != "":
@@ -199,11 +223,11 @@ func authorize(k *store.Key, rt *route) error {
 	return nil
 }
 
-// allScopes is the scope that stands for all of them.
+// allScopes is the scope that stands for all of them but keysWrite.
 const allScopes = "*"
 
 func hasScope(k *store.Key, need scope) bool {
-	return slices.Contains(k.Scopes, string(need)) || slices.Contains(k.Scopes, allScopes)
+	return slices.Contains(k.Scopes, string(need)) || need != keysWrite && slices.Contains(k.Scopes, allScopes)
 }
 
 // mayAct reports whether the key may act for a consumer: a key of the whole

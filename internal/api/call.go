@@ -32,6 +32,7 @@ type call struct {
 	start   time.Time
 	key     *store.Key
 	keyHash [32]byte
+	portal  bool         // it is of a portal session's token
 	status  int          // of the answer; 0: none yet
 	claim   *store.Claim // of an Idempotency-Key; nil: none
 	before  []byte       // the answer to the same claim, where it was carried out before
@@ -111,6 +112,23 @@ func (c *call) sign() {
 
 // fail answers with a problem.
 func (c *call) fail(err error) {
+	p := c.refuse(err)
+	l := c.language()
+	if l != lang.English {
+		p.speak(l)
+	}
+	c.w.Header()["Content-Language"] = []string{l.Tag()}
+	c.w.Header()["Vary"] = byLanguage
+	body, err := encode(p)
+	if err != nil { // no member of a problem can fail
+		body = []byte(`{"title":"The server failed","status":500}`)
+	}
+	c.write(isFault, body)
+}
+
+// refuse makes the problem of an error the outcome of the call: status,
+// headers and log; only its words are not written yet.
+func (c *call) refuse(err error) *problem {
 	p := *asProblem(err) // a copy: some are shared
 	p.Errors = slices.Clone(p.Errors)
 	p.RequestID = requestID.Format(c.id)
@@ -123,21 +141,11 @@ func (c *call) fail(err error) {
 			"method", c.route.method, "route", c.route.pattern, "status", p.Status, "detail", p.Detail, "error", p.cause)
 	}
 	c.refusal = p.Detail
-	l := c.language()
-	if l != lang.English {
-		p.speak(l)
-	}
-	c.w.Header()["Content-Language"] = []string{l.Tag()}
-	c.w.Header()["Vary"] = byLanguage
 	for name, value := range p.header {
 		c.w.Header().Set(name, value)
 	}
 	c.status = p.Status
-	body, err := encode(&p)
-	if err != nil { // no member of a problem can fail
-		body = []byte(`{"title":"The server failed","status":500}`)
-	}
-	c.write(isFault, body)
+	return &p
 }
 
 // answer writes a success.

@@ -3,6 +3,7 @@ package api
 import (
 	"errors"
 	"net/http"
+	"strings"
 
 	"github.com/malote-dev/malote/internal/ingest"
 	"github.com/malote-dev/malote/internal/lang"
@@ -77,6 +78,50 @@ func (s *server) getConsumer(c *call) (consumerView, error) {
 		return consumerView{}, err
 	}
 	return viewConsumer(co), nil
+}
+
+type consumersQuery struct {
+	UIDPrefix string `query:"uid_prefix"`
+	Limit     int    `query:"limit"`
+	Cursor    string `query:"cursor"`
+}
+
+func (s *server) listConsumers(c *call, q *consumersQuery) (list[consumerView], error) {
+	after, err := c.afterName(q.Cursor)
+	if err != nil {
+		return list[consumerView]{}, err
+	}
+	if own := c.key.Consumer; own != "" {
+		return s.ownConsumerAlone(c, own, q.UIDPrefix)
+	}
+	limit := limitOf(q.Limit)
+	cs, err := s.store.Consumers(c.r.Context(), c.key.ProjectID, q.UIDPrefix, after, limit+1)
+	if err != nil {
+		return list[consumerView]{}, err
+	}
+	out := list[consumerView]{}
+	if len(cs) > limit {
+		cs = cs[:limit]
+		out.NextCursor = c.nameCursor(cs[limit-1].UID)
+	}
+	out.Data = views(cs, viewConsumer)
+	return out, nil
+}
+
+// ownConsumerAlone is what a key of one consumer sees of the list.
+func (s *server) ownConsumerAlone(c *call, uid, prefix string) (list[consumerView], error) {
+	out := list[consumerView]{Data: []consumerView{}}
+	co, err := s.store.Consumer(c.r.Context(), c.key.ProjectID, uid)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return out, nil
+	case err != nil:
+		return out, err
+	}
+	if strings.HasPrefix(uid, prefix) {
+		out.Data = append(out.Data, viewConsumer(co))
+	}
+	return out, nil
 }
 
 // deleted is the answer to every delete. in_flight attempts began before it

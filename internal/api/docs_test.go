@@ -97,7 +97,7 @@ func remember(vars map[string]string, answer any) {
 			m = first
 		}
 	}
-	if key, ok := m["key"].(string); ok {
+	if key, ok := m["key"].(string); ok && !strings.HasPrefix(key, keyPrefix+KeyRoot) {
 		vars["MALOTE_KEY"] = key
 	}
 	id, _ := m["id"].(string)

@@ -18,6 +18,8 @@ var (
 	consumerID  = store.ConsumerName
 	eventTypeID = store.EventTypeName
 	auditID     = store.AuditName
+	sessionID   = store.SessionName
+	linkID      = store.LinkName
 )
 
 // pathID reads the id in the path. What is no id is answered as an id that

@@ -34,16 +34,15 @@ type keyView struct {
 }
 
 func (s *server) createKey(c *call, in *keyInput) (keyView, error) {
-	id, err := pathID(c, projectID)
-	if err != nil {
-		return keyView{}, err
-	}
-	project, err := s.store.Project(c.r.Context(), id)
+	project, err := s.pathProject(c)
 	if err != nil {
 		return keyView{}, err
 	}
 	now := time.Now()
 	if err := s.checkKey(in, project, now); err != nil {
+		return keyView{}, err
+	}
+	if err := checkGiven(c.key, in.Scopes, in.ExpiresAt.Value); err != nil {
 		return keyView{}, err
 	}
 	kind := KeyDevelopment
@@ -77,15 +76,17 @@ func (s *server) checkKey(in *keyInput, project *store.Project, now time.Time) e
 	errs.AddText("/name", checkText(in.Name.Value, maxName, false))
 	known := Scopes()
 	if len(in.Scopes) == 0 {
-		addError(&errs, "/scopes", `is missing; name what the key may do: "*" (all), or some of %s`, strings.Join(known, ", "))
+		addError(&errs, "/scopes", `is missing; name what the key may do: "*" (all but keys:write), or some of %s`, strings.Join(known, ", "))
 	}
 	for i, sc := range in.Scopes {
 		at := fmt.Sprintf("/scopes/%d", i)
 		switch {
 		case sc != allScopes && !slices.Contains(known, sc):
-			addError(&errs, at, `is not a scope; they are "*" (all) and %s`, strings.Join(known, ", "))
+			addError(&errs, at, `is not a scope; they are "*" (all but keys:write) and %s`, strings.Join(known, ", "))
 		case sc == string(eventsBroadcast) && in.Consumer.given():
 			addError(&errs, at, "cannot be given to a key of one consumer: it reaches all of them")
+		case slices.Contains(wholeScopes, scope(sc)) && in.Consumer.given():
+			addError(&errs, at, "cannot be given to a key of one consumer: it is for those who run the product")
 		}
 	}
 	if in.Consumer.given() {
@@ -99,6 +100,33 @@ func (s *server) checkKey(in *keyInput, project *store.Project, now time.Time) e
 	}
 	if len(errs) > 0 {
 		return errs
+	}
+	return nil
+}
+
+// mayGive reports whether a key may give a scope away: whether it has it, and
+// has all where it is all.
+func mayGive(k *store.Key, sc string) bool {
+	if sc == allScopes {
+		return slices.Contains(k.Scopes, allScopes)
+	}
+	return hasScope(k, scope(sc))
+}
+
+// checkGiven refuses a key that may do more than the project's key that asks
+// for it, or for longer.
+func checkGiven(by *store.Key, scopes []string, expires time.Time) error {
+	var errs ingest.FieldErrors
+	for i, sc := range scopes {
+		if !by.ProjectID.IsZero() && !mayGive(by, sc) {
+			addError(&errs, fmt.Sprintf("/scopes/%d", i), "is more than the key that asks may do itself")
+		}
+	}
+	if end := by.ExpiresAt; !end.IsZero() && (expires.IsZero() || expires.After(end)) {
+		addError(&errs, "/expires_at", "has to be given, and to be %s at the latest: then the key that asks ends itself", end.UTC().Format(time.RFC3339))
+	}
+	if len(errs) > 0 {
+		return kindForbidden.fields(errs).fixed("Ask for no more than the key that asks may do, or use a root key.")
 	}
 	return nil
 }

@@ -1,6 +1,8 @@
 package api
 
 import (
+	"slices"
+
 	"github.com/malote-dev/malote/internal/store"
 )
 
@@ -35,28 +37,34 @@ type keysQuery struct {
 }
 
 func (s *server) listKeys(c *call, q *keysQuery) (list[keyListed], error) {
-	id, err := s.pathProject(c)
+	p, err := s.pathProject(c)
 	if err != nil {
 		return list[keyListed]{}, err
 	}
+	return keysOf(c, q, p.ID, viewKey)
+}
+
+// keysOf is a page of a project's keys; the zero project has the root keys.
+func keysOf[V any](c *call, q *keysQuery, project store.ID, view func(*store.Key) V) (list[V], error) {
 	after, err := c.after(q.Cursor)
 	if err != nil {
-		return list[keyListed]{}, err
+		return list[V]{}, err
 	}
 	limit := limitOf(q.Limit)
-	ks, err := s.store.Keys(c.r.Context(), id, after, limit+1)
+	ks, err := c.s.store.Keys(c.r.Context(), project, after, limit+1)
 	if err != nil {
-		return list[keyListed]{}, err
+		return list[V]{}, err
 	}
 	var next store.ID
 	if len(ks) > limit {
 		ks = ks[:limit]
 		next = ks[limit-1].ID
 	}
-	return list[keyListed]{Data: views(ks, viewKey), NextCursor: c.cursor(next)}, nil
+	return list[V]{Data: views(ks, view), NextCursor: c.cursor(next)}, nil
 }
 
-// revokeKey ends a key: no request that begins after the answer passes with it.
+// revokeKey ends a key: no request that begins after the answer passes with
+// it. A project's key ends only what it could have made.
 func (s *server) revokeKey(c *call, _ *none) (deleted, error) {
 	project, err := s.pathProject(c)
 	if err != nil {
@@ -66,18 +74,28 @@ func (s *server) revokeKey(c *call, _ *none) (deleted, error) {
 	if err != nil {
 		return deleted{}, store.ErrNotFound
 	}
-	return deleted{Deleted: true}, s.store.RevokeKey(c.r.Context(), project, id)
+	if !c.key.ProjectID.IsZero() {
+		k, err := s.store.Key(c.r.Context(), project.ID, id)
+		if err != nil {
+			return deleted{}, err
+		}
+		if slices.ContainsFunc(k.Scopes, func(sc string) bool { return !mayGive(c.key, sc) }) {
+			return deleted{}, kindForbidden.problem("the key may do more than the one that asks, which so may not revoke it").
+				fixed("Use a root key.")
+		}
+	}
+	return deleted{Deleted: true}, s.store.RevokeKey(c.r.Context(), project.ID, id)
 }
 
-// pathProject is the id of the path's project. Errors: [store.ErrNotFound].
-func (s *server) pathProject(c *call) (store.ID, error) {
+// pathProject is the path's project: of a root key any, of a project's key its
+// own. Errors: [store.ErrNotFound].
+func (s *server) pathProject(c *call) (*store.Project, error) {
 	id, err := pathID(c, projectID)
 	if err != nil {
-		return store.ID{}, err
+		return nil, err
 	}
-	p, err := s.store.Project(c.r.Context(), id)
-	if err != nil {
-		return store.ID{}, err
+	if own := c.key.ProjectID; !own.IsZero() && own != id {
+		return nil, store.ErrNotFound
 	}
-	return p.ID, nil
+	return s.store.Project(c.r.Context(), id)
 }

@@ -146,7 +146,8 @@ func (b *documenter) document(routes []*route) *document {
 		}}},
 		Security: ordered[securityScheme]{
 			{"projectKey", securityScheme{"http", "bearer", "mlt_prod_… or mlt_dev_…", "A key of a project, or of one of its consumers. Each operation names the scope that it needs; * has all of them."}},
-			{"rootKey", securityScheme{"http", "bearer", "mlt_root_…", "A root key, from `malote key root`: it makes projects and their keys, and can do nothing else."}},
+			{"portalToken", securityScheme{"http", "bearer", "mlt_portal_…", "The token of a portal session: short-lived, of one consumer. Each operation that it may names the access that it needs; manage includes read."}},
+			{"rootKey", securityScheme{"http", "bearer", "mlt_root_…", "A root key, from `malote key root` or POST /v1/keys: it makes projects and their keys, and can do nothing else."}},
 		},
 	}
 	return d
@@ -164,6 +165,9 @@ func (b *documenter) operation(rt *route) *operation {
 	case root:
 		op.Security = append(op.Security, map[string][]string{"rootKey": {}})
 		op.Description = joined(op.Description, "Needs a root key.")
+	case anyKey:
+		op.Security = append(op.Security, map[string][]string{"projectKey": {}}, map[string][]string{"portalToken": {}}, map[string][]string{"rootKey": {}})
+		op.Description = joined(op.Description, "Any key will do, and a portal session's token.")
 	default:
 		op.Security = append(op.Security, map[string][]string{"projectKey": {string(rt.scope)}})
 		op.Description = joined(op.Description, "Needs the scope "+string(rt.scope)+".")
@@ -173,6 +177,10 @@ func (b *documenter) operation(rt *route) *operation {
 		}
 		if rt.whole {
 			op.Description = joined(op.Description, "A key of one consumer may not.")
+		}
+		if access := rt.portalAccess(); access != "" {
+			op.Security = append(op.Security, map[string][]string{"portalToken": {string(access)}})
+			op.Description = joined(op.Description, "A portal session with the access "+string(access)+" may, too.")
 		}
 	}
 	for _, name := range pathParameters(rt.pattern) {
@@ -274,6 +282,10 @@ func (b *documenter) responses(rt *route, words routeWords) (out ordered[*respon
 	slices.Sort(problems)
 	for _, status := range slices.Compact(problems) {
 		name := strconv.Itoa(status)
+		if words.pages {
+			out = append(out, member[*response]{name, problemPage(status, words.media)})
+			continue
+		}
 		out = append(out, member[*response]{name, &response{Ref: "#/components/responses/" + problemName(status)}})
 	}
 	return out
@@ -281,6 +293,19 @@ func (b *documenter) responses(rt *route, words routeWords) (out ordered[*respon
 
 func problemName(status int) string {
 	return strings.NewReplacer(" ", "", "-", "").Replace(http.StatusText(status))
+}
+
+// problemPage is a problem that people read.
+func problemPage(status int, media string) *response {
+	r := &response{
+		Description: http.StatusText(status) + ", in words.",
+		Headers:     ordered[*headerObject]{{"X-Request-Id", &headerObject{Ref: "#/components/headers/RequestId"}}},
+		Content:     ordered[mediaType]{{media, mediaType{Schema: &schema{Type: "string"}}}},
+	}
+	if status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable {
+		r.Headers = append(r.Headers, member[*headerObject]{"Retry-After", &headerObject{Ref: "#/components/headers/RetryAfter"}})
+	}
+	return r
 }
 
 // problemResponses has one response for each status that is a problem.

@@ -104,7 +104,10 @@ func (d *document) operationView(method, path string, op *operation) operationVi
 	v := operationView{ID: op.ID, Method: method, Path: path, Summary: op.Summary, Text: op.Description}
 	for _, need := range op.Security {
 		for kind, scopes := range need {
-			if v.Root = v.Root || kind == "rootKey"; len(scopes) > 0 {
+			switch {
+			case kind == "rootKey":
+				v.Root = true
+			case kind != "portalToken" && len(scopes) > 0:
 				v.Scope = scopes[0]
 			}
 		}
@@ -155,9 +158,9 @@ func curlOf(v *operationView, op *operation) string {
 	}
 	b.WriteString(`"$MALOTE_URL` + path + `"`)
 	switch {
-	case v.Root:
+	case v.Root && len(op.Security) < 3: // else any will do
 		b.WriteString(` -H "Authorization: Bearer $MALOTE_ROOT_KEY"`)
-	case v.Scope != "":
+	case v.Scope != "" || v.Root:
 		b.WriteString(` -H "Authorization: Bearer $MALOTE_KEY"`)
 	}
 	if op.Body != nil {

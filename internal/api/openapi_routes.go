@@ -12,33 +12,33 @@ type routeWords struct {
 	problems []int     // statuses, besides those that follow from the route's declaration
 	example  string    // a body, in JSON
 	media    string    // of the answer, where it is not JSON
+	pages    bool      // what is no success is of that media type, too
 }
 
 // tags are the groups of routes.
 var tags = []documentTag{
-	{"Projects", "One product in one environment, and its keys. These routes take a root key."},
+	{"Projects", "One product in one environment. These routes take a root key."},
 	{"Consumers", "Your customers, known by your own ids."},
 	{"Endpoints", "URLs of a consumer, with the event types that each wants."},
 	{"Event types", "What events there are: described, with schemas and examples. Those of the project's dialect are there from the start."},
 	{"Events", "What happened: kept with its deliveries in one durable commit."},
 	{"Deliveries", "Events on their way to endpoints, and every attempt."},
 	{"Stats", "What happened to a project, a consumer or an endpoint, counted."},
-	{"Access", "Who did what, and who may do what."},
+	{"Access", "Who may do what, and who did what: keys, sessions for a customer's own pages, links that show a secret once, the audit log."},
 	{"Server", "How the server is, and what it can do. These routes take no key."},
 }
 
 // routesWords are the routes, by method and pattern.
-var routesWords = merged(accessRoutes, statsRoutes, catalogueRoutes, map[string]routeWords{
-	"POST /v1/projects":                   {id: "createProject", tag: "Projects", text: "A project is one product in one environment.", problems: []int{409, 422}, example: `{"name":"Shop","environment":"production","dialect":"standard"}`},
-	"GET /v1/projects":                    {id: "listProjects", tag: "Projects", text: "Oldest first."},
-	"PATCH /v1/projects/{id}":             {id: "updateProject", tag: "Projects", text: "What is absent stays; null takes the host name away.", problems: []int{409, 422}, example: `{"host":"api.example.com"}`},
-	"POST /v1/projects/{id}/keys":         {id: "createKey", tag: "Projects", text: "This answer is the only one that shows the key.", problems: []int{409, 422}, example: `{"name":"backend","scopes":["*"]}`},
-	"GET /v1/projects/{id}/keys":          {id: "listKeys", tag: "Projects", text: "Oldest first, also those that have expired or were revoked. The keys themselves are not kept, only what they begin with."},
-	"DELETE /v1/projects/{id}/keys/{key}": {id: "revokeKey", tag: "Projects", text: "No request that begins after the answer passes with it. It stays in the list."},
+var routesWords = merged(accessRoutes, keyRoutesWords, statsRoutes, catalogueRoutes, map[string]routeWords{
+	"POST /v1/projects":       {id: "createProject", tag: "Projects", text: "A project is one product in one environment.", problems: []int{409, 422}, example: `{"name":"Shop","environment":"production","dialect":"standard"}`},
+	"GET /v1/projects":        {id: "listProjects", tag: "Projects", text: "Oldest first."},
+	"GET /v1/projects/{id}":   {id: "getProject", tag: "Projects"},
+	"PATCH /v1/projects/{id}": {id: "updateProject", tag: "Projects", text: "What is absent stays; null takes the host name away.", problems: []int{409, 422}, example: `{"host":"api.example.com"}`},
 
 	"PUT /v1/consumers/{uid}":    {id: "putConsumer", tag: "Consumers", text: "201 where it is new, 200 where it was there. An endpoint creates its consumer on first mention.", also: []int{201}, problems: []int{422}, example: `{"name":"Acme Ltda"}`},
+	"GET /v1/consumers":          {id: "listConsumers", tag: "Consumers", text: "By uid. A key of one consumer sees its own."},
 	"GET /v1/consumers/{uid}":    {id: "getConsumer", tag: "Consumers"},
-	"DELETE /v1/consumers/{uid}": {id: "deleteConsumer", tag: "Consumers", text: "What waits for its endpoints is cancelled."},
+	"DELETE /v1/consumers/{uid}": {id: "deleteConsumer", tag: "Consumers", text: "What waits for its endpoints is cancelled, keys that act for it are revoked, its portal sessions ended."},
 
 	"POST /v1/endpoints":             {id: "createEndpoint", tag: "Endpoints", text: "The answer shows the endpoint's secret; later answers do only in dialects whose contract says so.", problems: []int{409, 422}, example: `{"consumer":"acme","url":"https://example.com/webhooks","event_types":["task.*","invoice.paid"]}`},
 	"GET /v1/endpoints":              {id: "listEndpoints", tag: "Endpoints", text: "Newest first."},

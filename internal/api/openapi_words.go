@@ -16,7 +16,7 @@ type typeWords struct {
 }
 
 // typesWords are the names of types, by their names in Go.
-var typesWords = merged(accessTypes, statsTypes, catalogueTypes, settingsTypes, map[string]typeWords{
+var typesWords = merged(accessTypes, keyTypes, statsTypes, catalogueTypes, settingsTypes, map[string]typeWords{
 	"none":          {name: "Nothing", text: "No fields. An empty body will do."},
 	"problem":       {name: "Problem", text: "What is not a success (RFC 9457)."},
 	"fieldProblem":  {name: "FieldProblem", text: "One thing that is wrong, and where."},
@@ -24,9 +24,6 @@ var typesWords = merged(accessTypes, statsTypes, catalogueTypes, settingsTypes, 
 	"projectInput":  {name: "ProjectCreate", text: "A new project.", required: []string{"name", "environment"}},
 	"projectChange": {name: "ProjectChange", text: "What may be changed of a project; what is absent stays."},
 	"projectView":   {name: "Project", text: "One product in one environment."},
-	"keyInput":      {name: "KeyCreate", text: "A new key.", required: []string{"scopes"}},
-	"keyView":       {name: "NewKey", text: "A key as it is made: this answer is the only one that shows it."},
-	"keyListed":     {name: "Key", text: "A key, by what it begins with."},
 	"consumerInput": {name: "ConsumerPut", text: "A consumer."},
 	"consumerView":  {name: "Consumer", text: "Your customer, known by your own id for it."},
 	"endpointInput": {name: "EndpointCreate", text: "A new endpoint.", required: []string{"url", "event_types"}, without: []string{"secret_overlap"}},
@@ -109,7 +106,7 @@ func wireIDPattern(prefix string) string {
 
 // fieldsWords are the fields, by type and name; ".name" speaks for every type
 // that has no words of its own for it.
-var fieldsWords = merged(accessFields, statsFields, catalogueFields, mailFields, settingsFields, map[string]fieldWords{
+var fieldsWords = merged(accessFields, keyFields, statsFields, catalogueFields, mailFields, settingsFields, map[string]fieldWords{
 	".created_at":  {text: "When it was made.", always: true},
 	".updated_at":  {text: "When it was last changed.", always: true},
 	".consumer":    {text: "The uid of the consumer."},
@@ -123,7 +120,6 @@ var fieldsWords = merged(accessFields, statsFields, catalogueFields, mailFields,
 	".public_key":  {text: "What a receiver verifies with, where the secret is an Ed25519 key pair: whpk_…"},
 	".project_id":  {text: "The key's project.", pattern: idPattern("prj_")},
 	".event_id":    {text: "The event.", pattern: idPattern("evt_")},
-	".scopes":      {text: `What the key may do; "*" is all of it.`, enum: append([]string{allScopes}, Scopes()...)},
 	".status":      {text: "The HTTP status.", min: new(100), max: new(999)},
 	".detail":      {text: "What is wrong, in words."},
 
@@ -150,24 +146,8 @@ var fieldsWords = merged(accessFields, statsFields, catalogueFields, mailFields,
 	"projectView.body_id":      {text: "Whether bodies whose envelope has no id get one."},
 	"projectView.host":         {text: "The host name of the company's own API; empty: none."},
 
-	"consumerInput.name":     {text: "For people.", maxLength: new(maxName), pattern: plainForm},
-	"keyInput.name":          {text: "For people.", maxLength: new(maxName), pattern: plainForm},
-	"endpointInput.name":     {text: "For people.", maxLength: new(maxName), pattern: plainForm},
-	"keyInput.scopes":        {text: `What the key may do; "*" is all of it.`, minItems: new(1), enum: append([]string{allScopes}, Scopes()...)},
-	"keyInput.consumer":      {text: "The uid of the one consumer that the key acts for.", minLength: new(1), maxLength: new(128), pattern: uidForm},
-	"keyInput.prefix":        {text: "What the key begins with instead of mlt_prod_ or mlt_dev_, as in pk_.", minLength: new(2), maxLength: new(maxKeyPrefix), pattern: "^[a-zA-Z0-9_]*_$"},
-	"keyInput.expires_at":    {text: "A time to come; left out: never."},
-	"keyView.id":             {text: "The key's id.", pattern: idPattern("key_")},
-	"keyView.key":            {text: "The key itself: keep it secret."},
-	"keyView.prefix":         {text: "What the key begins with."},
-	"keyView.consumer":       {text: "The one consumer that the key acts for; null: all."},
-	"keyView.expires_at":     {text: "When it ends; null: never."},
-	"keyListed.id":           {text: "The key's id.", pattern: idPattern("key_")},
-	"keyListed.prefix":       {text: "What the key begins with."},
-	"keyListed.consumer":     {text: "The one consumer that the key acts for; null: all."},
-	"keyListed.expires_at":   {text: "When it ends; null: never."},
-	"keyListed.revoked_at":   {text: "When it was revoked; null: it was not."},
-	"keyListed.last_used_at": {text: "About when it was last used: kept with a delay of a minute."},
+	"consumerInput.name": {text: "For people.", maxLength: new(maxName), pattern: plainForm},
+	"endpointInput.name": {text: "For people.", maxLength: new(maxName), pattern: plainForm},
 
 	"consumerView.id":  {text: "The consumer's id.", pattern: idPattern("con_")},
 	"consumerView.uid": {text: "Your own id for it."},
@@ -267,13 +247,13 @@ var fieldsWords = merged(accessFields, statsFields, catalogueFields, mailFields,
 
 // parametersWords are the parameters of paths and queries, by name, or by
 // operation and name.
-var parametersWords = merged(accessParameters, statsParameters, catalogueParameters, map[string]fieldWords{
+var parametersWords = merged(accessParameters, keyParameters, statsParameters, catalogueParameters, map[string]fieldWords{
 	"id":          {text: "The id, with its prefix or without, or the UUID that most dialects write on the wire."},
-	"key":         {text: "The key's id."},
 	"document":    {text: "gabinete360.json, placaflow.json or tarefa.json.", pattern: `^[a-z0-9]+\.json$`},
 	"contract":    {text: "gabinete360, placaflow or tarefa.", pattern: "^[a-z0-9]+$"},
 	"uid":         {text: "Your own id for the consumer, percent-encoded: 1 to 128 visible ASCII characters without spaces, not *.", minLength: new(1), maxLength: new(128), pattern: uidForm},
 	"consumer":    {text: "Only those of this consumer."},
+	"uid_prefix":  {text: "Only those whose uid begins so."},
 	"type":        {text: "Only those of this event type."},
 	"event_id":    {text: "Only those of this event: its id, or the UUID on the wire."},
 	"endpoint_id": {text: "Only those of this endpoint: its id, or the UUID."},

@@ -89,6 +89,18 @@ func projectProblem(err error, p *store.Project) error {
 	return err
 }
 
+func (s *server) getProject(c *call) (projectView, error) {
+	id, err := pathID(c, projectID)
+	if err != nil {
+		return projectView{}, err
+	}
+	p, err := s.store.Project(c.r.Context(), id)
+	if err != nil {
+		return projectView{}, err
+	}
+	return viewProject(p), nil
+}
+
 // projectChange is what may be changed of a project.
 type projectChange struct {
 	Name           optional[string]   `json:"name"`

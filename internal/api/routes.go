@@ -55,8 +55,11 @@ type none struct{}
 func (s *server) routes() []*route {
 	return slices.Concat(
 		s.projectRoutes(),
+		s.keyRoutes(),
 		s.consumerRoutes(),
+		s.portalRoutes(),
 		s.endpointRoutes(),
+		s.linkRoutes(),
 		s.eventTypeRoutes(),
 		s.eventRoutes(),
 		s.deliveryRoutes(),
@@ -71,15 +74,26 @@ func (s *server) projectRoutes() []*route {
 		{method: "POST", pattern: "/v1/projects", summary: "Create a project", scope: root, body: smallBody, status: 201, action: creates(s.createProject)},
 		{method: "GET", pattern: "/v1/projects", summary: "List projects", scope: root, status: 200, action: asks(s.listProjects)},
 		{method: "PATCH", pattern: "/v1/projects/{id}", summary: "Rename a project, or bind a host name to it", scope: root, body: smallBody, status: 200, action: takes(s.patchProject)},
-		{method: "POST", pattern: "/v1/projects/{id}/keys", summary: "Create a key", scope: root, body: smallBody, status: 201, action: creates(s.createKey)},
-		{method: "GET", pattern: "/v1/projects/{id}/keys", summary: "List a project's keys", scope: root, status: 200, action: asks(s.listKeys)},
-		{method: "DELETE", pattern: "/v1/projects/{id}/keys/{key}", summary: "Revoke a key", scope: root, body: noBody, status: 200, action: takes(s.revokeKey)},
+		{method: "GET", pattern: "/v1/projects/{id}", summary: "Read a project", scope: root, status: 200, action: gives(s.getProject)},
+	}
+}
+
+func (s *server) keyRoutes() []*route {
+	return []*route{
+		{method: "GET", pattern: "/v1/me", summary: "What is this key?", scope: anyKey, status: 200, action: gives(s.getMe)},
+		{method: "POST", pattern: "/v1/projects/{id}/keys", summary: "Create a key", scope: keysWrite, root: true, whole: true, body: smallBody, status: 201, action: creates(s.createKey)},
+		{method: "GET", pattern: "/v1/projects/{id}/keys", summary: "List a project's keys", scope: keysRead, root: true, whole: true, status: 200, action: asks(s.listKeys)},
+		{method: "DELETE", pattern: "/v1/projects/{id}/keys/{key}", summary: "Revoke a key", scope: keysWrite, root: true, whole: true, body: noBody, status: 200, action: takes(s.revokeKey)},
+		{method: "POST", pattern: "/v1/keys", summary: "Create a root key", scope: root, body: smallBody, status: 201, action: creates(s.createRootKey)},
+		{method: "GET", pattern: "/v1/keys", summary: "List the root keys", scope: root, status: 200, action: asks(s.listRootKeys)},
+		{method: "DELETE", pattern: "/v1/keys/{key}", summary: "Revoke a root key", scope: root, body: noBody, status: 200, action: takes(s.revokeRootKey)},
 	}
 }
 
 func (s *server) consumerRoutes() []*route {
 	return []*route{
 		{method: "PUT", pattern: "/v1/consumers/{uid}", summary: "Create or rename a consumer", scope: consumersWrite, body: smallBody, status: 200, action: takes(s.putConsumer)},
+		{method: "GET", pattern: "/v1/consumers", summary: "List consumers", scope: consumersRead, status: 200, action: asks(s.listConsumers)},
 		{method: "GET", pattern: "/v1/consumers/{uid}", summary: "Read a consumer", scope: consumersRead, status: 200, action: gives(s.getConsumer)},
 		{method: "DELETE", pattern: "/v1/consumers/{uid}", summary: "Delete a consumer with its endpoints", scope: consumersWrite, body: noBody, status: 200, action: takes(s.deleteConsumer)},
 	}

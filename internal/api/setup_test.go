@@ -36,6 +36,7 @@ type site struct {
 	root   string
 	http   *http.Client
 	log    *syncBuffer
+	shared *stage // of TestMatrix: nothing on it changes
 }
 
 type syncBuffer struct {

@@ -118,6 +118,25 @@ func (db *DB) Keys(ctx context.Context, project, after ID, limit int) ([]*Key, e
 	return out, err
 }
 
+// Key reads one of a project (zero: a root key), whether it is in force or
+// not. Errors: [ErrNotFound], also for a foreign one.
+func (db *DB) Key(ctx context.Context, of, id ID) (k *Key, err error) {
+	row, ok := db.keys.key(id)
+	if !ok {
+		return nil, ErrNotFound
+	}
+	err = db.read(ctx, false, func(c *conn) error {
+		return c.rows(ctx, selectKey+" WHERE k=?", []any{row}, func(scan func(...any) error) (_ bool, err error) {
+			k, err = db.scanKey(scan)
+			return false, err
+		})
+	})
+	if err == nil && (k == nil || k.ProjectID != of) {
+		return nil, ErrNotFound
+	}
+	return k, err
+}
+
 // RevokeKey ends a key of a project (zero: a root key) at once, however often
 // it is called. Errors: [ErrNotFound], also for a foreign one.
 func (db *DB) RevokeKey(ctx context.Context, of, id ID) error {

@@ -1,0 +1,167 @@
+package api
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/malote-dev/malote/internal/store"
+)
+
+// stage is one project with something of everything in it.
+type stage struct {
+	project, full, readOnly, bound      string
+	endpoint, event, delivery, consumer string
+	ids                                 map[string]string // of one object of each kind, as a path names it
+}
+
+// Kinds of objects that have a name in paths, queries and bodies.
+const (
+	aProject   = "project"
+	aConsumer  = "consumer"
+	anEndpoint = "endpoint"
+	anEvent    = "event"
+	aDelivery  = "delivery"
+	aType      = "event type"
+	aKey       = "key" // in nobody's hands
+	aRootKey   = "root key"
+	aSession   = "portal session"
+	aLink      = "one-time link"
+	aToken     = "one-time link's token" // of a link of its own
+	aContract  = "contract"
+	aDocument  = "document"
+)
+
+// objects says what the parameters of paths name: by the pattern up to the
+// parameter, else by the parameter alone.
+var objects = map[string]string{
+	"/v1/projects/{id}": aProject, "/v1/endpoints/{id}": anEndpoint, "/v1/events/{id}": anEvent, "/v1/deliveries/{id}": aDelivery, "/v1/keys/{key}": aRootKey,
+	"{uid}": aConsumer, "{name}": aType, "{key}": aKey, "{session}": aSession, "{link}": aLink, "{token}": aToken, "{document}": aDocument, "{contract}": aContract,
+}
+
+// owners says whose an object is: of one consumer, of the project, or (empty)
+// nobody's.
+var owners = map[string]string{
+	aProject: aProject, aConsumer: aConsumer, anEndpoint: aConsumer, anEvent: aConsumer, aDelivery: aConsumer, aType: aProject, aKey: aProject,
+	aRootKey: "", aSession: aConsumer, aLink: aConsumer, aToken: "", aContract: "", aDocument: "",
+}
+
+// kindOf is what a parameter of a pattern names; empty: nothing says so.
+func kindOf(pattern, parameter string) string {
+	upTo := pattern[:strings.Index(pattern, "{"+parameter+"}")+len(parameter)+2]
+	if kind := objects[upTo]; kind != "" {
+		return kind
+	}
+	return objects["{"+parameter+"}"]
+}
+
+// stage makes one whose consumer is acme.
+func (st *site) stage(dialect string) *stage { st.t.Helper(); return st.stageOf(dialect, "acme") }
+
+func (st *site) stageOf(dialect, consumer string) *stage {
+	st.t.Helper()
+	g := &stage{consumer: consumer}
+	g.project, _ = st.project(dialect, store.Development)
+	g.full = st.key(g.project, allScopes, string(keysWrite))
+	g.readOnly = st.key(g.project, scopesToRead()...)
+	g.bound = st.boundKey(g.project, "other", allScopes)
+	g.ids = map[string]string{aProject: g.project, aConsumer: consumer, aType: "billed." + consumer, aContract: "placaflow", aDocument: "placaflow.json"}
+	st.do(g.full, "POST", "/v1/event-types", map[string]any{"name": g.ids[aType]}).want(201)
+	g.endpoint = st.endpoint(g.full, consumer)
+	g.event = st.do(g.full, "POST", "/v1/events", `{"type":"a","consumer":"`+consumer+`","data":{"canary":"`+dialect+`"}}`).want(202).text("id")
+	page := st.do(g.full, "GET", "/v1/deliveries?event_id="+g.event, nil).want(200).object()
+	g.delivery = page["data"].([]any)[0].(map[string]any)["id"].(string)
+	g.ids[anEndpoint], g.ids[anEvent], g.ids[aDelivery] = g.endpoint, g.event, g.delivery
+	g.ids[aKey] = st.do(st.root, "POST", "/v1/projects/"+g.project+"/keys", `{"scopes":["keys:write"]}`).want(201).text("id")
+	g.ids[aRootKey] = st.do(st.root, "POST", "/v1/keys", `{"name":"another"}`).want(201).text("id")
+	g.ids[aSession] = st.session(g.full, consumer, store.PortalRead).text("id")
+	g.ids[aLink] = st.do(g.full, "POST", "/v1/endpoints/"+g.endpoint+"/secret-links", nil).want(201).text("id")
+	g.ids[aToken] = strings.TrimPrefix(st.do(g.full, "POST", "/v1/endpoints/"+g.endpoint+"/secret-links", nil).want(201).text("path"), linkPath)
+	return g
+}
+
+func scopesToRead() (reads []string) {
+	for _, s := range Scopes() {
+		if strings.HasSuffix(s, ":read") {
+			reads = append(reads, s)
+		}
+	}
+	return reads
+}
+
+// boundKey makes a key of one consumer.
+func (st *site) boundKey(project, consumer string, scopes ...string) string {
+	st.t.Helper()
+	return st.do(st.root, "POST", "/v1/projects/"+project+"/keys", map[string]any{"scopes": scopes, "consumer": consumer}).want(201).text("key")
+}
+
+// session makes a portal session of a consumer, for an hour.
+func (st *site) session(key, consumer string, access store.PortalAccess) *answer {
+	st.t.Helper()
+	return st.do(key, "POST", "/v1/consumers/"+consumer+"/portal-sessions", map[string]any{"access": access}).want(201)
+}
+
+// path fills a pattern with the ids of a stage.
+func (g *stage) path(pattern string) string { return g.pathWith(pattern, "", "") }
+
+// pathWith puts another id in the place of one parameter.
+func (g *stage) pathWith(pattern, parameter, id string) string {
+	for _, p := range pathParameters(pattern) {
+		v := g.ids[kindOf(pattern, p)]
+		if p == parameter {
+			v = id
+		}
+		pattern = strings.Replace(pattern, "{"+p+"}", v, 1)
+	}
+	return pattern
+}
+
+// inputs that a route takes, so that only the key decides.
+var inputs = map[string]string{
+	"POST /v1/projects":            `{"name":"matrix","environment":"production"}`,
+	"PATCH /v1/projects/{id}":      `{"host":"api.example.com"}`,
+	"POST /v1/projects/{id}/keys":  `{"scopes":["keys:write"]}`,
+	"PUT /v1/consumers/{uid}":      `{"name":"n"}`,
+	"POST /v1/endpoints":           `{"consumer":"acme","url":"https://example.com/","event_types":["*"]}`,
+	"PATCH /v1/endpoints/{id}":     `{"description":"d"}`,
+	"POST /v1/event-types":         `{"name":"matrix"}`,
+	"PATCH /v1/event-types/{name}": `{"description":"d"}`,
+	"POST /v1/event-types/import":  `{"openapi":{"openapi":"3.1.0","webhooks":{"imported":{"post":{}}}}}`,
+	"POST /v1/events":              `{"type":"a","consumer":"acme","data":1}`,
+	"POST /v1/events/batch":        `{"events":[{"type":"a","consumer":"acme","data":1}]}`,
+}
+
+func bodyFor(route string) any {
+	if in, ok := inputs[route]; ok {
+		return in
+	}
+	return nil
+}
+
+// last orders routes: those come last that take away what others need.
+func last(rt *route) string {
+	order := map[string]string{
+		"/v1/endpoints/{id}": "3", "/v1/consumers/{uid}": "4", "/v1/event-types/{name}": "1", "/v1/deliveries/{id}/cancel": "1",
+		"/v1/consumers/{uid}/portal-sessions": "2", "/v1/consumers/{uid}/portal-sessions/{session}": "1",
+	}
+	if rt.method == "DELETE" || rt.pattern == "/v1/deliveries/{id}/cancel" {
+		return order[rt.pattern]
+	}
+	return "0"
+}
+
+// inOrder are all routes, in an order in which each can do its work.
+func (st *site) inOrder() []*route {
+	routes := st.server.routes()
+	slices.SortStableFunc(routes, func(x, y *route) int { return strings.Compare(last(x), last(y)) })
+	return routes
+}
+
+var requestIDs = regexp.MustCompile(`req_[0-9a-z]{26}`)
+
+func blank(body []byte) string { return requestIDs.ReplaceAllString(string(body), "req_") }
+
+// others are all scopes but one.
+func others(s scope) []string {
+	return slices.DeleteFunc(Scopes(), func(o string) bool { return o == string(s) })
+}
