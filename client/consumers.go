@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"iter"
 	"net/http"
 	"net/url"
 	"time"
@@ -34,6 +35,20 @@ func (c *Client) PutConsumer(ctx context.Context, uid string, ch ConsumerChange)
 // Consumer reads one.
 func (c *Client) Consumer(ctx context.Context, uid string) (*Consumer, error) {
 	return do[Consumer](ctx, c, request{method: http.MethodGet, path: consumerPath(uid)})
+}
+
+// ConsumerFilter narrows a list of consumers; the zero value lists all.
+type ConsumerFilter struct {
+	UIDPrefix string
+	PageSize  int // 0: the server's
+}
+
+// Consumers lists consumers by uid.
+func (c *Client) Consumers(ctx context.Context, f ConsumerFilter) iter.Seq2[*Consumer, error] {
+	q := url.Values{}
+	put(q, "uid_prefix", f.UIDPrefix)
+	putInt(q, "limit", f.PageSize)
+	return pages[Consumer](ctx, c, "/v1/consumers", q)
 }
 
 // Deleted says what a delete left: attempts that began before it and may

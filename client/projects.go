@@ -55,6 +55,11 @@ func (c *Client) UpdateProject(ctx context.Context, id string, ch ProjectChange)
 	return do[Project](ctx, c, request{method: http.MethodPatch, path: "/v1/projects/" + url.PathEscape(id), body: ch})
 }
 
+// Project reads one. It takes a root key.
+func (c *Client) Project(ctx context.Context, id string) (*Project, error) {
+	return do[Project](ctx, c, request{method: http.MethodGet, path: "/v1/projects/" + url.PathEscape(id)})
+}
+
 // Projects lists all projects. It takes a root key.
 func (c *Client) Projects(ctx context.Context) iter.Seq2[*Project, error] {
 	return pages[Project](ctx, c, "/v1/projects", nil)
@@ -63,7 +68,7 @@ func (c *Client) Projects(ctx context.Context) iter.Seq2[*Project, error] {
 // NewKey is what a project's key is created from.
 type NewKey struct {
 	Name      string    `json:"name,omitempty"`
-	Scopes    []string  `json:"scopes"`             // "*": all
+	Scopes    []string  `json:"scopes"`             // "*": all but keys:write
 	Consumer  string    `json:"consumer,omitempty"` // uid of the one consumer it acts for
 	Prefix    string    `json:"prefix,omitempty"`   // what it begins with; empty: mlt_prod_ or mlt_dev_
 	ExpiresAt time.Time `json:"expires_at,omitzero"`
@@ -87,19 +92,21 @@ type Key struct {
 	LastUsedAt *time.Time `json:"last_used_at"` // about
 }
 
-// CreateKey creates a key for a project. It takes a root key.
+// CreateKey creates a key for a project. It takes a root key, or a key of the
+// project with the scope keys:write, which gives away only what it has.
 func (c *Client) CreateKey(ctx context.Context, project string, k NewKey) (*Key, error) {
 	path := "/v1/projects/" + url.PathEscape(project) + "/keys"
 	return do[Key](ctx, c, request{method: http.MethodPost, path: path, body: k, idem: orRandom(k.IdempotencyKey)})
 }
 
 // Keys lists a project's keys, oldest first, also those that have ended. It
-// takes a root key.
+// takes a root key, or one of the project with the scope keys:read.
 func (c *Client) Keys(ctx context.Context, project string) iter.Seq2[*Key, error] {
 	return pages[Key](ctx, c, "/v1/projects/"+url.PathEscape(project)+"/keys", nil)
 }
 
-// RevokeKey ends a key at once. It takes a root key.
+// RevokeKey ends a key at once. It takes a root key, or one of the project
+// with the scope keys:write that could have made it.
 func (c *Client) RevokeKey(ctx context.Context, project, key string) (*Deleted, error) {
 	path := "/v1/projects/" + url.PathEscape(project) + "/keys/" + url.PathEscape(key)
 	return do[Deleted](ctx, c, request{method: http.MethodDelete, path: path})

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 
@@ -12,7 +13,8 @@ import (
 type consumerCmd struct {
 	Put    consumerPutCmd    `cmd:"" help:"Create a consumer, or change what is named of one."`
 	Get    consumerGetCmd    `cmd:"" help:"Show a consumer."`
-	Delete consumerDeleteCmd `cmd:"" help:"Delete a consumer with its endpoints; what waits for them is cancelled."`
+	List   consumerListCmd   `cmd:"" help:"List the consumers."`
+	Delete consumerDeleteCmd `cmd:"" help:"Delete a consumer with its endpoints, keys and portal sessions; what waits is cancelled."`
 }
 
 type consumerPutCmd struct {
@@ -95,6 +97,21 @@ func (g *consumerGetCmd) Run(c *console) error {
 
 func (c *console) consumer(got *client.Consumer) {
 	c.facts("consumer", got.UID, "id", got.ID, "name", got.Name, "emails", strings.Join(got.Emails, ", "), "language", got.Language, "created", stamp(got.CreatedAt))
+}
+
+type consumerListCmd struct {
+	remote
+	UIDPrefix string `name:"uid-prefix" placeholder:"TEXT" help:"Only those whose uid begins so."`
+	Limit     int    `default:"50" placeholder:"N" help:"How many to show, by uid; 0: all (default ${default})."`
+}
+
+// Run lists consumers.
+func (l *consumerListCmd) Run(c *console) error {
+	return enumerate(&l.remote, c, l.Limit, func(ctx context.Context, api *client.Client) iter.Seq2[*client.Consumer, error] {
+		return api.Consumers(ctx, client.ConsumerFilter{UIDPrefix: l.UIDPrefix, PageSize: pageSize(l.Limit)})
+	}, []string{"CONSUMER", "NAME", "CREATED"}, func(t *table, co *client.Consumer) {
+		t.row(co.UID, co.Name, stamp(co.CreatedAt))
+	})
 }
 
 type consumerDeleteCmd struct {

@@ -13,9 +13,9 @@ import (
 )
 
 type keyCmd struct {
-	Create keyCreateCmd `cmd:"" help:"Make a project key (needs the root key). It is shown once."`
-	List   keyListCmd   `cmd:"" help:"List a project's keys (needs the root key)."`
-	Revoke keyRevokeCmd `cmd:"" help:"End a project's key at once (needs the root key)."`
+	Create keyCreateCmd `cmd:"" help:"Make a project's key (needs the root key, or one of the project with keys:write). It is shown once."`
+	List   keyListCmd   `cmd:"" help:"List a project's keys, or the root keys (needs the root key, or one of the project with keys:read)."`
+	Revoke keyRevokeCmd `cmd:"" help:"End a project's key, or a root key, at once (needs the root key, or one of the project with keys:write)."`
 	Master keyMasterCmd `cmd:"" help:"Make a master key for the secrets at rest; works without a server."`
 	Pair   keyPairCmd   `cmd:"" help:"Make an Ed25519 key pair to sign with; works without a server."`
 	Root   keyRootCmd   `cmd:"" help:"Make a root key in a data directory; no server may use it meanwhile. It is shown once."`
@@ -23,8 +23,9 @@ type keyCmd struct {
 
 type keyCreateCmd struct {
 	remote
-	Project  string   `required:"" placeholder:"ID" help:"The project that it is for."`
-	Scopes   []string `placeholder:"SCOPE" help:"What it may do, as in events:write,deliveries:read; '*': everything (default '*'; with --consumer: endpoints and deliveries to read and write, events to read)."`
+	Project  string   `xor:"of" required:"" placeholder:"ID" help:"The project that it is for."`
+	Root     bool     `xor:"of" required:"" help:"Make another root key, to replace one while the server runs."`
+	Scopes   []string `placeholder:"SCOPE" help:"What it may do, as in events:write,deliveries:read; '*': everything but keys:write (default '*'; with --consumer: endpoints and deliveries to read and write, events to read)."`
 	Name     string   `placeholder:"TEXT" help:"What it is for, to tell it from others."`
 	Consumer string   `placeholder:"UID" help:"Only for this customer of the project."`
 	Prefix   string   `placeholder:"TEXT" help:"What it begins with instead of mlt_, as in pk_."`
@@ -46,6 +47,9 @@ func (k *keyCreateCmd) scopes() []string {
 
 // Run makes a project's key and shows it, the only time.
 func (k *keyCreateCmd) Run(c *console) error {
+	if k.Root {
+		return k.root(c)
+	}
 	return ask(&k.remote, c, func(ctx context.Context, api *client.Client) (*client.Key, error) {
 		made, err := api.CreateKey(ctx, k.Project, client.NewKey{Name: k.Name, Scopes: k.scopes(), Consumer: k.Consumer, Prefix: k.Prefix, ExpiresAt: k.Expires.Time})
 		if hasStatus(err, http.StatusNotFound) {
@@ -59,15 +63,32 @@ func (k *keyCreateCmd) Run(c *console) error {
 	})
 }
 
+// root makes a root key and shows it, the only time.
+func (k *keyCreateCmd) root(c *console) error {
+	if len(k.Scopes) > 0 || k.Consumer != "" || k.Prefix != "" {
+		return usage("--root excludes --scopes, --consumer and --prefix", "a root key makes projects and their keys, and can do nothing else")
+	}
+	return ask(&k.remote, c, func(ctx context.Context, api *client.Client) (*client.Key, error) {
+		return api.CreateRootKey(ctx, client.NewRootKey{Name: k.Name, ExpiresAt: k.Expires.Time})
+	}, func(made *client.Key) {
+		c.facts("key", made.Key, "id", made.ID, "name", made.Name, "expires", stampOf(made.ExpiresAt))
+		fmt.Fprintln(c.err, "The key is not shown again: keep it where you keep passwords.")
+	})
+}
+
 type keyListCmd struct {
 	remote
-	Project string `required:"" placeholder:"ID" help:"The project whose keys they are."`
+	Project string `xor:"of" required:"" placeholder:"ID" help:"The project whose keys they are."`
+	Root    bool   `xor:"of" required:"" help:"The root keys."`
 	Limit   int    `default:"50" placeholder:"N" help:"How many to show, oldest first; 0: all (default ${default})."`
 }
 
 // Run lists keys by what they begin with.
 func (k *keyListCmd) Run(c *console) error {
 	return enumerate(&k.remote, c, k.Limit, func(ctx context.Context, api *client.Client) iter.Seq2[*client.Key, error] {
+		if k.Root {
+			return api.RootKeys(ctx)
+		}
 		return api.Keys(ctx, k.Project)
 	}, []string{"KEY", "BEGINS", "NAME", "CONSUMER", "SCOPES", "STATE", "LAST USED"}, func(t *table, key *client.Key) {
 		t.row(key.ID, key.Prefix, key.Name, key.Consumer, strings.Join(key.Scopes, ","), keyState(key, time.Now()), stampOf(key.LastUsedAt))
@@ -86,13 +107,18 @@ func keyState(k *client.Key, now time.Time) string {
 
 type keyRevokeCmd struct {
 	remote
-	Project string `required:"" placeholder:"ID" help:"The project that the key is of."`
+	Project string `xor:"of" required:"" placeholder:"ID" help:"The project that the key is of."`
+	Root    bool   `xor:"of" required:"" help:"It is a root key."`
+	Last    bool   `help:"With --root: revoke it also where no other one is in force."`
 	ID      string `arg:"" name:"id" help:"The key's id, as malote key list shows it."`
 }
 
 // Run ends a key.
 func (k *keyRevokeCmd) Run(c *console) error {
 	return ask(&k.remote, c, func(ctx context.Context, api *client.Client) (*client.Deleted, error) {
+		if k.Root {
+			return api.RevokeRootKey(ctx, k.ID, k.Last)
+		}
 		return api.RevokeKey(ctx, k.Project, k.ID)
 	}, func(*client.Deleted) { fmt.Fprintln(c.out, "Revoked.") })
 }

@@ -27,6 +27,9 @@ type commands struct {
 	Endpoint endpointCmd `cmd:"" group:"api" help:"Endpoints: the URLs of a consumer."`
 	Event    eventCmd    `cmd:"" group:"api" help:"Events: send one, look at what was sent."`
 	Delivery deliveryCmd `cmd:"" group:"api" help:"Deliveries: what became of an event at an endpoint."`
+	Portal   portalCmd   `cmd:"" group:"api" help:"Portal sessions: short-lived tokens for a customer's own pages."`
+	Link     linkCmd     `cmd:"" group:"api" help:"One-time links: hand an endpoint's secret over."`
+	Whoami   whoamiCmd   `cmd:"" group:"api" help:"Say what the key is, and what it may do."`
 	Stats    statsCmd    `cmd:"" group:"api" help:"Statistics: success rates, response times, causes of failures."`
 
 	Dialect    dialectCmd    `cmd:"" group:"more" help:"Dialects: the wire contracts; works without a server."`

@@ -12,6 +12,7 @@ import (
 type projectCmd struct {
 	Create projectCreateCmd `cmd:"" help:"Create a project (root key)."`
 	Update projectUpdateCmd `cmd:"" help:"Change what is named of a project: name, host name, who is told by mail (root key)."`
+	Get    projectGetCmd    `cmd:"" help:"Show a project (root key)."`
 	List   projectListCmd   `cmd:"" help:"List the projects (root key)."`
 }
 
@@ -70,6 +71,18 @@ func (p *projectUpdateCmd) Run(c *console) error {
 	return ask(&p.remote, c, func(ctx context.Context, api *client.Client) (*client.Project, error) {
 		return api.UpdateProject(ctx, p.ID, ch)
 	}, func(changed *client.Project) { showProject(c, changed) })
+}
+
+type projectGetCmd struct {
+	remote
+	ID string `arg:"" help:"The project's id."`
+}
+
+// Run shows one.
+func (p *projectGetCmd) Run(c *console) error {
+	return ask(&p.remote, c, func(ctx context.Context, api *client.Client) (*client.Project, error) {
+		return api.Project(ctx, p.ID)
+	}, func(got *client.Project) { showProject(c, got) })
 }
 
 type projectListCmd struct{ remote }
