@@ -47,3 +47,33 @@ func TestEndpointSettings(t *testing.T) {
 		t.Errorf("%+v", e)
 	}
 }
+
+// TestPreview: the last events of a customer, one of them, and a sample.
+func TestPreview(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	root, url, _ := setup(t)
+	p := must(root.CreateProject(ctx, client.NewProject{Name: "Loja", Environment: "development"}))(t)
+	c := connect(t, url, must(root.CreateKey(ctx, p.ID, client.NewKey{Scopes: []string{"*"}}))(t).Key)
+	e := must(c.CreateEndpoint(ctx, client.NewEndpoint{Consumer: "acme", URL: "https://example.com/", EventTypes: []string{"*"}, Filter: "data.n > 1"}))(t)
+	sent := must(c.Send(ctx, client.NewEvent{Type: "t", Consumer: "acme", Data: []byte(`{"n":2}`)}))(t)
+	must(c.Send(ctx, client.NewEvent{Type: "t", Consumer: "acme", Data: []byte(`{"n":1}`)}))(t)
+	got := must(c.PreviewEndpoint(ctx, client.Preview{EndpointID: e.ID}))(t)
+	if got.Judged != 2 || got.Matched != 1 || got.More || got.Results[0].Reason != "filter" || !got.Results[1].Matched || got.Results[1].EventID != sent.ID {
+		t.Errorf("%+v", got)
+	}
+	if got := must(c.PreviewEndpoint(ctx, client.Preview{EndpointID: e.ID, EventID: sent.ID}))(t); got.Results[0].DeliveryID == "" {
+		t.Errorf("%+v", got)
+	}
+	if got := must(c.PreviewEndpoint(ctx, client.Preview{EndpointID: e.ID, Filter: new(string), Limit: 1}))(t); got.Matched != 1 || !got.More {
+		t.Errorf("%+v", got)
+	}
+	sample := client.NewEvent{Type: "t", Data: []byte(`{"m":1.0}`), Channels: []string{"a"}, Timestamp: e.CreatedAt}
+	got = must(c.PreviewEndpoint(ctx, client.Preview{EndpointID: e.ID, Channels: []string{"a"}, Events: []client.NewEvent{sample}}))(t)
+	if r := got.Results[0]; !r.Matched || r.Problem != "missing_field" || r.EventID != "" || !r.Timestamp.Equal(e.CreatedAt) || r.Detail == "" {
+		t.Errorf("%+v", r)
+	}
+	if _, err := c.PreviewEndpoint(ctx, client.Preview{}); !isKind(err, "invalid-value") {
+		t.Errorf("%v", err)
+	}
+}

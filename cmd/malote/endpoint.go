@@ -13,14 +13,15 @@ import (
 )
 
 type endpointCmd struct {
-	Create endpointCreateCmd `cmd:"" help:"Create an endpoint; its secret is shown."`
-	List   endpointListCmd   `cmd:"" help:"List endpoints."`
-	Get    endpointGetCmd    `cmd:"" help:"Show an endpoint."`
-	Update endpointUpdateCmd `cmd:"" help:"Change what is named, leave the rest."`
-	Pause  endpointPauseCmd  `cmd:"" help:"Stop sending; deliveries are kept."`
-	Resume endpointResumeCmd `cmd:"" help:"Send again, what was kept first."`
-	Test   endpointTestCmd   `cmd:"" help:"Send the dialect's test event to this endpoint alone."`
-	Delete endpointDeleteCmd `cmd:"" help:"Delete an endpoint; what waits for it is cancelled."`
+	Create  endpointCreateCmd  `cmd:"" help:"Create an endpoint; its secret is shown."`
+	List    endpointListCmd    `cmd:"" help:"List endpoints."`
+	Get     endpointGetCmd     `cmd:"" help:"Show an endpoint."`
+	Preview endpointPreviewCmd `cmd:"" help:"Show which of the last events an endpoint would get, and why not the others."`
+	Update  endpointUpdateCmd  `cmd:"" help:"Change what is named, leave the rest."`
+	Pause   endpointPauseCmd   `cmd:"" help:"Stop sending; deliveries are kept."`
+	Resume  endpointResumeCmd  `cmd:"" help:"Send again, what was kept first."`
+	Test    endpointTestCmd    `cmd:"" help:"Send the dialect's test event to this endpoint alone."`
+	Delete  endpointDeleteCmd  `cmd:"" help:"Delete an endpoint; what waits for it is cancelled."`
 }
 
 type endpointCreateCmd struct {

@@ -91,3 +91,45 @@ func TestSettingsThatAreWrong(t *testing.T) {
 		}
 	}
 }
+
+// TestPreviewFromTheShell: which events an endpoint gets, in words.
+func TestPreviewFromTheShell(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	key := s.project("standard")
+	endpoint := text(t, s.object(key, "endpoint", "create", "--consumer", "acme", "--to", "https://example.com/", "--event-types", "paid", "--filter", "data.n > 1", "--paused"), "id")
+	event := text(t, s.object(key, "event", "send", "paid", "--consumer", "acme", "--data", `{"n":1}`), "id")
+	got := text(t, s.object(key, "event", "send", "paid", "--consumer", "acme", "--data", `{"n":2}`), "id")
+	for _, l := range []struct {
+		args []string
+		want []string
+	}{
+		{[]string{endpoint}, []string{event, "no: filter", "the filter is false for it", got, "yes"}},
+		{[]string{endpoint, "--event", event}, []string{event, "no: filter"}},
+		{[]string{endpoint, "--event", got}, []string{"yes", "it got dlv_"}},
+		{[]string{endpoint, "--filter", "", "--limit", "1"}, []string{got, "yes"}},
+		{[]string{"--consumer", "acme", "--event-types", "billed"}, []string{"no: event_type"}},
+		{[]string{endpoint, "--type", "paid", "--data", `{}`, "--on", "a,b", "--channels", "b"}, []string{"(sample)", "a,b", "yes", "no such key: n"}},
+	} {
+		out, _ := s.malote(key, exitOK, append([]string{"endpoint", "preview"}, l.args...)...)
+		for _, want := range l.want {
+			if !strings.Contains(out, want) {
+				t.Errorf("%v lacks %q:\n%s", l.args, want, out)
+			}
+		}
+	}
+	for want, args := range map[string][]string{
+		"is an event":         {event},
+		"is an endpoint":      {"--event", endpoint},
+		"exclude each other":  {"--event", event, "--data", "1"},
+		"--type is missing":   {"--data", "1"},
+		"--on is of a sample": {"--on", "a"},
+		"--data":              {"--data", "{", "--type", "a"},
+		"line 1, column 5":    {"--consumer", "acme", "--filter", "a &&"},
+		"consumer: ":          {},
+	} {
+		if _, errOut := s.malote(key, exitUsage, append([]string{"endpoint", "preview"}, args...)...); !strings.Contains(errOut, want) {
+			t.Errorf("%v does not say %q:\n%s", args, want, errOut)
+		}
+	}
+}

@@ -54,12 +54,13 @@ type server struct {
 	version  string
 	public   string // URL of this server, without a slash at its end; empty: not known
 
-	gather  prometheus.Gatherer
-	metrics *metrics
-	mux     *http.ServeMux
-	tests   testPacer
-	links   linkPacer
-	bodies  atomic.Int64 // bytes of large bodies being read
+	gather   prometheus.Gatherer
+	metrics  *metrics
+	mux      *http.ServeMux
+	tests    testPacer
+	links    linkPacer
+	bodies   atomic.Int64  // bytes of large bodies being read
+	previews chan struct{} // one for each that is being made
 
 	documented Documented
 	reference  func() (*reference, error)            // made when it is first asked for
@@ -71,6 +72,7 @@ func New(o Options) http.Handler {
 	s := &server{
 		store: o.Store, ingest: o.Ingest, dialects: o.Dialects, ready: o.Ready,
 		log: o.Logger, version: o.Version, public: o.PublicURL, metrics: newMetrics(), documented: o.Documented,
+		previews: make(chan struct{}, previewsAtOnce),
 	}
 	if o.Policy != nil {
 		s.policy = *o.Policy

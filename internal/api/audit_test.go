@@ -31,7 +31,7 @@ func TestEveryChangeIsAudited(t *testing.T) {
 	st := setup(t)
 	for _, rt := range st.server.routes() {
 		name := rt.method + " " + rt.pattern
-		if rt.method == http.MethodGet {
+		if rt.method == http.MethodGet || rt.safe {
 			continue
 		}
 		g := st.stage("standard")

@@ -104,7 +104,7 @@ func (c *call) run() {
 // sign says in the request's context who asks, for the audit log. What is an
 // event is its own record, and costs nothing more here.
 func (c *call) sign() {
-	if c.key == nil || c.route.method == http.MethodGet || c.route.scope == eventsWrite {
+	if c.key == nil || c.route.method == http.MethodGet || c.route.safe || c.route.scope == eventsWrite {
 		return
 	}
 	c.r = c.r.WithContext(store.WithActor(c.r.Context(), store.KeyActor(c.key, c.id)))

@@ -1,6 +1,8 @@
 package api
 
 import (
+	"reflect"
+
 	"github.com/malote-dev/malote/internal/deliver/egress"
 	"github.com/malote-dev/malote/internal/match"
 	"github.com/malote-dev/malote/internal/store"
@@ -11,6 +13,9 @@ var (
 	settingsTypes = map[string]typeWords{
 		"authInput":       {name: "EndpointAuthSet", text: "What requests are authenticated with, beside their signature: a type with its members. It takes the place of what was there.", required: []string{"type"}},
 		"authView":        {name: "EndpointAuth", text: "What requests are authenticated with. Secrets are shown as [redacted], which may be sent back."},
+		"previewInput":    {name: "EndpointPreview", text: "What an endpoint would ask of events, and the events: samples, one that is stored, or the newest of a consumer. With endpoint_id the endpoint's own wishes hold where none are given."},
+		"previewView":     {name: "EndpointPreviewed", text: "What came of each event."},
+		"previewResult":   {name: "EndpointPreviewResult", text: "An event, and whether the endpoint would have got it."},
 		"certificateView": {name: "ClientCertificate", text: "The client certificate that the receiver is shown."},
 	}
 
@@ -34,6 +39,29 @@ var (
 		"settingsView.retry_schedule": {text: "Seconds to wait before each further attempt; null: the dialect's schedule.", min: new(1)},
 		"settingsView.channels":       {text: "Only events that carry one of these; empty: of any, or of none."},
 		"settingsView.filter":         {text: "Only events that this CEL expression is true for, or cannot be judged for; null: none."},
+
+		"previewInput.endpoint_id":  {text: "An endpoint that is there; needs the scope endpoints:read.", pattern: wireIDPattern("ep_")},
+		"previewInput.consumer":     {text: "Whose stored events are judged; the endpoint's, where one is named.", minLength: new(1), maxLength: new(128), pattern: uidForm},
+		"previewInput.event_types":  {text: "As in an endpoint; without an endpoint and left out: all types.", minItems: new(1), maxItems: new(maxEventTypes), minLength: new(1), maxLength: new(130), pattern: patternForm},
+		"previewInput.channels":     {text: "As in an endpoint.", maxItems: new(store.MaxChannels), minLength: new(1), maxLength: new(128), pattern: "^[a-zA-Z0-9_.-]+$"},
+		"previewInput.filter":       {text: "As in an endpoint; empty: none.", maxLength: new(match.MaxFilter)},
+		"previewInput.events":       {text: "Sample events, as POST /v1/events takes them; their consumer may be left out.", items: reflect.TypeFor[eventInput](), minItems: new(1), maxItems: new(maxPreviewed)},
+		"previewInput.event_id":     {text: "One stored event. With endpoint_id the answer says whether there is a delivery, and why not.", pattern: wireIDPattern("evt_")},
+		"previewInput.type":         {text: "Of stored events, only those of this type.", minLength: new(1), maxLength: new(128), pattern: "^[a-zA-Z0-9_.-]+$"},
+		"previewInput.limit":        {text: "How many of the newest stored events are judged (50 where it is left out).", min: new(1), max: new(maxPreviewed)},
+		"previewView.judged":        {text: "How many events were judged.", min: new(0)},
+		"previewView.matched":       {text: "How many of them the endpoint would have got.", min: new(0)},
+		"previewView.more":          {text: "There may be older ones; or judging cost as much as one preview may, and the rest was left."},
+		"previewView.results":       {text: "Stored events newest first, samples in their order.", maxItems: new(maxPreviewed)},
+		"previewResult.event_id":    {text: "The event; null: a sample.", pattern: idPattern("evt_")},
+		"previewResult.type":        {text: "Its type."},
+		"previewResult.channels":    {text: "Its channels."},
+		"previewResult.timestamp":   {text: "When it happened."},
+		"previewResult.matched":     {text: "Whether the endpoint would have got it."},
+		"previewResult.reason":      {text: "Why not; null: it matches.", enum: []string{match.OtherType.String(), match.OtherChannel.String(), match.FilteredOut.String()}},
+		"previewResult.problem":     {text: "Why the filter could not be judged, so that the event matches; null: it could.", enum: match.Problems()},
+		"previewResult.detail":      {text: "The same in words."},
+		"previewResult.delivery_id": {text: "With event_id and endpoint_id: the delivery that the endpoint got.", pattern: idPattern("dlv_")},
 
 		"endpointView.auth":               {text: "What requests are authenticated with, beside their signature; null: nothing."},
 		"endpointView.client_certificate": {text: "Where auth has one: what it says of itself."},

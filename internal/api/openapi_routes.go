@@ -42,6 +42,7 @@ var routesWords = merged(accessRoutes, keyRoutesWords, statsRoutes, catalogueRou
 
 	"POST /v1/endpoints":             {id: "createEndpoint", tag: "Endpoints", text: "The answer shows the endpoint's secret; later answers do only in dialects whose contract says so.", problems: []int{409, 422}, example: `{"consumer":"acme","url":"https://example.com/webhooks","event_types":["task.*","invoice.paid"]}`},
 	"GET /v1/endpoints":              {id: "listEndpoints", tag: "Endpoints", text: "Newest first."},
+	"POST /v1/endpoints/preview":     {id: "previewEndpoint", tag: "Endpoints", text: "Changes nothing. Judges events by event types, channels and filter as they would be when they are accepted.", problems: []int{422, 429}, example: `{"consumer":"acme","event_types":["invoice.*"],"filter":"double(data.amount) > 50.0","limit":20}`},
 	"GET /v1/endpoints/{id}":         {id: "getEndpoint", tag: "Endpoints"},
 	"PATCH /v1/endpoints/{id}":       {id: "updateEndpoint", tag: "Endpoints", text: "What is absent stays, null clears. After the answer nothing new is sent with the old configuration.", in: endpointPatch, problems: []int{409, 422}, example: `{"rate_limit":120,"secret":null,"secret_overlap":3600}`},
 	"DELETE /v1/endpoints/{id}":      {id: "deleteEndpoint", tag: "Endpoints", text: "What waits for it is cancelled; its history stays."},

@@ -209,6 +209,9 @@ func (sh *shaper) describe(typ, name string, s *schema) {
 	}
 	sh.used[key] = true
 	s.Description = w.text
+	if w.items != nil {
+		s.Items = sh.of(w.items, true)
+	}
 	w.limit(s)
 }
 

@@ -2,6 +2,7 @@ package api
 
 import (
 	"maps"
+	"reflect"
 
 	"github.com/malote-dev/malote/internal/ingest"
 )
@@ -72,8 +73,9 @@ type fieldWords struct {
 	min, max             *int
 	minLength, maxLength *int
 	minItems, maxItems   *int
-	standard             any    // the default
-	names, values        string // forms of the members of an object
+	standard             any          // the default
+	names, values        string       // forms of the members of an object
+	items                reflect.Type // of an array that is read piece by piece
 }
 
 // Forms of headers.

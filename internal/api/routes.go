@@ -30,6 +30,7 @@ type route struct {
 	scope   scope
 	root    bool  // a root key may, too
 	whole   bool  // a key of one consumer may not
+	safe    bool  // changes nothing, though it is no GET
 	body    int64 // limit in bytes; 0: none is read
 	status  int   // of the success
 	action
@@ -103,6 +104,7 @@ func (s *server) endpointRoutes() []*route {
 	return []*route{
 		{method: "POST", pattern: "/v1/endpoints", summary: "Create an endpoint", scope: endpointsWrite, body: smallBody, status: 201, action: creates(s.createEndpoint)},
 		{method: "GET", pattern: "/v1/endpoints", summary: "List endpoints", scope: endpointsRead, status: 200, action: asks(s.listEndpoints)},
+		{method: "POST", pattern: "/v1/endpoints/preview", summary: "See which events an endpoint would have got", scope: eventsRead, safe: true, body: int64(s.ingest.MaxData()) + envelope, status: 200, action: takes(s.previewEndpoint)},
 		{method: "GET", pattern: "/v1/endpoints/{id}", summary: "Read an endpoint", scope: endpointsRead, status: 200, action: gives(s.getEndpoint)},
 		{method: "PATCH", pattern: "/v1/endpoints/{id}", summary: "Change an endpoint", scope: endpointsWrite, body: smallBody, status: 200, action: takes(s.patchEndpoint)},
 		{method: "DELETE", pattern: "/v1/endpoints/{id}", summary: "Delete an endpoint", scope: endpointsWrite, body: noBody, status: 200, action: takes(s.deleteEndpoint)},

@@ -36,7 +36,7 @@ func TestEveryRouteDeclares(t *testing.T) {
 			t.Errorf("%s needs no key", name)
 		}
 		special := rt.scope == public || rt.scope == root || rt.scope == anyKey
-		if !special && (rt.method == "GET") != strings.HasSuffix(string(rt.scope), ":read") || rt.scope == anyKey && rt.method != "GET" {
+		if !special && (rt.method == "GET" || rt.safe) != strings.HasSuffix(string(rt.scope), ":read") || rt.scope == anyKey && rt.method != "GET" {
 			t.Errorf("%s needs the scope %s", name, rt.scope)
 		}
 		if rt.run == nil || rt.status == 0 || rt.summary == "" || rt.out == nil && rt.scope != public {
@@ -45,7 +45,7 @@ func TestEveryRouteDeclares(t *testing.T) {
 		if (rt.in != nil) != (rt.body > 0) || rt.body > batchBody {
 			t.Errorf("%s: a body limit of %d", name, rt.body)
 		}
-		if rt.method == "GET" && rt.body > 0 {
+		if rt.method == "GET" && (rt.body > 0 || rt.safe) {
 			t.Errorf("%s takes a body", name)
 		}
 	}

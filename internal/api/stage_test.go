@@ -122,6 +122,7 @@ var inputs = map[string]string{
 	"PATCH /v1/projects/{id}":      `{"host":"api.example.com"}`,
 	"POST /v1/projects/{id}/keys":  `{"scopes":["keys:write"]}`,
 	"PUT /v1/consumers/{uid}":      `{"name":"n"}`,
+	"POST /v1/endpoints/preview":   `{"events":[{"type":"a","data":1}]}`,
 	"POST /v1/endpoints":           `{"consumer":"acme","url":"https://example.com/","event_types":["*"]}`,
 	"PATCH /v1/endpoints/{id}":     `{"description":"d"}`,
 	"POST /v1/event-types":         `{"name":"matrix"}`,

@@ -13,6 +13,7 @@ import (
 
 // matchingCases: channels and filters, as far as the store has to do with them.
 var matchingCases = map[string]func(*shelf){
+	"RecentEvents": recentEvents,
 	"ChannelsReadBack": func(s *shelf) {
 		with, without := s.acceptance("c", "x", `{}`), s.acceptance("c", "x", `{}`)
 		with.Event.Channels = []string{"a.b", "c-1", "d_2"}
@@ -200,4 +201,54 @@ func (s *shelf) wideOn(channels []string, data string) *store.Acceptance {
 	a := s.wide("x")
 	a.Event.Channels, a.Event.Data = channels, []byte(data)
 	return a
+}
+
+// recentEvents: a consumer's own and everybody's, newest first, within limits.
+func recentEvents(s *shelf) {
+	s.endpoint("c")
+	other := s.newProject("other")
+	var want []store.ID
+	keep := func(consumer, eventType string, test bool) store.ID {
+		a := s.acceptance(consumer, eventType, `"0123456789"`)
+		a.Event.Test, a.Broadcast = test, consumer == "*"
+		return s.keep(a).EventID
+	}
+	for range 3 {
+		keep("d", "x", false)
+		want = slices.Insert(want, 0, keep("c", "x", false))
+		want = slices.Insert(want, 0, keep("*", "y", false))
+		want = slices.Insert(want, 0, keep("c", "y", false))
+		keep("c", "x", true)
+	}
+	s.keep(s.acceptanceOf(other, "c", "x", `{}`))
+	check := func(r store.Recent, want []store.ID, wantMore bool) {
+		s.Helper()
+		es, more, err := s.db.RecentEvents(s.ctx, s.project.ID, r)
+		s.no(err)
+		var got []store.ID
+		for _, e := range es {
+			if got = append(got, e.ID); string(e.Data) != `"0123456789"` {
+				s.Errorf("data %s", e.Data)
+			}
+		}
+		if diff := cmp.Diff(want, got); diff != "" || more != wantMore {
+			s.Errorf("%+v: more %v, %s", r, more, diff)
+		}
+	}
+	const all = 1 << 20
+	for range 2 {
+		check(store.Recent{Consumer: "c", Limit: 100, Bytes: all}, want, false)
+		check(store.Recent{Consumer: "c", Limit: 9, Bytes: all}, want, false)
+		check(store.Recent{Consumer: "c", Limit: 8, Bytes: all}, want[:8], true)
+		check(store.Recent{Consumer: "c", Limit: 100, Bytes: 24}, want[:2], true)
+		check(store.Recent{Consumer: "c", Limit: 100, Bytes: 25}, want[:3], true)
+		check(store.Recent{Consumer: "c", Type: "x", Limit: 100, Bytes: all}, []store.ID{want[2], want[5], want[8]}, false)
+		check(store.Recent{Consumer: store.SystemConsumer, Limit: 100, Bytes: all}, nil, false)
+		check(store.Recent{Consumer: "nobody", Limit: 2, Bytes: all}, []store.ID{want[1], want[4]}, true)
+		s.reopen()
+	}
+	es, more, err := s.db.RecentEvents(s.ctx, store.ID{1}, store.Recent{Consumer: "c", Limit: 100, Bytes: all})
+	if err != nil || es != nil || more {
+		s.Errorf("of no project: %v %v %v", es, more, err)
+	}
 }
