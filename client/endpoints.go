@@ -11,7 +11,7 @@ import (
 
 // NewEndpoint is what an endpoint is created from.
 type NewEndpoint struct {
-	Consumer    string            `json:"consumer"`
+	Consumer    string            `json:"consumer,omitempty"` // a key of one consumer may leave it out
 	Name        string            `json:"name,omitempty"`
 	URL         string            `json:"url"`
 	EventTypes  []string          `json:"event_types"` // exact names, "task.*", or "*"
