@@ -90,6 +90,8 @@ const (
 	ActionEventTypeCreate Action = "event_type.create"
 	ActionEventTypeUpdate Action = "event_type.update"
 	ActionEventTypeDelete Action = "event_type.delete"
+	ActionMailStop        Action = "mail.stop"
+	ActionMailStart       Action = "mail.start"
 	ActionDialectKeep     Action = "dialect.keep"
 	ActionServerBackup    Action = "server.backup"
 	ActionServerReseal    Action = "server.reseal"
@@ -102,7 +104,7 @@ func Actions() []Action {
 		ActionPortalCreate, ActionPortalEnd, ActionLinkCreate, ActionLinkOpen, ActionLinkRevoke, ActionConsumerCreate, ActionConsumerUpdate, ActionConsumerDelete,
 		ActionEndpointCreate, ActionEndpointUpdate, ActionEndpointPause, ActionEndpointResume, ActionEndpointRotate, ActionEndpointOff, ActionEndpointDelete,
 		ActionDeliveryRetry, ActionDeliveryCancel, ActionEventReplay, ActionReplayCreate, ActionReplayCancel,
-		ActionEventTypeCreate, ActionEventTypeUpdate, ActionEventTypeDelete, ActionDialectKeep, ActionServerBackup, ActionServerReseal,
+		ActionEventTypeCreate, ActionEventTypeUpdate, ActionEventTypeDelete, ActionMailStop, ActionMailStart, ActionDialectKeep, ActionServerBackup, ActionServerReseal,
 	}
 }
 

@@ -15,6 +15,7 @@ type batch struct {
 	us  int64     // the same, as kept
 
 	filtering filtering
+	incidents map[key]*incident // that its attempts look at, and change
 
 	actor Actor // of the op under way; zero: the server
 
@@ -23,30 +24,33 @@ type batch struct {
 
 // effects of a batch; none shows before the commit.
 type effects struct {
-	dirty    bool
-	pending  int64
-	index    []indexEntry
-	finals   []finalEntry
-	sends    []byte
-	sendsRow key        // where they were written
-	slice    []key      // subjects whose counts this batch writes
-	mark     ledgerMark // and how far the tables are with them
-	hasten   bool       // write the counts without waiting for more
-	rolled   rolled     // days
-	works    []*Work
-	after    []func()
-	flushed  int // entries of the writer's debt that this batch writes
-	indexed  key
-	accepted int
-	finished int
-	ended    [len(endings)]int // by the index in endings
-	chores   chores
+	dirty      bool
+	pending    int64
+	index      []indexEntry
+	finals     []finalEntry
+	sends      []byte
+	sendsRow   key        // where they were written
+	slice      []key      // subjects whose counts this batch writes
+	mark       ledgerMark // and how far the tables are with them
+	hasten     bool       // write the counts without waiting for more
+	rolled     rolled     // days
+	works      []*Work
+	after      []func()
+	flushed    int // entries of the writer's debt that this batch writes
+	indexed    key
+	accepted   int
+	finished   int
+	mailed     int64             // mails that wait more than before
+	suppressed int               // notices
+	ended      [len(endings)]int // by the index in endings
+	chores     chores
 }
 
 func (b *batch) reset(now time.Time) {
 	b.now = now.UTC().Truncate(time.Microsecond)
 	b.us = now.UnixMicro()
 	b.filtering = filtering{}
+	clear(b.incidents)
 	b.effects = effects{
 		index: b.index[:0], finals: b.finals[:0], sends: b.sends[:0], after: b.after[:0],
 		indexed: b.w.indexed, chores: b.w.chores, rolled: b.w.rolled,
@@ -94,6 +98,9 @@ func (b *batch) fill(in *inbox) error {
 		if err := b.finish(f.o); err != nil {
 			return err
 		}
+	}
+	if err := b.keepIncidents(); err != nil {
+		return err
 	}
 	for _, o := range in.ops {
 		if err := b.runOp(o); err != nil {
@@ -168,12 +175,15 @@ func (b *batch) settle(in *inbox) {
 	}
 	w.accepted.Add(uint64(b.accepted))
 	w.finished.Add(uint64(b.finished))
+	w.suppressed.Add(uint64(b.suppressed))
+	b.db.mails.Add(b.mailed)
 	for i, n := range b.ended {
 		w.endedBy[i].Add(uint64(n))
 	}
 	b.db.pending.Add(b.pending)
 	b.db.sends.add(b.sends, b.us)
 	b.db.ledger.settle(b)
+	b.settleIncidents()
 	w.indexed = b.indexed
 	w.chores = b.chores
 	w.rolled = b.rolled

@@ -34,6 +34,7 @@ func (db *DB) PutConsumer(ctx context.Context, project ID, uid string, change fu
 		if err := b.exec("UPDATE consumers SET name=?, emails=?, language=? WHERE k=?", now.Name, emailsText(now.Emails), now.Language, k); err != nil {
 			return err
 		}
+		b.heardAgain()
 		return b.noteConsumer(p.k, made, &was, &now)
 	})
 	if err != nil {

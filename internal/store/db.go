@@ -49,6 +49,10 @@ type Options struct {
 	IdempotencyFor time.Duration
 	// AuditFor is how long the audit log is kept (default 400 days).
 	AuditFor time.Duration
+	// Mail says that mails are sent: then what happens to endpoints is told to
+	// the addresses of projects, consumers and endpoints. Without it nothing
+	// is, and nothing is kept for it.
+	Mail bool
 	// Fatal is called when a write or an fsync failed in a way that leaves
 	// unknown what is on disk. It must end the process: nothing is tried
 	// again, the next start recovers what was acknowledged. The default logs
@@ -87,6 +91,9 @@ type DB struct {
 	deleting map[key]string // endpoints whose pending deliveries are being cancelled, and why
 	skipping map[key]key    // endpoints whose pending deliveries before a key are being cancelled
 
+	mails      atomic.Int64  // that wait to be sent
+	mailsReady chan struct{} // signalled when there are more
+
 	closing sync.Once
 }
 
@@ -110,7 +117,7 @@ func Open(ctx context.Context, o Options) (_ *DB, err error) {
 	}
 	db := &DB{
 		o: o, log: o.Logger, cache: newCaches(), filters: match.NewEngine(o.Logger),
-		projects: map[ID]*projectState{}, hosts: map[string]ID{}, deleting: map[key]string{}, skipping: map[key]key{},
+		projects: map[ID]*projectState{}, hosts: map[string]ID{}, deleting: map[key]string{}, skipping: map[key]key{}, mailsReady: make(chan struct{}, 1),
 	}
 	if o.Fatal == nil {
 		db.o.Fatal = db.exit

@@ -10,39 +10,50 @@ import (
 // touches no endpoint. inTime is false for an outcome of a delivery that was
 // made final meanwhile: it counts no failure.
 func (b *batch) affect(endpoint key, o *Outcome, inTime bool) error {
+	disabled, err := b.alter(endpoint, o, inTime)
+	if err != nil || !inTime && !disabled {
+		return err
+	}
+	return b.attempted(endpoint, o, disabled)
+}
+
+// alter changes the endpoint's row, where an outcome changes it, and announces
+// it. It reports whether the endpoint is disabled by it.
+func (b *batch) alter(endpoint key, o *Outcome, inTime bool) (disabled bool, err error) {
 	failed := o.State == Failed && inTime && b.heard(o.Work.Event.ProjectID)
 	if o.Effect == (Effect{}) && !failed {
-		return nil
+		return false, nil
 	}
 	e, err := b.loadEndpoint(endpoint)
 	if err != nil || e == nil {
-		return err
+		return false, err
 	}
 	if failed {
 		if err := b.announceFailed(e, o); err != nil {
-			return err
+			return false, err
 		}
 	}
 	changed, types := change(e, o, inTime, b.now)
 	if !changed {
-		return nil
+		return false, nil
 	}
 	if err := b.saveHealth(e); err != nil {
-		return err
+		return false, err
 	}
 	for _, t := range types {
 		if err := b.announceEndpoint(t, e, newsOf(e)); err != nil {
-			return err
+			return false, err
 		}
 		if t != EventEndpointDisabled {
 			continue
 		}
 		if err := b.noteDisabled(e); err != nil {
-			return err
+			return false, err
 		}
+		disabled = true
 	}
 	b.tellOperator(e, types)
-	return nil
+	return disabled, nil
 }
 
 // noteDisabled notes that a rule disabled an endpoint.

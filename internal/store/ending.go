@@ -26,6 +26,9 @@ func (b *batch) deleteEndpoint(project ID, k key, reason string, inFlight *int) 
 	if err := b.exec("INSERT INTO deletions VALUES (?,?)", k, reason); err != nil {
 		return err
 	}
+	if err := b.forgetIncident(k); err != nil {
+		return err
+	}
 	b.chores.deletions++
 	b.after = append(b.after, func() {
 		b.db.setDeleting(k, reason)

@@ -252,6 +252,14 @@ func (db *DB) update(ctx context.Context, project, id ID, change func(*Endpoint)
 			if err := b.remindOfSecrets(was.k, e); err != nil {
 				return err
 			}
+			if e.State == Active && was.State != Active {
+				if err := b.resumeIncident(was.k); err != nil {
+					return err
+				}
+			}
+			if !slices.Equal(e.Settings.Emails, was.Settings.Emails) {
+				b.heardAgain()
+			}
 			return b.noteEndpoint(was.project, endpointAction(d, e.State), e, append(d, more...))
 		})
 		switch {

@@ -285,7 +285,7 @@ func (db *DB) Counters() Counters {
 	for i, reason := range endings {
 		ended[reason] = db.w.endedBy[i].Load()
 	}
-	return Counters{Commits: db.w.commits.Load(), Accepted: db.w.accepted.Load(), Finished: db.w.finished.Load(), Ended: ended, Filters: db.filters.Counts()}
+	return Counters{Commits: db.w.commits.Load(), Accepted: db.w.accepted.Load(), Finished: db.w.finished.Load(), Ended: ended, Filters: db.filters.Counts(), Suppressed: db.w.suppressed.Load()}
 }
 
 // Flush puts everything that was accepted so far into the lists. Lists do so

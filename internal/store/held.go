@@ -264,5 +264,10 @@ func (b *batch) warnHeld(h heldEndpoint, hold time.Duration, bytes int64, full b
 	if err := b.announceEndpoint(EventEndpointExpiring, e, news); err != nil {
 		return false, err
 	}
+	if b.db.o.Mail {
+		if err := b.noticed(h.k, &Notice{Kind: NoticeExpiring, State: e.State, Reason: e.StateReason, ExpiresAt: news.ExpiresAt}); err != nil {
+			return false, err
+		}
+	}
 	return true, b.exec("INSERT INTO expiring VALUES (?,?) ON CONFLICT (endpoint) DO UPDATE SET since=excluded.since", h.k, h.since)
 }

@@ -18,6 +18,7 @@ var (
 	AuditName     = IDName("aud_")
 	ReplayName    = IDName("rpl_")
 	SessionName   = IDName("ses_")
+	MailboxName   = IDName("mbx_")
 	LinkName      = IDName("lnk_")
 )
 

@@ -108,6 +108,7 @@ func (db *DB) UpdateProject(ctx context.Context, id ID, change func(*Project) er
 				db.setProject(&projectState{Project: &own, k: was.k, version: db.project(id).version})
 				db.cache.forget(db.cache.lanes.clear)
 			})
+			b.heardAgain()
 			if d := projectChanges(was.Project, &p); len(d) > 0 {
 				if err := b.note(was.k, ActionProjectUpdate, ProjectName.Format(id), "", d...); err != nil {
 					return err

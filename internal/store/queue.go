@@ -321,5 +321,5 @@ func (db *DB) recover(ctx context.Context) error {
 	}
 	db.pending.Store(pending)
 	db.w.indexed = indexed
-	return errors.Join(db.recoverProjects(ctx, c), db.recoverChores(ctx, c), db.recoverDebt(ctx, c), db.recoverSends(ctx, c), db.recoverProbes(ctx, c), db.recoverLedger(ctx, c))
+	return errors.Join(db.recoverProjects(ctx, c), db.recoverChores(ctx, c), db.recoverDebt(ctx, c), db.recoverSends(ctx, c), db.recoverProbes(ctx, c), db.recoverIncidents(ctx, c), db.recoverLedger(ctx, c))
 }

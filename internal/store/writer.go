@@ -32,6 +32,9 @@ type Counters struct {
 	Finished uint64            // outcomes
 	Ended    map[string]uint64 // deliveries that the store itself ended, by the reason
 	Filters  match.Counts      // of endpoints
+	// Suppressed are notices that were not mailed by themselves: they would have
+	// been too many, or were not wanted.
+	Suppressed uint64
 }
 
 type acceptOp struct {
@@ -96,7 +99,9 @@ type writer struct {
 		event *match.Event
 	}
 
-	unheard map[key]bool // projects that have no endpoint for operational events
+	unheard   map[key]bool      // projects that have no endpoint for operational events
+	mute      map[key]bool      // endpoints of whose failures nobody is to be told
+	incidents map[key]*incident // by endpoint
 
 	prune  pruneRound
 	held   heldBook
@@ -108,6 +113,7 @@ type writer struct {
 
 	commits, accepted, finished atomic.Uint64
 	endedBy                     [len(endings)]atomic.Uint64 // by the index in endings
+	suppressed                  atomic.Uint64               // notices
 }
 
 // sleepMode says what may wake the writer.
@@ -134,8 +140,8 @@ func newWriter(ctx context.Context, db *DB, path string) (*writer, error) {
 		p.close()
 		return nil, err
 	}
-	w := &writer{db: db, c: c, pool: p, log: log, wake: make(chan struct{}, 1), ended: make(chan struct{}), unheard: map[key]bool{}}
-	w.batch = batch{w: w, db: db, c: c}
+	w := &writer{db: db, c: c, pool: p, log: log, wake: make(chan struct{}, 1), ended: make(chan struct{}), unheard: map[key]bool{}, mute: map[key]bool{}, incidents: map[key]*incident{}}
+	w.batch = batch{w: w, db: db, c: c, incidents: map[key]*incident{}}
 	return w, nil
 }
 

@@ -15,3 +15,66 @@ CREATE TABLE reminders (
     PRIMARY KEY (at, kind, subject)
 ) WITHOUT ROWID;
 INSERT INTO reminders SELECT expires - 604800000000, 2, k FROM keys WHERE expires > 0 AND revoked = 0 AND project <> 0;
+
+-- Endpoints that fail, from the first failed attempt until a success, and for
+-- an hour or so after it: so their owners are told once of each step.
+CREATE TABLE incidents (
+    endpoint INTEGER PRIMARY KEY,
+    opened   INTEGER NOT NULL, -- at the first failed attempt
+    closed   INTEGER NOT NULL, -- by a success; 0: it goes on
+    failures INTEGER NOT NULL, -- attempts in a row that failed, as far as they are counted
+    told     INTEGER NOT NULL, -- which notices were made: bits
+    failed   INTEGER NOT NULL, -- deliveries that failed for good
+    reported INTEGER NOT NULL, -- of them, those that a notice counted
+    withheld INTEGER NOT NULL, -- notices that would have been too many
+    remind   INTEGER NOT NULL, -- when to tell of what is not told; 0: nothing is
+    reminded INTEGER NOT NULL, -- when that was done last
+    notices  BLOB NOT NULL     -- times of the last hour's notices, 8 bytes each
+);
+CREATE INDEX incidents_due ON incidents (remind) WHERE remind > 0;
+CREATE INDEX incidents_closed ON incidents (closed) WHERE closed > 0;
+
+-- What happened, on its way to those who are to be told.
+CREATE TABLE notices (
+    k        INTEGER PRIMARY KEY,
+    endpoint INTEGER NOT NULL,
+    facts    TEXT NOT NULL -- JSON
+);
+
+-- Addresses that were written to.
+CREATE TABLE mailboxes (
+    k        INTEGER PRIMARY KEY,
+    project  INTEGER NOT NULL,
+    address  TEXT NOT NULL,
+    last     INTEGER NOT NULL, -- mail
+    sent     BLOB NOT NULL,    -- times of the last hour's mails, 8 bytes each
+    held     INTEGER NOT NULL, -- notices held back since the last digest
+    digest   INTEGER NOT NULL, -- when the next is due; 0: nothing is held back
+    digested INTEGER NOT NULL, -- when the last one was
+    stopped  INTEGER NOT NULL, -- when its owner wanted no more; 0: it goes on
+    UNIQUE (project, address)
+);
+CREATE INDEX mailboxes_due ON mailboxes (digest) WHERE digest > 0;
+CREATE INDEX mailboxes_idle ON mailboxes (last) WHERE stopped = 0;
+
+-- What a digest will say: the last notice of each endpoint, and how many.
+CREATE TABLE held_notices (
+    mailbox  INTEGER NOT NULL,
+    endpoint INTEGER NOT NULL,
+    count    INTEGER NOT NULL,
+    last     INTEGER NOT NULL,
+    facts    TEXT NOT NULL, -- JSON, of the last one
+    PRIMARY KEY (mailbox, endpoint)
+) WITHOUT ROWID;
+
+-- Mails that are to be sent: a row goes when its mail was taken by the relay,
+-- or is given up.
+CREATE TABLE mails (
+    k       INTEGER PRIMARY KEY,
+    mailbox INTEGER NOT NULL,
+    due     INTEGER NOT NULL,
+    tries   INTEGER NOT NULL,
+    facts   TEXT NOT NULL -- JSON
+);
+CREATE INDEX mails_due ON mails (due);
+CREATE INDEX mails_by_mailbox ON mails (mailbox);
