@@ -10,9 +10,10 @@ import (
 )
 
 type eventCmd struct {
-	Send eventSendCmd `cmd:"" help:"Send an event; it is kept when this returns."`
-	List eventListCmd `cmd:"" help:"List events."`
-	Get  eventGetCmd  `cmd:"" help:"Show an event with its data."`
+	Send   eventSendCmd   `cmd:"" help:"Send an event; it is kept when this returns."`
+	List   eventListCmd   `cmd:"" help:"List events."`
+	Get    eventGetCmd    `cmd:"" help:"Show an event with its data."`
+	Replay eventReplayCmd `cmd:"" help:"Send an event again: to all that got it and all that want it today."`
 }
 
 type eventSendCmd struct {

@@ -30,6 +30,7 @@ type commands struct {
 	Portal   portalCmd   `cmd:"" group:"api" help:"Portal sessions: short-lived tokens for a customer's own pages."`
 	Link     linkCmd     `cmd:"" group:"api" help:"One-time links: hand an endpoint's secret over."`
 	Whoami   whoamiCmd   `cmd:"" group:"api" help:"Say what the key is, and what it may do."`
+	Replay   replayCmd   `cmd:"" group:"api" help:"Replays: what failed, or was missed, sent again."`
 	Stats    statsCmd    `cmd:"" group:"api" help:"Statistics: success rates, response times, causes of failures."`
 
 	Dialect    dialectCmd    `cmd:"" group:"more" help:"Dialects: the wire contracts; works without a server."`

@@ -201,7 +201,7 @@ func shellFix(fix string) string {
 	case strings.Contains(fix, "header Retry-After"):
 		return "wait a moment, then run it again"
 	}
-	return strings.NewReplacer("GET /v1/projects", "`malote project list`", "with the same Idempotency-Key", "with the same --idempotency-key").Replace(fix)
+	return strings.NewReplacer("GET /v1/projects", "`malote project list`", "POST /v1/replays/{id}/cancel", "`malote replay cancel`", "POST /v1/replays", "`malote replay create`", "with the same Idempotency-Key", "with the same --idempotency-key").Replace(fix)
 }
 
 // idOf refuses an id that is plainly of something else.
@@ -210,6 +210,7 @@ func idOf(want, id string) error {
 		{"evt_", "event", "an", "see its deliveries with: malote delivery list --event " + id},
 		{"dlv_", "delivery", "a", "see it with: malote delivery get " + id},
 		{"ep_", "endpoint", "an", "see it with: malote endpoint get " + id},
+		{"rpl_", "replay", "a", "see it with: malote replay get " + id},
 		{"prj_", "project", "a", "see the projects with: malote project list"},
 		{"key_", "key", "a", "see the keys with: malote key list"},
 	} {

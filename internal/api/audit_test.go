@@ -22,6 +22,7 @@ var prepare = map[string]func(st *site, g *stage){
 	"POST /v1/endpoints/{id}/resume": func(st *site, g *stage) {
 		st.do(g.full, "POST", "/v1/endpoints/"+g.endpoint+"/pause", nil).want(200)
 	},
+	"POST /v1/replays/{id}/cancel": func(st *site, g *stage) { g.ids[aReplay] = st.runningReplay(g.full, g.consumer) },
 }
 
 // TestEveryChangeIsAudited calls each route that is no GET, with something to

@@ -101,7 +101,7 @@ func remember(vars map[string]string, answer any) {
 		vars["MALOTE_KEY"] = key
 	}
 	id, _ := m["id"].(string)
-	for prefix, name := range map[string]string{"prj_": "PROJECT", "ep_": "ENDPOINT", "evt_": "EVENT", "dlv_": "DELIVERY"} {
+	for prefix, name := range map[string]string{"prj_": "PROJECT", "ep_": "ENDPOINT", "evt_": "EVENT", "dlv_": "DELIVERY", "rpl_": "REPLAY"} {
 		if strings.HasPrefix(id, prefix) {
 			vars[name] = id
 		}

@@ -316,16 +316,9 @@ func (s *server) listEvents(c *call, q *eventsQuery) (list[eventView], error) {
 }
 
 func (s *server) getEvent(c *call) (eventFull, error) {
-	id, err := pathID(c, eventID)
+	e, err := s.eventOf(c)
 	if err != nil {
 		return eventFull{}, err
-	}
-	e, err := s.store.Event(c.r.Context(), c.key.ProjectID, id)
-	if err != nil {
-		return eventFull{}, err
-	}
-	if !mayAct(c.key, e.Consumer) {
-		return eventFull{}, store.ErrNotFound
 	}
 	return eventFull{eventView: viewEvent(e), Data: e.Data}, nil
 }

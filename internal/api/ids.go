@@ -20,6 +20,7 @@ var (
 	auditID     = store.AuditName
 	sessionID   = store.SessionName
 	linkID      = store.LinkName
+	replayID    = store.ReplayName
 )
 
 // pathID reads the id in the path. What is no id is answered as an id that

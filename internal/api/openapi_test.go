@@ -379,6 +379,9 @@ func TestAnswersAreDeclared(t *testing.T) {
 		if rt.scope == root {
 			as = st.root
 		}
+		if rt.pattern == "/v1/replays/{id}/cancel" {
+			prepare[rt.method+" "+rt.pattern](st, g)
+		}
 		st.do(as, rt.method, g.path(rt.pattern), bodyFor(rt.method+" "+rt.pattern)).want(rt.status)
 	}
 

@@ -64,6 +64,7 @@ func (s *server) routes() []*route {
 		s.eventTypeRoutes(),
 		s.eventRoutes(),
 		s.deliveryRoutes(),
+		s.replayRoutes(),
 		s.statsRoutes(),
 		s.auditRoutes(),
 		s.serverRoutes(),

@@ -22,6 +22,7 @@ const (
 	anEndpoint = "endpoint"
 	anEvent    = "event"
 	aDelivery  = "delivery"
+	aReplay    = "replay"
 	aType      = "event type"
 	aKey       = "key" // in nobody's hands
 	aRootKey   = "root key"
@@ -35,14 +36,14 @@ const (
 // objects says what the parameters of paths name: by the pattern up to the
 // parameter, else by the parameter alone.
 var objects = map[string]string{
-	"/v1/projects/{id}": aProject, "/v1/endpoints/{id}": anEndpoint, "/v1/events/{id}": anEvent, "/v1/deliveries/{id}": aDelivery, "/v1/keys/{key}": aRootKey,
+	"/v1/projects/{id}": aProject, "/v1/endpoints/{id}": anEndpoint, "/v1/events/{id}": anEvent, "/v1/deliveries/{id}": aDelivery, "/v1/replays/{id}": aReplay, "/v1/keys/{key}": aRootKey,
 	"{uid}": aConsumer, "{name}": aType, "{key}": aKey, "{session}": aSession, "{link}": aLink, "{token}": aToken, "{document}": aDocument, "{contract}": aContract,
 }
 
 // owners says whose an object is: of one consumer, of the project, or (empty)
 // nobody's.
 var owners = map[string]string{
-	aProject: aProject, aConsumer: aConsumer, anEndpoint: aConsumer, anEvent: aConsumer, aDelivery: aConsumer, aType: aProject, aKey: aProject,
+	aProject: aProject, aConsumer: aConsumer, anEndpoint: aConsumer, anEvent: aConsumer, aDelivery: aConsumer, aReplay: aConsumer, aType: aProject, aKey: aProject,
 	aRootKey: "", aSession: aConsumer, aLink: aConsumer, aToken: "", aContract: "", aDocument: "",
 }
 
@@ -76,6 +77,8 @@ func (st *site) stageOf(dialect, consumer string) *stage {
 	g.ids[aRootKey] = st.do(st.root, "POST", "/v1/keys", `{"name":"another"}`).want(201).text("id")
 	g.ids[aSession] = st.session(g.full, consumer, store.PortalRead).text("id")
 	g.ids[aLink] = st.do(g.full, "POST", "/v1/endpoints/"+g.endpoint+"/secret-links", nil).want(201).text("id")
+	g.ids[aReplay] = st.do(g.full, "POST", "/v1/replays", `{"kind":"recover","consumer":"`+consumer+`"}`).want(202).text("id")
+	st.over(g.full, g.ids[aReplay])
 	g.ids[aToken] = strings.TrimPrefix(st.do(g.full, "POST", "/v1/endpoints/"+g.endpoint+"/secret-links", nil).want(201).text("path"), linkPath)
 	return g
 }
@@ -130,6 +133,10 @@ var inputs = map[string]string{
 	"POST /v1/event-types/import":  `{"openapi":{"openapi":"3.1.0","webhooks":{"imported":{"post":{}}}}}`,
 	"POST /v1/events":              `{"type":"a","consumer":"acme","data":1}`,
 	"POST /v1/events/batch":        `{"events":[{"type":"a","consumer":"acme","data":1}]}`,
+	"POST /v1/replays":             `{"kind":"recover","consumer":"acme"}`,
+
+	"POST /v1/endpoints/{id}/recover":        `{"since":"2026-01-31T09:30:00Z"}`,
+	"POST /v1/endpoints/{id}/replay-missing": `{"since":"2026-01-31T09:30:00Z"}`,
 }
 
 func bodyFor(route string) any {
