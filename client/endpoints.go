@@ -6,6 +6,7 @@ import (
 	"iter"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 )
 
@@ -170,14 +171,20 @@ func (c *Client) CreateEndpoint(ctx context.Context, e NewEndpoint) (*Endpoint, 
 
 // EndpointFilter narrows [Client.Endpoints]; zero fields do not.
 type EndpointFilter struct {
-	Consumer string
-	PageSize int // at most 250
+	Consumer  string
+	States    []string // "active", "paused", "disabled"
+	EventType string   // that they want, by name or pattern
+	Search    string   // text in URL, name or description, whatever its case
+	PageSize  int      // at most 250
 }
 
 // Endpoints lists endpoints, newest first.
 func (c *Client) Endpoints(ctx context.Context, f EndpointFilter) iter.Seq2[*Endpoint, error] {
 	q := url.Values{}
 	put(q, "consumer", f.Consumer)
+	put(q, "state", strings.Join(f.States, ","))
+	put(q, "event_type", f.EventType)
+	put(q, "search", f.Search)
 	putInt(q, "limit", f.PageSize)
 	return pages[Endpoint](ctx, c, "/v1/endpoints", q)
 }

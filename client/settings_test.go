@@ -27,6 +27,14 @@ func TestEndpointSettings(t *testing.T) {
 	if !reflect.DeepEqual(e.RetrySchedule, []int{60, 120}) || e.Auth == nil || e.Timeout != nil {
 		t.Errorf("%+v", e)
 	}
+	for _, f := range []client.EndpointFilter{{}, {States: []string{"active", "paused"}, EventType: "t", Search: "EXAMPLE"}} {
+		if es := all(t, c.Endpoints(ctx, f)); len(es) != 1 || es[0].ID != e.ID {
+			t.Errorf("%+v: %+v", f, es)
+		}
+	}
+	if es := all(t, c.Endpoints(ctx, client.EndpointFilter{States: []string{"disabled"}})); len(es) != 0 {
+		t.Errorf("%+v", es)
+	}
 	sent := must(c.Send(ctx, client.NewEvent{Type: "t", Consumer: "acme", Data: []byte(`{"n":2}`), Channels: []string{"x", "b"}}))(t)
 	if sent.Deliveries != 1 {
 		t.Errorf("%+v", sent)

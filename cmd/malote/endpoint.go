@@ -139,14 +139,19 @@ func (c *console) endpoint(e *client.Endpoint) {
 
 type endpointListCmd struct {
 	remote
-	Consumer string `placeholder:"UID" help:"Only this customer's."`
-	Limit    int    `default:"50" placeholder:"N" help:"How many to show, newest first; 0: all (default ${default})."`
+	Consumer  string   `placeholder:"UID" help:"Only this customer's."`
+	State     []string `placeholder:"STATE" help:"Only those in this state: active, paused or disabled; repeat it for more."`
+	EventType string   `placeholder:"TYPE" help:"Only those that want this event type, by name or pattern."`
+	Search    string   `placeholder:"TEXT" help:"Only those with this text in their URL, name or description."`
+	Limit     int      `default:"50" placeholder:"N" help:"How many to show, newest first; 0: all (default ${default})."`
 }
 
 // Run lists endpoints.
 func (l *endpointListCmd) Run(c *console) error {
 	return enumerate(&l.remote, c, l.Limit, func(ctx context.Context, api *client.Client) iter.Seq2[*client.Endpoint, error] {
-		return api.Endpoints(ctx, client.EndpointFilter{Consumer: l.Consumer, PageSize: pageSize(l.Limit)})
+		return api.Endpoints(ctx, client.EndpointFilter{
+			Consumer: l.Consumer, States: l.State, EventType: l.EventType, Search: l.Search, PageSize: pageSize(l.Limit),
+		})
 	}, []string{"ENDPOINT", "CONSUMER", "STATE", "EVENT TYPES", "URL"}, func(t *table, e *client.Endpoint) {
 		t.row(e.ID, e.Consumer, healthOf(e), strings.Join(e.EventTypes, ","), e.URL)
 	})

@@ -52,6 +52,14 @@ func TestSettingsFromTheShell(t *testing.T) {
 	case <-time.After(patience):
 		t.Fatal("nothing arrived")
 	}
+	for filter, want := range map[string]bool{
+		"--state active,paused": true, "--state disabled": false, "--event-type paid": true, "--search 127.0.0.1": true, "--search nothing": false, "--event-type paid --consumer b": false,
+	} {
+		if out, _ := s.malote(key, exitOK, append([]string{"endpoint", "list"}, strings.Fields(filter)...)...); strings.Contains(out, id) != want {
+			t.Errorf("endpoint list %s:\n%s", filter, out)
+		}
+	}
+	s.malote(key, exitUsage, "endpoint", "list", "--state", "lost")
 	if out, _ := s.malote(key, exitOK, "delivery", "list", "--endpoint", id); strings.Count(out, "dlv_") != 1 {
 		t.Errorf("deliveries:\n%s", out)
 	}

@@ -108,7 +108,7 @@ type deliveriesQuery struct {
 func (s *server) listDeliveries(c *call, q *deliveriesQuery) (list[deliveryView], error) {
 	f := store.Filter{EventID: q.EventID, EndpointID: q.EndpointID, Type: q.Type, From: q.From, Until: q.Until, Limit: limitOf(q.Limit)}
 	var err error
-	if f.States, err = statesOf(q.State); err != nil {
+	if f.States, err = statesOf[store.State](q.State, deliveryStates()); err != nil {
 		return list[deliveryView]{}, err
 	}
 	if err := filterStatus(&f, q.LastStatus); err != nil {
@@ -128,18 +128,17 @@ func (s *server) listDeliveries(c *call, q *deliveriesQuery) (list[deliveryView]
 	return list[deliveryView]{Data: s.viewDeliveries(c.r.Context(), page.Items), NextCursor: c.cursor(page.Next)}, nil
 }
 
-// statesOf reads a list of states, a comma between.
-func statesOf(text string) (states []store.State, err error) {
+// statesOf reads a list of some of all states, a comma between.
+func statesOf[S ~string](text string, all []string) (states []S, err error) {
 	if text == "" {
 		return nil, nil
 	}
-	all := deliveryStates()
 	names := strings.SplitN(text, ",", len(all)+1)
 	for _, name := range names {
 		if !slices.Contains(all, name) || len(names) > len(all) {
-			return nil, parameter("state", "is none of pending, delivered, failed, cancelled, nor several of them with a comma between")
+			return nil, parameter("state", "is none of %s, nor several of them with a comma between", strings.Join(all, ", "))
 		}
-		if state := store.State(name); !slices.Contains(states, state) {
+		if state := S(name); !slices.Contains(states, state) {
 			states = append(states, state)
 		}
 	}

@@ -206,9 +206,12 @@ func endpointCap(d *webhook.Dialect) int {
 }
 
 type endpointsQuery struct {
-	Consumer string `query:"consumer"`
-	Limit    int    `query:"limit"`
-	Cursor   string `query:"cursor"`
+	Consumer  string `query:"consumer"`
+	State     string `query:"state"`
+	EventType string `query:"event_type"`
+	Search    string `query:"search"`
+	Limit     int    `query:"limit"`
+	Cursor    string `query:"cursor"`
 }
 
 func (s *server) listEndpoints(c *call, q *endpointsQuery) (list[endpointView], error) {
@@ -216,26 +219,30 @@ func (s *server) listEndpoints(c *call, q *endpointsQuery) (list[endpointView], 
 	if err != nil && !errors.Is(err, ingest.ErrDialect) {
 		return list[endpointView]{}, err
 	}
-	before, err := c.after(q.Cursor)
-	if err != nil {
+	f := store.EndpointFilter{EventType: q.EventType, Search: q.Search, Limit: limitOf(q.Limit)}
+	if f.States, err = statesOf[store.EndpointState](q.State, endpointStates()); err != nil {
 		return list[endpointView]{}, err
 	}
-	consumer, ok := ownConsumer(c.key, q.Consumer)
-	if !ok {
+	if what := ingest.CheckType(f.EventType); f.EventType != "" && !what.IsZero() {
+		return list[endpointView]{}, parameter("event_type", "%s", what)
+	}
+	if f.Before, err = c.after(q.Cursor); err != nil {
+		return list[endpointView]{}, err
+	}
+	var ok bool
+	if f.Consumer, ok = ownConsumer(c.key, q.Consumer); !ok {
 		return list[endpointView]{Data: []endpointView{}}, nil
 	}
-	limit := limitOf(q.Limit)
-	es, err := s.store.Endpoints(c.r.Context(), c.key.ProjectID, consumer, before, limit+1)
+	page, err := s.store.EndpointList(c.r.Context(), c.key.ProjectID, f)
 	if err != nil {
 		return list[endpointView]{}, err
 	}
-	var next store.ID
-	if len(es) > limit {
-		es = es[:limit]
-		next = es[limit-1].ID
-	}
 	show := func(e *store.Endpoint) endpointView { return viewEndpoint(e, d, false) }
-	return list[endpointView]{Data: views(es, show), NextCursor: c.cursor(next)}, nil
+	return list[endpointView]{Data: views(page.Items, show), NextCursor: c.cursor(page.Next)}, nil
+}
+
+func endpointStates() []string {
+	return []string{string(store.Active), string(store.Paused), string(store.Disabled)}
 }
 
 // ownConsumer narrows a list to the key's consumer; false: it asked for

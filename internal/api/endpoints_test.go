@@ -358,3 +358,37 @@ func TestSystemEndpointsSpeakTheServersDialect(t *testing.T) {
 		}
 	}
 }
+
+// TestEndpointsAreFound: each filter of the list, together and wrong.
+func TestEndpointsAreFound(t *testing.T) {
+	t.Parallel()
+	st := setup(t)
+	project, key := st.project("standard", store.Development)
+	a := st.do(key, "POST", "/v1/endpoints", `{"consumer":"a","url":"https://erp.example.com/in","event_types":["task.*"],"name":"Filial Sul"}`).want(201).text("id")
+	b := st.do(key, "POST", "/v1/endpoints", `{"consumer":"a","url":"https://crm.example.com/in","event_types":["*"],"enabled":false,"description":"vendas"}`).want(201).text("id")
+	c := st.do(key, "POST", "/v1/endpoints", `{"consumer":"b","url":"https://erp.example.com/b","event_types":["invoice.paid"]}`).want(201).text("id")
+	for query, want := range map[string][]string{
+		"": {c, b, a}, "state=active": {c, a}, "state=paused": {b}, "state=disabled": {}, "state=disabled,paused,active": {c, b, a},
+		"event_type=task.created": {b, a}, "event_type=invoice.paid": {c, b}, "event_type=invoice.paid&state=active": {c},
+		"search=ERP.example": {c, a}, "search=filial+SUL": {a}, "search=Vendas": {b}, "search=erp&consumer=b": {c}, "search=none": {},
+	} {
+		for _, more := range []string{"", "&limit=1"} {
+			if got := st.walk(key, "/v1/endpoints?"+strings.TrimPrefix(query+more, "&")); fmt.Sprint(got) != fmt.Sprint(want) {
+				t.Errorf("%s: %v, want %v", query+more, got, want)
+			}
+		}
+	}
+	bound := st.do(st.root, "POST", "/v1/projects/"+project+"/keys", `{"scopes":["*"],"consumer":"b"}`).want(201).text("key")
+	if got := st.walk(bound, "/v1/endpoints?search=erp"); fmt.Sprint(got) != fmt.Sprint([]string{c}) {
+		t.Errorf("%v", got)
+	}
+	for query, name := range map[string]string{
+		"state=lost": "state", "state=active,": "state", "state=active,active,active,active": "state", "event_type=a+b": "event_type", "event_type=" + strings.Repeat("x", 129): "event_type",
+		"search=": "search", "search=" + strings.Repeat("x", 513): "search", "event_type=*": "event_type",
+	} {
+		st.do(key, "GET", "/v1/endpoints?"+query, nil).problem(kindShape, "?"+name)
+	}
+	st.do(key, "GET", "/v1/endpoints?search="+strings.Repeat("x", 512)+"&event_type="+strings.Repeat("x", 128), nil).want(200)
+	page := st.do(key, "GET", "/v1/endpoints?limit=1", nil).want(200)
+	st.do(key, "GET", "/v1/endpoints?limit=1&state=active&cursor="+page.text("next_cursor"), nil).problem(kindShape, "?cursor")
+}

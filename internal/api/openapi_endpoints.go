@@ -80,6 +80,13 @@ var (
 	}
 )
 
+// endpointParameters are those of lists of endpoints.
+var endpointParameters = map[string]fieldWords{
+	"listEndpoints.state":      {text: "Only those in this state, or in one of several, with a comma between: paused,disabled.", pattern: "^(active|paused|disabled)(,(active|paused|disabled)){0,2}$"},
+	"listEndpoints.event_type": {text: "Only those whose event types have this one, by name or pattern.", pattern: "^[a-zA-Z0-9_.-]{1,128}$"},
+	"listEndpoints.search":     {text: "Only those with this text in their URL, name or description, whatever its case."},
+}
+
 func authKinds() []string {
 	return []string{string(store.AuthBasic), string(store.AuthBearer), string(store.AuthMTLS)}
 }

@@ -249,7 +249,7 @@ var fieldsWords = merged(accessFields, replayFields, keyFields, statsFields, cat
 
 // parametersWords are the parameters of paths and queries, by name, or by
 // operation and name.
-var parametersWords = merged(accessParameters, replayParameters, keyParameters, statsParameters, catalogueParameters, map[string]fieldWords{
+var parametersWords = merged(endpointParameters, accessParameters, replayParameters, keyParameters, statsParameters, catalogueParameters, map[string]fieldWords{
 	"id":          {text: "The id, with its prefix or without, or the UUID that most dialects write on the wire."},
 	"document":    {text: "gabinete360.json, placaflow.json or tarefa.json.", pattern: `^[a-z0-9]+\.json$`},
 	"contract":    {text: "gabinete360, placaflow or tarefa.", pattern: "^[a-z0-9]+$"},

@@ -31,6 +31,10 @@ func TestListsSearch(t *testing.T) {
 		_, err = s.db.Events(ctx, s.p.ID, f)
 		s.no(err)
 	}
+	for _, f := range []EndpointFilter{{}, {Consumer: "c"}, {States: []EndpointState{Active}}, {States: []EndpointState{Paused, Disabled}}, {EventType: "x", Search: "y"}, {Before: e.ID}} {
+		_, err := s.db.EndpointList(ctx, s.p.ID, f)
+		s.no(err)
+	}
 	for _, f := range []ReplaysFilter{{}, {Consumer: "c"}, {EndpointID: e.ID}, {State: ReplayRunning}} {
 		_, err := s.db.Replays(ctx, s.p.ID, f)
 		s.no(err)

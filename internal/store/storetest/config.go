@@ -181,6 +181,7 @@ var configCases = map[string]func(*shelf){
 			s.Errorf("%d of one consumer", len(of))
 		}
 	},
+	"EndpointsAreFound": endpointsAreFound, "EndpointPagesAreBounded": endpointPagesAreBounded,
 	"CapOfEndpoints": func(s *shelf) {
 		for i := range 4 {
 			e := &store.Endpoint{ProjectID: s.project.ID, Consumer: "c", URL: "https://example.com/", Secrets: []store.SigningSecret{{Value: "x"}}}
