@@ -46,6 +46,8 @@ func readDoc(t *testing.T) string {
 	return string(doc)
 }
 
+var shellCurls = regexp.MustCompile("(?s)```sh\n(curl .*?)\n```")
+
 var examples = regexp.MustCompile("(?s)```sh\n(curl .*?)\n```\n\n```json\n(.*?)\n```")
 
 // TestDocsAreTrue runs each curl of docs/api.md, in order, and compares the
@@ -86,6 +88,42 @@ func TestDocsAreTrue(t *testing.T) {
 				Timings: store.Timings{DNS: 1, Connect: time.Millisecond, TLS: time.Millisecond, FirstByte: time.Millisecond, Total: time.Millisecond},
 			})
 		}
+	}
+}
+
+// TestReadmeIsTrue runs the curls of the README, in order: each succeeds.
+func TestReadmeIsTrue(t *testing.T) {
+	t.Parallel()
+	st := setup(t)
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, _ := strings.Cut(string(readme), "\n## The API in five curls\n")
+	section, _, _ = strings.Cut(section, "\n## ")
+	found := shellCurls.FindAllStringSubmatch(section, -1)
+	if len(found) != 5 {
+		t.Fatalf("%d curls", len(found))
+	}
+	_, key := st.project("standard", store.Development)
+	vars := map[string]string{"MALOTE_URL": "", "MALOTE_KEY": key}
+	for _, e := range found {
+		method, path, body, header := parseCurl(t, os.Expand(e[1], func(name string) string {
+			v, ok := vars[name]
+			if !ok {
+				t.Errorf("$%s is not known at %s", name, e[1])
+			}
+			return v
+		}))
+		a := st.do("", method, path, body, header...)
+		if a.status < 200 || a.status > 299 {
+			t.Errorf("%s %s: %d %s", method, path, a.status, a.body)
+		}
+		var got any
+		if err := json.Unmarshal(a.body, &got); err != nil {
+			t.Fatalf("%s: %v", a.body, err)
+		}
+		remember(vars, got)
 	}
 }
 
