@@ -113,6 +113,9 @@ type Event struct {
 	Unreached      string          `json:"unreached"`
 	CreatedAt      time.Time       `json:"created_at"`
 	Data           json.RawMessage `json:"data"` // of a single read; lists leave it out
+	// DeliveryList has the newest 50 at most, of a single read with a key that
+	// may read deliveries.
+	DeliveryList []Delivery `json:"delivery_list"`
 }
 
 // EventFilter narrows [Client.Events]; zero fields do not. From is inclusive,

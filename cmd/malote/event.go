@@ -98,6 +98,15 @@ func (g *eventGetCmd) Run(c *console) error {
 		}
 		c.facts("event", e.ID, "type", e.Type, "consumer", e.Consumer, "channels", strings.Join(e.Channels, ", "), "happened", stamp(e.Timestamp), "kept", stamp(e.CreatedAt),
 			"dialect", e.Dialect, "idempotency key", e.IdempotencyKey, "deliveries", fmt.Sprint(e.Deliveries), "unreached", e.Unreached)
+		if len(e.DeliveryList) > 0 {
+			fmt.Fprintln(c.out)
+			t := newTable(c, "DELIVERY", "ENDPOINT", "STATE", "ATTEMPTS", "LAST")
+			for i := range e.DeliveryList {
+				d := &e.DeliveryList[i]
+				t.row(d.ID, d.EndpointID, stateOf(d), d.Attempts, last(d))
+			}
+			_ = t.flush()
+		}
 		fmt.Fprintf(c.out, "\n%s\n", visible(string(e.Data)))
 	})
 }

@@ -255,10 +255,11 @@ type eventView struct {
 	CreatedAt      stamp      `json:"created_at"`
 }
 
-// eventFull is an event with its data, byte for byte.
+// eventFull is an event with its newest deliveries, and its data byte for byte.
 type eventFull struct {
 	eventView
-	Data json.RawMessage `json:"data"`
+	DeliveryList *[]deliveryView `json:"delivery_list,omitempty"` // nil: the key may not see them
+	Data         json.RawMessage `json:"data"`
 }
 
 func (e eventFull) appendJSON(dst []byte) ([]byte, error) {
@@ -266,8 +267,14 @@ func (e eventFull) appendJSON(dst []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	head = slices.Grow(head[:len(head)-2], len(e.Data)+16) // without "}\n"
-	dst = append(dst, head...)
+	dst = append(slices.Grow(dst, len(head)+len(e.Data)+16), head[:len(head)-2]...) // without "}\n"
+	if e.DeliveryList != nil {
+		text, err := encode(*e.DeliveryList)
+		if err != nil {
+			return nil, err
+		}
+		dst = append(append(dst, `,"delivery_list":`...), text[:len(text)-1]...)
+	}
 	dst = append(dst, `,"data":`...)
 	dst = append(dst, e.Data...)
 	return append(dst, '}'), nil
@@ -320,5 +327,14 @@ func (s *server) getEvent(c *call) (eventFull, error) {
 	if err != nil {
 		return eventFull{}, err
 	}
-	return eventFull{eventView: viewEvent(e), Data: e.Data}, nil
+	out := eventFull{eventView: viewEvent(e), Data: e.Data}
+	if !hasScope(c.key, deliveriesRead) {
+		return out, nil
+	}
+	page, err := s.store.Deliveries(c.r.Context(), c.key.ProjectID, store.Filter{EventID: e.ID, Limit: defaultLimit})
+	if err != nil {
+		return eventFull{}, err
+	}
+	out.DeliveryList = new(s.viewDeliveries(c.r.Context(), page.Items))
+	return out, nil
 }

@@ -425,3 +425,57 @@ func TestConsumersKeysAreTheirOwn(t *testing.T) {
 		t.Errorf("%d events", len(ids))
 	}
 }
+
+// TestEventsHaveTheirDeliveries: one read says where an event went, to who may
+// know.
+func TestEventsHaveTheirDeliveries(t *testing.T) {
+	t.Parallel()
+	st := setup(t)
+	project, key := st.project("standard", store.Development)
+	var endpoints []string
+	for range 3 {
+		endpoints = append(endpoints, st.endpoint(key, "acme"))
+	}
+	data := `{"b":1,"a":1.0}`
+	id := st.do(key, "POST", "/v1/events", `{"type":"a","consumer":"acme","data":`+data+`}`).want(202).text("id")
+	st.do(key, "POST", "/v1/endpoints/"+endpoints[1]+"/pause", nil).want(200)
+	a := st.do(key, "GET", "/v1/events/"+id, nil, "Accept-Language", "pt-BR").want(200)
+	list := a.object()["delivery_list"].([]any)
+	seen := map[any]any{}
+	for _, d := range list {
+		d := d.(map[string]any)
+		seen[d["endpoint_id"]] = d["held"]
+		if d["event_id"] != id || d["state"] != "pending" {
+			t.Errorf("%v", d)
+		}
+	}
+	if len(list) != 3 || len(seen) != 3 || seen[endpoints[1]] != "endpoint pausado" || seen[endpoints[0]] != nil || a.json("data") != data || a.json("deliveries") != "3" {
+		t.Errorf("%s", a.body)
+	}
+	if got := st.walk(key, "/v1/deliveries?event_id="+id); got[0] != list[0].(map[string]any)["id"] {
+		t.Errorf("%v", got)
+	}
+	unreached := st.do(key, "POST", "/v1/events", `{"type":"a","consumer":"nobody","data":1}`).want(202).text("id")
+	if got := st.do(key, "GET", "/v1/events/"+unreached, nil).want(200).json("delivery_list"); got != "[]" {
+		t.Errorf("%s", got)
+	}
+	narrow := st.key(project, "events:read")
+	if got := st.do(narrow, "GET", "/v1/events/"+id, nil).want(200); got.json("delivery_list") != "" || got.json("data") != data {
+		t.Errorf("a key without deliveries:read sees %s", got.body)
+	}
+}
+
+// TestEventsOfManyDeliveries: of a broadcast, only the first page.
+func TestEventsOfManyDeliveries(t *testing.T) {
+	t.Parallel()
+	st := setup(t)
+	_, key := st.project("standard", store.Development)
+	for range defaultLimit + 1 {
+		st.endpoint(key, "acme")
+	}
+	id := st.do(key, "POST", "/v1/events", `{"type":"a","consumer":"*","data":1}`).want(202).text("id")
+	m := st.do(key, "GET", "/v1/events/"+id, nil).want(200).object()
+	if n := len(m["delivery_list"].([]any)); n != defaultLimit || m["deliveries"] != defaultLimit+1.0 {
+		t.Errorf("%d of %v", n, m["deliveries"])
+	}
+}

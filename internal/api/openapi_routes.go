@@ -54,7 +54,7 @@ var routesWords = merged(accessRoutes, replayRoutes, keyRoutesWords, statsRoutes
 	"POST /v1/events":       {id: "createEvent", tag: "Events", text: "The 202 means: event and deliveries are on disk, in one commit.", problems: []int{409, 422}, example: `{"type":"invoice.paid","consumer":"acme","data":{"invoice":"inv_42","amount":"99.90"}}`},
 	"POST /v1/events/batch": {id: "createEvents", tag: "Events", text: "What is wrong with one event does not stop the others; where none could be kept the answer is a problem.", problems: []int{409, 422}, example: `{"events":[{"type":"invoice.paid","consumer":"acme","data":{"n":1},"idempotency_key":"invoice-1"}]}`},
 	"GET /v1/events":        {id: "listEvents", tag: "Events", text: "Newest first, without their data."},
-	"GET /v1/events/{id}":   {id: "getEvent", tag: "Events", text: "The data stands byte for byte as it came."},
+	"GET /v1/events/{id}":   {id: "getEvent", tag: "Events", text: "The data stands byte for byte as it came. Why an endpoint did not get it: POST /v1/endpoints/preview with both ids."},
 
 	"GET /v1/deliveries":               {id: "listDeliveries", tag: "Deliveries", text: "Newest first, pending and final as one."},
 	"GET /v1/deliveries/{id}":          {id: "getDelivery", tag: "Deliveries"},

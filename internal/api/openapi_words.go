@@ -207,6 +207,7 @@ var fieldsWords = merged(accessFields, replayFields, keyFields, statsFields, cat
 	"eventView.idempotency_key":  {text: "The one that it came with; null: none."},
 	"eventView.dialect":          {text: "The dialect with its revision that its deliveries are rendered in."},
 	"eventView.test":             {text: "Whether it is a test send."},
+	"eventFull.delivery_list":    {text: "Its deliveries, the newest 50 at most; the others: GET /v1/deliveries?event_id=…. With a key that has deliveries:read.", maxItems: new(defaultLimit)},
 	"eventFull.data":             {text: "The data, byte for byte as it came."},
 
 	"deliveryView.id":          {text: "The delivery's id.", pattern: idPattern("dlv_")},

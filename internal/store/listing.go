@@ -176,8 +176,10 @@ func (db *DB) Deliveries(ctx context.Context, project ID, f Filter) (p Page[*Del
 	if state == nil || !ok {
 		return p, nil
 	}
-	if err := db.flushForList(ctx); err != nil {
-		return p, err
+	if f.EventID.IsZero() { // an event has its own
+		if err := db.flushForList(ctx); err != nil {
+			return p, err
+		}
 	}
 	err = db.read(ctx, true, func(c *conn) error {
 		src, err := db.deliverySource(ctx, c, state.k, &f, oldest, newest)
