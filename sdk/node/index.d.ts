@@ -198,10 +198,46 @@ export interface Delivery {
   reason?: string;
   attempts: number;
   last_status: number | null;
+  /** Why the last attempt failed. */
+  last_error: null | { class: string; detail: string };
   next_due_at: string | null;
   created_at: string;
   finished_at: string | null;
   in_flight?: number;
+}
+
+export interface NewReplay {
+  /** recover: what failed is sent again; missed: an endpoint gets what it never got. */
+  kind: 'recover' | 'missed';
+  endpoint_id?: string;
+  consumer?: string;
+  /** Of recover; left out: failed and pending. */
+  states?: Delivery['state'][];
+  event_types?: string[];
+  from?: string | Date;
+  until?: string | Date;
+}
+
+export interface Replay {
+  id: string;
+  kind: 'recover' | 'missed';
+  endpoint_id: string | null;
+  consumer: string | null;
+  states: Delivery['state'][];
+  event_types: string[];
+  from: string | null;
+  until: string | null;
+  state: 'running' | 'done' | 'cancelled' | 'failed';
+  reason?: string;
+  matched: number;
+  more: boolean;
+  done: number;
+  skipped: number;
+  failed: number;
+  /** From 0 to 1. */
+  progress: number | null;
+  created_at: string;
+  finished_at: string | null;
 }
 
 export interface Attempt {
@@ -234,7 +270,11 @@ export class Malote {
     send(event: NewEvent, options?: SendOptions): Promise<Sent>;
     sendBatch(events: (NewEvent & { idempotency_key?: string })[], options?: SendOptions): Promise<Batch>;
     get(id: string): Promise<StoredEvent>;
-    list(query?: Page & { consumer?: string; type?: string; from?: string | Date; until?: string | Date }): AsyncGenerator<StoredEvent>;
+    list(
+      query?: Page & { id?: string; consumer?: string; type?: string; idempotency_key?: string; channel?: string; from?: string | Date; until?: string | Date },
+    ): AsyncGenerator<StoredEvent>;
+    /** Sends it again: to all that got it and all of its consumer that want it today, or to one endpoint. */
+    replay(id: string, options?: { endpointId?: string }): Promise<{ event_id: string; again: string[]; new: string[] }>;
   };
   readonly endpoints: {
     create(endpoint: NewEndpoint): Promise<Endpoint>;
@@ -247,17 +287,41 @@ export class Malote {
     resume(id: string): Promise<Endpoint>;
     /** Sends the dialect's test event to this endpoint alone. */
     test(id: string): Promise<{ event_id: string; delivery_id: string; deliveries: number; in_flight: number }>;
+    /** Sends again what failed since a time; gives the replay that does it. */
+    recover(id: string, since: string | Date): Promise<Replay>;
+    /** Sends what it wants and never got since a time; gives the replay that does it. */
+    replayMissing(id: string, since: string | Date): Promise<Replay>;
   };
   readonly deliveries: {
     get(id: string): Promise<Delivery>;
     list(
-      query?: Page & { event_id?: string; endpoint_id?: string; consumer?: string; type?: string; state?: Delivery['state']; from?: string | Date; until?: string | Date },
+      query?: Page & {
+        event_id?: string;
+        endpoint_id?: string;
+        consumer?: string;
+        type?: string;
+        /** One, or several with a comma between. */
+        state?: string;
+        /** Of the last attempt: 503, 5xx, or none. */
+        last_status?: string | number;
+        from?: string | Date;
+        until?: string | Date;
+      },
     ): AsyncGenerator<Delivery>;
     /** Oldest first: the request as it was sent and the answer as it came. */
     attempts(id: string, query?: Page): AsyncGenerator<Attempt>;
     /** Makes it due now; one that is over is tried once more. */
     retry(id: string): Promise<Delivery>;
     cancel(id: string): Promise<Delivery>;
+  };
+  readonly replays: {
+    /** Starts one in the background. */
+    create(replay: NewReplay & { dry_run?: false }, options?: { idempotencyKey?: string }): Promise<Replay>;
+    /** Counts, and does nothing. */
+    create(replay: NewReplay & { dry_run: true }): Promise<{ dry_run: { matched: number; more: boolean } }>;
+    get(id: string): Promise<Replay>;
+    list(query?: Page & { endpoint_id?: string; consumer?: string; state?: Replay['state'] }): AsyncGenerator<Replay>;
+    cancel(id: string): Promise<Replay>;
   };
   readonly consumers: {
     put(uid: string, consumer?: { name?: string }): Promise<{ id: string; uid: string; name: string; created_at: string }>;

@@ -51,6 +51,7 @@ class Malote {
     this.events = new Events(call, list);
     this.endpoints = new Endpoints(call, list);
     this.deliveries = new Deliveries(call, list);
+    this.replays = new Replays(call, list);
     this.consumers = new Consumers(call);
   }
 
@@ -164,6 +165,11 @@ class Events extends Part {
   list(query) {
     return this.pages('/v1/events', query);
   }
+
+  /** Sends it again: to all that got it and all of its consumer that want it today, or to one endpoint. */
+  replay(id, { endpointId } = {}) {
+    return this.call('POST', `/v1/events/${segment(id)}/replay`, { body: { endpoint_id: endpointId } });
+  }
 }
 
 class Endpoints extends Part {
@@ -200,6 +206,16 @@ class Endpoints extends Part {
   test(id) {
     return this.call('POST', `/v1/endpoints/${segment(id)}/test`);
   }
+
+  /** Sends again what failed since a time; gives the replay that does it. */
+  recover(id, since) {
+    return this.call('POST', `/v1/endpoints/${segment(id)}/recover`, { body: { since }, idempotencyKey: randomUUID() });
+  }
+
+  /** Sends what it wants and never got since a time; gives the replay that does it. */
+  replayMissing(id, since) {
+    return this.call('POST', `/v1/endpoints/${segment(id)}/replay-missing`, { body: { since }, idempotencyKey: randomUUID() });
+  }
 }
 
 class Deliveries extends Part {
@@ -222,6 +238,25 @@ class Deliveries extends Part {
 
   cancel(id) {
     return this.call('POST', `/v1/deliveries/${segment(id)}/cancel`);
+  }
+}
+
+class Replays extends Part {
+  /** Starts one in the background; with dry_run it counts, and does nothing. */
+  create(replay, { idempotencyKey = randomUUID() } = {}) {
+    return this.call('POST', '/v1/replays', { body: replay, idempotencyKey });
+  }
+
+  get(id) {
+    return this.call('GET', `/v1/replays/${segment(id)}`);
+  }
+
+  list(query) {
+    return this.pages('/v1/replays', query);
+  }
+
+  cancel(id) {
+    return this.call('POST', `/v1/replays/${segment(id)}/cancel`);
   }
 }
 

@@ -146,7 +146,7 @@ final class Malote
     }
 
     /**
-     * @param array<string, mixed> $filter event_id, endpoint_id, consumer, type, state, from, until, limit
+     * @param array<string, mixed> $filter event_id, endpoint_id, consumer, type, state, last_status, from, until, limit
      * @return \Generator<int, array<string, mixed>>
      */
     public function deliveries(array $filter = []): \Generator
@@ -174,6 +174,61 @@ final class Malote
     public function cancel(string $delivery): array
     {
         return $this->call('POST', '/v1/deliveries/' . self::segment($delivery) . '/cancel');
+    }
+
+    /**
+     * Sends an event again: to all that got it and all of its consumer that want it today, or to one endpoint.
+     *
+     * @return array<string, mixed>
+     */
+    public function replayEvent(string $id, ?string $endpoint = null): array
+    {
+        return $this->call('POST', '/v1/events/' . self::segment($id) . '/replay', (object) ($endpoint === null ? [] : ['endpoint_id' => $endpoint]));
+    }
+
+    /** Sends again what failed since a time; gives the replay that does it. @return array<string, mixed> */
+    public function recoverEndpoint(string $id, \DateTimeInterface|string $since): array
+    {
+        return $this->call('POST', '/v1/endpoints/' . self::segment($id) . '/recover', ['since' => self::text($since)], bin2hex(random_bytes(16)));
+    }
+
+    /** Sends what it wants and never got since a time; gives the replay that does it. @return array<string, mixed> */
+    public function replayMissing(string $id, \DateTimeInterface|string $since): array
+    {
+        return $this->call('POST', '/v1/endpoints/' . self::segment($id) . '/replay-missing', ['since' => self::text($since)], bin2hex(random_bytes(16)));
+    }
+
+    /**
+     * Starts a replay in the background; with dry_run it counts, and does nothing.
+     *
+     * @param array<string, mixed> $replay kind (recover or missed), endpoint_id, consumer, states, event_types, from, until, dry_run
+     * @return array<string, mixed>
+     */
+    public function createReplay(array $replay, ?string $idempotencyKey = null): array
+    {
+        $times = array_map(self::text(...), array_intersect_key($replay, ['from' => true, 'until' => true]));
+        return $this->call('POST', '/v1/replays', (object) ($times + $replay), $idempotencyKey ?? bin2hex(random_bytes(16)));
+    }
+
+    /** @return array<string, mixed> */
+    public function replay(string $id): array
+    {
+        return $this->call('GET', '/v1/replays/' . self::segment($id));
+    }
+
+    /**
+     * @param array<string, mixed> $filter endpoint_id, consumer, state, limit
+     * @return \Generator<int, array<string, mixed>>
+     */
+    public function replays(array $filter = []): \Generator
+    {
+        return $this->pages('/v1/replays', $filter);
+    }
+
+    /** @return array<string, mixed> */
+    public function cancelReplay(string $id): array
+    {
+        return $this->call('POST', '/v1/replays/' . self::segment($id) . '/cancel');
     }
 
     /** @return array<string, mixed> */

@@ -69,6 +69,7 @@ class Malote:
         self.events = _Events(self._call)
         self.endpoints = _Endpoints(self._call)
         self.deliveries = _Deliveries(self._call)
+        self.replays = _Replays(self._call)
         self.consumers = _Consumers(self._call)
 
     def __repr__(self) -> str:
@@ -180,8 +181,12 @@ class _Events(_Part):
         return self._call("GET", f"/v1/events/{_segment(id)}")
 
     def list(self, **query: Any) -> Iterator[JSON]:
-        """Filters: consumer, type, from_, until, limit."""
+        """Filters: id, consumer, type, idempotency_key, channel, from_, until, limit."""
         return self._pages("/v1/events", query)
+
+    def replay(self, id: str, endpoint_id: Optional[str] = None) -> JSON:
+        """Sends it again: to all that got it and all of its consumer that want it today, or to one endpoint."""
+        return self._call("POST", f"/v1/events/{_segment(id)}/replay", {} if endpoint_id is None else {"endpoint_id": endpoint_id})
 
 
 class _Endpoints(_Part):
@@ -213,13 +218,21 @@ class _Endpoints(_Part):
         """Sends the dialect's test event to this endpoint alone."""
         return self._call("POST", f"/v1/endpoints/{_segment(id)}/test")
 
+    def recover(self, id: str, since: Any) -> JSON:
+        """Sends again what failed since a time; gives the replay that does it."""
+        return self._call("POST", f"/v1/endpoints/{_segment(id)}/recover", {"since": since}, idempotency_key=str(uuid.uuid4()))
+
+    def replay_missing(self, id: str, since: Any) -> JSON:
+        """Sends what it wants and never got since a time; gives the replay that does it."""
+        return self._call("POST", f"/v1/endpoints/{_segment(id)}/replay-missing", {"since": since}, idempotency_key=str(uuid.uuid4()))
+
 
 class _Deliveries(_Part):
     def get(self, id: str) -> JSON:
         return self._call("GET", f"/v1/deliveries/{_segment(id)}")
 
     def list(self, **query: Any) -> Iterator[JSON]:
-        """Filters: event_id, endpoint_id, consumer, type, state, from_, until, limit."""
+        """Filters: event_id, endpoint_id, consumer, type, state, last_status, from_, until, limit."""
         return self._pages("/v1/deliveries", query)
 
     def attempts(self, id: str, **query: Any) -> Iterator[JSON]:
@@ -232,6 +245,24 @@ class _Deliveries(_Part):
 
     def cancel(self, id: str) -> JSON:
         return self._call("POST", f"/v1/deliveries/{_segment(id)}/cancel")
+
+
+class _Replays(_Part):
+    def create(self, kind: str, idempotency_key: Optional[str] = None, **replay: Any) -> JSON:
+        """Starts one in the background: "recover" or "missed". Fields: endpoint_id, consumer, states,
+        event_types, from_, until, and dry_run, which counts and does nothing."""
+        body = {"kind": kind, **{k.rstrip("_"): v for k, v in replay.items()}}
+        return self._call("POST", "/v1/replays", body, idempotency_key=idempotency_key or str(uuid.uuid4()))
+
+    def get(self, id: str) -> JSON:
+        return self._call("GET", f"/v1/replays/{_segment(id)}")
+
+    def list(self, **query: Any) -> Iterator[JSON]:
+        """Filters: endpoint_id, consumer, state, limit."""
+        return self._pages("/v1/replays", query)
+
+    def cancel(self, id: str) -> JSON:
+        return self._call("POST", f"/v1/replays/{_segment(id)}/cancel")
 
 
 class _Consumers(_Part):

@@ -41,6 +41,18 @@ async function main() {
   assert.strictEqual((await all(malote.deliveries.attempts(delivery.id)))[0].response.status, 200);
   await assert.rejects(malote.deliveries.cancel(delivery.id), (x) => x instanceof MaloteError && x.status === 409 && x.type === 'conflict' && x.fix !== '');
   assert.strictEqual((await malote.deliveries.retry(delivery.id)).state, 'pending');
+  assert.deepStrictEqual(await malote.events.replay(sent.id, { endpointId: e.id }), { event_id: sent.id, again: [delivery.id], new: [] });
+  const since = new Date(Date.now() - 3600_000);
+  assert.deepStrictEqual(await malote.replays.create({ kind: 'missed', endpoint_id: e.id, from: since, dry_run: true }), { dry_run: { matched: 0, more: false } });
+  const replays = [await malote.endpoints.recover(e.id, since), await malote.endpoints.replayMissing(e.id, since)];
+  for (const r of replays) {
+    for (let tries = 0; (await malote.replays.get(r.id)).state !== 'done'; tries++) {
+      assert.ok(tries < 500, 'not done');
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    await assert.rejects(malote.replays.cancel(r.id), { status: 409, type: 'conflict' });
+  }
+  assert.deepStrictEqual((await all(malote.replays.list({ endpoint_id: e.id, limit: 1 }))).map((r) => r.id), replays.map((r) => r.id).reverse());
   assert.strictEqual((await malote.consumers.put('tour-node', { name: 'Tour' })).name, 'Tour');
   assert.strictEqual((await malote.consumers.get('tour-node')).name, 'Tour');
   assert.strictEqual((await malote.endpoints.delete(e.id)).deleted, true);

@@ -59,6 +59,18 @@ for ($tries = 0; $malote->delivery($delivery['id'])['state'] !== 'delivered'; $t
 must($malote->attempts($delivery['id'])->current()['response']['status'] === 200, 'attempts');
 refused(409, 'conflict', fn () => $malote->cancel($delivery['id']));
 must($malote->retry($delivery['id'])['state'] === 'pending', 'retry');
+must($malote->replayEvent($sent['id'], $e['id']) === ['event_id' => $sent['id'], 'again' => [$delivery['id']], 'new' => []], 'replay');
+$since = new DateTimeImmutable('-1 hour');
+must($malote->createReplay(['kind' => 'missed', 'endpoint_id' => $e['id'], 'from' => $since, 'dry_run' => true]) === ['dry_run' => ['matched' => 0, 'more' => false]], 'dry run');
+$replays = [$malote->recoverEndpoint($e['id'], $since), $malote->replayMissing($e['id'], $since)];
+foreach ($replays as $r) {
+    for ($tries = 0; $malote->replay($r['id'])['state'] !== 'done'; $tries++) {
+        must($tries < 500, 'not done');
+        usleep(20_000);
+    }
+    refused(409, 'conflict', fn () => $malote->cancelReplay($r['id']));
+}
+must(array_column(iterator_to_array($malote->replays(['endpoint_id' => $e['id'], 'limit' => 1]), false), 'id') === array_column(array_reverse($replays), 'id'), 'replays');
 must($malote->putConsumer('tour-php', 'Tour')['name'] === 'Tour', 'put consumer');
 must($malote->consumer('tour-php')['name'] === 'Tour', 'get consumer');
 must($malote->deleteEndpoint($e['id'])['deleted'] === true, 'delete');

@@ -1,6 +1,7 @@
 """Goes through all of the client against a real server. RECEIVER is a URL that
 answers 200."""
 
+import datetime
 import os
 import time
 
@@ -47,6 +48,17 @@ while malote.deliveries.get(delivery["id"])["state"] != "delivered":
 assert next(malote.deliveries.attempts(delivery["id"]))["response"]["status"] == 200
 refused(409, "conflict", malote.deliveries.cancel, delivery["id"])
 assert malote.deliveries.retry(delivery["id"])["state"] == "pending"
+assert malote.events.replay(sent["id"], e["id"]) == {"event_id": sent["id"], "again": [delivery["id"]], "new": []}
+since = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(hours=1)
+assert malote.replays.create("missed", endpoint_id=e["id"], from_=since, dry_run=True) == {"dry_run": {"matched": 0, "more": False}}
+replays = [malote.endpoints.recover(e["id"], since), malote.endpoints.replay_missing(e["id"], since)]
+for r in replays:
+    until = time.monotonic() + 10
+    while malote.replays.get(r["id"])["state"] != "done":
+        assert time.monotonic() < until, "not done"
+        time.sleep(0.02)
+    refused(409, "conflict", malote.replays.cancel, r["id"])
+assert [r["id"] for r in malote.replays.list(endpoint_id=e["id"], limit=1)] == [r["id"] for r in reversed(replays)]
 assert malote.consumers.put("tour-python", "Tour")["name"] == "Tour"
 assert malote.consumers.get("tour-python")["name"] == "Tour"
 assert malote.endpoints.delete(e["id"])["deleted"] is True
