@@ -29,6 +29,7 @@ type Dialect struct {
 	Delivery    DeliveryRule `json:"delivery"`
 	Limits      Limits       `json:"limits"`
 	Test        TestEvent    `json:"test"`
+	Probe       *Probe       `json:"probe,omitempty"` // nil: the test event, signed with a secret of nobody's
 	Events      []EventType  `json:"events,omitempty"`
 
 	plan *plan // nil in a Dialect that was not parsed

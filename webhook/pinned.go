@@ -17,14 +17,14 @@ func (d *Dialect) File() string {
 }
 
 // SameContract reports whether two dialects send, sign and try alike. What is
-// written for people (title, description, the catalogue of events) and the
-// spacing of the file do not count.
+// written for people (title, description, the catalogue of events), the probe,
+// which is no delivery, and the spacing of the file do not count.
 func (d *Dialect) SameContract(o *Dialect) bool { return bytes.Equal(d.contract(), o.contract()) }
 
 // contract is all of a dialect that decides what a receiver sees, as JSON.
 func (d *Dialect) contract() []byte {
 	c := *d
-	c.plan, c.Title, c.Description, c.Events = nil, "", "", nil
+	c.plan, c.Title, c.Description, c.Events, c.Probe = nil, "", "", nil, nil
 	b, err := json.Marshal(&c)
 	if err != nil {
 		panic("webhook: " + err.Error()) // a parsed dialect always marshals

@@ -210,6 +210,15 @@ func checkCatalogue(d *Dialect, r *fileReader) error {
 	if _, data := d.NewTest(ID{}); d.CheckEvent("*", data) != nil {
 		return r.failAt("/test/data", "%s", d.CheckEvent("*", data))
 	}
+	if d.Probe != nil {
+		if strings.TrimFunc(d.Probe.Signature, func(r rune) bool { return r > ' ' && r <= '~' }) != "" || d.Probe.Signature == "" {
+			return r.failAt("/probe/signature", "must be visible ASCII, as in sha256=test")
+		}
+		if len(d.Probe.Body) == 0 {
+			return r.failAt("/probe", "needs a body, as in {}")
+		}
+		d.Probe.Body = compacted(d.Probe.Body)
+	}
 	seen := map[string]bool{}
 	for i, e := range d.Events {
 		path := "/events/" + strconv.Itoa(i)
@@ -226,11 +235,16 @@ func checkCatalogue(d *Dialect, r *fileReader) error {
 		if err := d.CheckEvent("*", e.Example); err != nil {
 			return r.failAt(path+"/example", "%s", err)
 		}
-		var compact bytes.Buffer // without the file's indentation
-		_ = json.Compact(&compact, e.Example)
-		d.Events[i].Example = compact.Bytes()
+		d.Events[i].Example = compacted(e.Example)
 	}
 	return nil
+}
+
+// compacted is JSON without the file's indentation.
+func compacted(raw json.RawMessage) json.RawMessage {
+	var compact bytes.Buffer
+	_ = json.Compact(&compact, raw)
+	return compact.Bytes()
 }
 
 func validEventType(s string) bool {
