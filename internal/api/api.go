@@ -36,6 +36,9 @@ type Options struct {
 	// its end; empty: not known.
 	PublicURL string
 
+	// Prober sends probes to endpoints; nil: nobody does.
+	Prober Prober
+
 	// Documented answers what comes in under /api/; nil: nothing does.
 	Documented Documented
 
@@ -57,7 +60,9 @@ type server struct {
 	gather   prometheus.Gatherer
 	metrics  *metrics
 	mux      *http.ServeMux
+	prober   Prober
 	tests    testPacer
+	probes   testPacer
 	links    linkPacer
 	bodies   atomic.Int64  // bytes of large bodies being read
 	previews chan struct{} // one for each that is being made
@@ -71,7 +76,7 @@ type server struct {
 func New(o Options) http.Handler {
 	s := &server{
 		store: o.Store, ingest: o.Ingest, dialects: o.Dialects, ready: o.Ready,
-		log: o.Logger, version: o.Version, public: o.PublicURL, metrics: newMetrics(), documented: o.Documented,
+		log: o.Logger, version: o.Version, public: o.PublicURL, metrics: newMetrics(), documented: o.Documented, prober: o.Prober,
 		previews: make(chan struct{}, previewsAtOnce),
 	}
 	if o.Policy != nil {

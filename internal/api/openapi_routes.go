@@ -51,6 +51,8 @@ var routesWords = merged(accessRoutes, replayRoutes, keyRoutesWords, statsRoutes
 	"POST /v1/endpoints/{id}/resume": {id: "resumeEndpoint", tag: "Endpoints", text: "Makes a paused or disabled endpoint active; what was kept is sent, oldest first, or with skip cancelled.", example: `{"skip":true}`},
 	"POST /v1/endpoints/{id}/test":   {id: "testEndpoint", tag: "Endpoints", text: "Sends to this endpoint alone, signed like any delivery: the dialect's test event, or the first example of a type, or data of yours; one a second.", problems: []int{409, 422, 429}, example: `{"type":"invoice.paid","data":{"invoice":"inv_42"}}`},
 
+	"POST /v1/endpoints/{id}/probe": {id: "probeEndpoint", tag: "Endpoints", text: "Sends a request whose signature is wrong, as the contract documents it or else its test event, and says what came of it: a receiver that verifies answers 401. Also where the endpoint is paused; nothing is kept of it; one a second.", problems: []int{429}},
+
 	"POST /v1/events":       {id: "createEvent", tag: "Events", text: "The 202 means: event and deliveries are on disk, in one commit.", problems: []int{409, 422}, example: `{"type":"invoice.paid","consumer":"acme","data":{"invoice":"inv_42","amount":"99.90"}}`},
 	"POST /v1/events/batch": {id: "createEvents", tag: "Events", text: "What is wrong with one event does not stop the others; where none could be kept the answer is a problem.", problems: []int{409, 422}, example: `{"events":[{"type":"invoice.paid","consumer":"acme","data":{"n":1},"idempotency_key":"invoice-1"}]}`},
 	"GET /v1/events":        {id: "listEvents", tag: "Events", text: "Newest first, without their data."},

@@ -112,6 +112,7 @@ func (s *server) endpointRoutes() []*route {
 		{method: "POST", pattern: "/v1/endpoints/{id}/pause", summary: "Pause an endpoint", scope: endpointsWrite, body: noBody, status: 200, action: takes(s.pauseEndpoint)},
 		{method: "POST", pattern: "/v1/endpoints/{id}/resume", summary: "Resume an endpoint", scope: endpointsWrite, body: noBody, status: 200, action: takes(s.resumeEndpoint)},
 		{method: "POST", pattern: "/v1/endpoints/{id}/test", summary: "Send a test event to an endpoint", scope: endpointsWrite, body: int64(s.ingest.MaxData()) + envelope, status: 202, action: takes(s.testEndpoint)},
+		{method: "POST", pattern: "/v1/endpoints/{id}/probe", summary: "Ask whether an endpoint's receiver verifies", scope: endpointsWrite, body: noBody, status: 200, action: takes(s.probeEndpoint)},
 	}
 }
 

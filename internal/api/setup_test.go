@@ -84,7 +84,7 @@ func setup(tb testing.TB) *site {
 	st.ingest = ingest.New(ingest.Options{Store: st.db, Dialects: catalog.Lookup})
 	handler := New(Options{
 		Store: st.db, Ingest: st.ingest, Policy: &egress.Policy{AllowHTTP: true}, Dialects: catalog.Lookup,
-		Metrics: prometheus.NewRegistry(), Logger: slog.New(slog.NewTextHandler(st.log, nil)), Version: "test",
+		Prober: probes(http.StatusUnauthorized), Metrics: prometheus.NewRegistry(), Logger: slog.New(slog.NewTextHandler(st.log, nil)), Version: "test",
 		Descriptions: []*Description{{Name: "placaflow", Title: "a company's"}},
 	})
 	st.server = handler.(*server)

@@ -86,7 +86,7 @@ func New(ctx context.Context, o Options, log *slog.Logger) (_ *App, err error) {
 	handler := api.New(api.Options{
 		Store: a.db, Ingest: accept,
 		Policy: policy, Dialects: dialects.Lookup, Ready: a.ready,
-		Metrics: metrics, Logger: log, Version: o.Version, PublicURL: o.PublicURL,
+		Metrics: metrics, Logger: log, Version: o.Version, PublicURL: o.PublicURL, Prober: a.engine,
 		Descriptions: documented.Descriptions(),
 		Documented:   documented.New(documented.Options{Store: a.db, Ingest: accept, Policy: policy, Dialects: dialects.Lookup, Logger: log}),
 	})
