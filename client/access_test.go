@@ -63,6 +63,9 @@ func TestAccess(t *testing.T) {
 		t.Errorf("%+v", cs)
 	}
 
+	if _, err := c.ProbeEndpoint(ctx, e.ID); !isKind(err, "unavailable") { // no engine runs here
+		t.Errorf("%v", err)
+	}
 	l := must(c.CreateSecretLink(ctx, e.ID, client.NewSecretLink{ExpiresIn: 300}))(t)
 	if l.URL != url+l.Path || !strings.HasPrefix(l.Path, "/s/") || l.State != "open" {
 		t.Errorf("%+v", l)

@@ -230,3 +230,18 @@ type TestSent struct {
 func (c *Client) TestEndpoint(ctx context.Context, id string) (*TestSent, error) {
 	return do[TestSent](ctx, c, request{method: http.MethodPost, path: endpointPath(id, "/test")})
 }
+
+// Probed is what came of a probe.
+type Probed struct {
+	Verdict string        `json:"verdict"` // "verifies", "accepts", "refuses", "missing", "fails" or "no_answer"
+	Status  *int          `json:"status"`  // nil: no answer came
+	Message string        `json:"message"`
+	Error   *AttemptError `json:"error"`
+	TookMS  float64       `json:"took_ms"`
+}
+
+// ProbeEndpoint sends a request whose signature is wrong to an endpoint, to see
+// whether its receiver verifies.
+func (c *Client) ProbeEndpoint(ctx context.Context, id string) (*Probed, error) {
+	return do[Probed](ctx, c, request{method: http.MethodPost, path: endpointPath(id, "/probe")})
+}

@@ -26,6 +26,7 @@ func TestAccessFromTheShell(t *testing.T) {
 		{s.root, "whoami", []string{"a root key"}},
 		{token, "whoami", []string{"a portal session", "acme", "manage"}},
 		{token, "endpoint pause " + id, []string{"paused"}},
+		{key, "endpoint probe " + id, []string{"no_answer", "No answer came: "}},
 		{key, "portal list acme", []string{text(t, session, "id"), "manage"}},
 		{key, "portal create acme", []string{"mlt_portal_", "read"}},
 		{key, "portal end acme --session " + text(t, session, "id"), []string{"Ended."}},

@@ -21,6 +21,7 @@ type endpointCmd struct {
 	Pause   endpointPauseCmd   `cmd:"" help:"Stop sending; deliveries are kept."`
 	Resume  endpointResumeCmd  `cmd:"" help:"Send again, what was kept first."`
 	Test    endpointTestCmd    `cmd:"" help:"Send the dialect's test event to this endpoint alone."`
+	Probe   endpointProbeCmd   `cmd:"" help:"Ask whether an endpoint's receiver verifies: sends a request whose signature is wrong."`
 	Delete  endpointDeleteCmd  `cmd:"" help:"Delete an endpoint; what waits for it is cancelled."`
 }
 
@@ -227,6 +228,25 @@ func (t *endpointTestCmd) Run(c *console) error {
 		if sent.DeliveryID != "" {
 			fmt.Fprintln(c.err, "What came of it: malote delivery attempts "+sent.DeliveryID)
 		}
+	})
+}
+
+type endpointProbeCmd struct{ oneEndpoint }
+
+// Run sends a probe and says what came of it.
+func (p *endpointProbeCmd) Run(c *console) error {
+	if err := idOf("endpoint", p.ID); err != nil {
+		return err
+	}
+	return ask(&p.remote, c, func(ctx context.Context, api *client.Client) (*client.Probed, error) {
+		return api.ProbeEndpoint(ctx, p.ID)
+	}, func(got *client.Probed) {
+		status := "none"
+		if got.Status != nil {
+			status = fmt.Sprint(*got.Status)
+		}
+		c.facts("verdict", got.Verdict, "answer", status, "took", fmt.Sprintf("%.0f ms", got.TookMS))
+		fmt.Fprintln(c.out, oneLine(got.Message))
 	})
 }
 
