@@ -43,12 +43,21 @@ func languages() []language {
 
 func goReceiver(t *testing.T) (argv, env []string, addr string) {
 	t.Helper()
-	out := filepath.Join(t.TempDir(), "receiver")
-	if msg, err := exec.CommandContext(t.Context(), "go", "build", "-o", out, "./"+receiverDir+"/go").CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, msg)
+	out, err := builtReceiver()
+	if err != nil {
+		t.Fatal(err)
 	}
 	return []string{out}, nil, ""
 }
+
+// builtReceiver is the receiver in Go, built once beside the server.
+var builtReceiver = sync.OnceValues(func() (string, error) {
+	out := filepath.Join(filepath.Dir(binary), "receiver")
+	if msg, err := exec.Command("go", "build", "-o", out, "./"+receiverDir+"/go").CombinedOutput(); err != nil {
+		return "", fmt.Errorf("%w\n%s", err, msg)
+	}
+	return out, nil
+})
 
 func missingNode() string {
 	if _, err := exec.LookPath("node"); err != nil {
@@ -66,7 +75,7 @@ func nodeReceiver(*testing.T) (argv, env []string, addr string) {
 
 // python is the interpreter with Flask: the receivers' own environment, or
 // the one on the path.
-func python() string {
+var python = sync.OnceValue(func() string {
 	own := filepath.Join(receiverDir, "python/.venv/bin/python")
 	for _, p := range []string{own, "python3"} {
 		if exec.Command(p, "-c", "import flask").Run() == nil {
@@ -74,7 +83,7 @@ func python() string {
 		}
 	}
 	return ""
-}
+})
 
 func missingPython() string {
 	if python() == "" {

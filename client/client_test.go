@@ -23,6 +23,7 @@ import (
 	"github.com/malote-dev/malote/internal/ingest"
 	"github.com/malote-dev/malote/internal/secret"
 	"github.com/malote-dev/malote/internal/store"
+	"github.com/malote-dev/malote/internal/store/storetest"
 	"github.com/malote-dev/malote/webhook"
 )
 
@@ -35,7 +36,7 @@ func setup(t *testing.T) (root *client.Client, url string, db *store.DB) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	db, err = store.Open(t.Context(), store.Options{Dir: t.TempDir(), Keyring: ring, Logger: slog.New(slog.DiscardHandler)})
+	db, err = store.Open(t.Context(), store.Options{Dir: storetest.Fresh(t), Keyring: ring, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -29,7 +30,7 @@ func run(m *testing.M) int {
 		return 1
 	}
 	defer os.RemoveAll(dir)
-	if binary, err = rig.Build(context.Background(), dir); err != nil {
+	if binary, err = rig.Link(context.Background(), dir); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
@@ -152,14 +153,14 @@ func missingModules() string {
 
 // flask is an interpreter with Flask: of the receivers' own environment, or
 // the one on the path.
-func flask() string {
+var flask = sync.OnceValue(func() string {
 	for _, p := range []string{"../acceptance/testdata/receivers/python/.venv/bin/python", "python3"} {
 		if exec.Command(p, "-c", "import flask").Run() == nil {
 			return p
 		}
 	}
 	return ""
-}
+})
 
 func missingFlask() string {
 	if flask() == "" {

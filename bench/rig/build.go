@@ -26,6 +26,23 @@ func Build(ctx context.Context, dir string) (string, error) {
 	return out, nil
 }
 
+// Link puts the malote command into dir and returns the binary's path, for
+// tests: it is built as they are, and linked once for however many packages
+// ask, since the go command keeps what it runs.
+func Link(ctx context.Context, dir string) (string, error) {
+	root, err := moduleRoot(ctx)
+	if err != nil {
+		return "", err
+	}
+	out := filepath.Join(dir, "malote")
+	cmd := exec.CommandContext(ctx, "go", "run", "-exec", "cp", "./cmd/malote", out)
+	cmd.Dir = root
+	if msg, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("linking malote: %w\n%s", err, msg)
+	}
+	return out, nil
+}
+
 func moduleRoot(ctx context.Context) (string, error) {
 	out, err := exec.CommandContext(ctx, "go", "env", "GOMOD").Output()
 	if err != nil {

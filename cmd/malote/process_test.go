@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -16,6 +17,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/malote-dev/malote/bench/rig"
 )
 
 // patience bounds every wait of these tests; a healthy run takes a fraction.
@@ -34,9 +37,7 @@ func binary(t *testing.T) string {
 		if built.dir, built.err = os.MkdirTemp("", "malote-test-"); built.err != nil { //nolint:usetesting // shared by all tests
 			return
 		}
-		if out, err := exec.Command("go", "build", "-o", built.dir, ".").CombinedOutput(); err != nil {
-			built.err = errors.New(string(out))
-		}
+		_, built.err = rig.Link(context.Background(), built.dir)
 	})
 	if built.err != nil {
 		t.Fatal(built.err)

@@ -21,6 +21,7 @@ import (
 	"github.com/malote-dev/malote/internal/ingest"
 	"github.com/malote-dev/malote/internal/secret"
 	"github.com/malote-dev/malote/internal/store"
+	"github.com/malote-dev/malote/internal/store/storetest"
 	"github.com/malote-dev/malote/webhook"
 )
 
@@ -62,7 +63,7 @@ func openStore(tb testing.TB) *store.DB {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	db, err := store.Open(tb.Context(), store.Options{Dir: tb.TempDir(), Keyring: ring, Logger: slog.New(slog.DiscardHandler)})
+	db, err := store.Open(tb.Context(), store.Options{Dir: storetest.Fresh(tb), Keyring: ring, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		tb.Fatal(err)
 	}

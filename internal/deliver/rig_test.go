@@ -17,6 +17,7 @@ import (
 	"github.com/malote-dev/malote/internal/deliver/egress"
 	"github.com/malote-dev/malote/internal/secret"
 	"github.com/malote-dev/malote/internal/store"
+	"github.com/malote-dev/malote/internal/store/storetest"
 	"github.com/malote-dev/malote/webhook"
 )
 
@@ -64,7 +65,7 @@ func newRig(t testing.TB, options ...func(*rig)) *rig {
 	catalog, err := webhook.NewCatalog()
 	must(t, err)
 	r := &rig{
-		t: t, dir: t.TempDir(), ring: ring, catalog: catalog, receiver: &receiver{}, sweep: time.Hour, // so that it heals nothing
+		t: t, dir: storetest.Fresh(t), ring: ring, catalog: catalog, receiver: &receiver{}, sweep: time.Hour, // so that it heals nothing
 		projects: map[string]*store.Project{}, log: &strings.Builder{},
 	}
 	r.sender = r.receiver

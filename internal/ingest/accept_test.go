@@ -15,6 +15,7 @@ import (
 	"github.com/malote-dev/malote/internal/match"
 	"github.com/malote-dev/malote/internal/secret"
 	"github.com/malote-dev/malote/internal/store"
+	"github.com/malote-dev/malote/internal/store/storetest"
 	"github.com/malote-dev/malote/webhook"
 )
 
@@ -33,7 +34,7 @@ func setup(tb testing.TB, dialect string) *fixture {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	db, err := store.Open(tb.Context(), store.Options{Dir: tb.TempDir(), Keyring: ring, Logger: slog.New(slog.DiscardHandler)})
+	db, err := store.Open(tb.Context(), store.Options{Dir: storetest.Fresh(tb), Keyring: ring, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -23,6 +23,7 @@ import (
 	"github.com/malote-dev/malote/internal/ingest"
 	"github.com/malote-dev/malote/internal/secret"
 	"github.com/malote-dev/malote/internal/store"
+	"github.com/malote-dev/malote/internal/store/storetest"
 	"github.com/malote-dev/malote/webhook"
 )
 
@@ -61,7 +62,7 @@ func (s *syncBuffer) String() string {
 
 func setup(t *testing.T) *site {
 	t.Helper()
-	st := &site{T: t, dir: t.TempDir(), log: &syncBuffer{}, client: &http.Client{Transport: &http.Transport{}}, vars: map[string]string{}, keys: map[string]string{}, speaks: map[string]string{}}
+	st := &site{T: t, dir: storetest.Fresh(t), log: &syncBuffer{}, client: &http.Client{Transport: &http.Transport{}}, vars: map[string]string{}, keys: map[string]string{}, speaks: map[string]string{}}
 	ring, err := secret.NewKeyring(secret.NewMasterKey())
 	st.no(err)
 	log := slog.New(slog.NewTextHandler(st.log, &slog.HandlerOptions{Level: slog.LevelDebug}))

@@ -101,6 +101,12 @@ var matchingCases = map[string]func(*shelf){
 		s.setRules(s.endpoint("c"), match.Rules{Filter: `data.amount > 100`})
 		s.setRules(s.endpoint("d"), match.Rules{Filter: `data.amount > 50`})
 		out := s.keep(s.wideOn([]string{"br"}, `{"amount":5}`))
+		for range 100 { // a machine that is too busy to judge two filters in time judges the second one later
+			if !out.More {
+				break
+			}
+			out = s.keep(s.wideOn([]string{"br"}, `{"amount":5}`))
+		}
 		want := "no endpoint wants x: not 1 by their event types, 1 by their channels, 2 by their filters"
 		if e, err := s.db.Event(s.ctx, s.project.ID, out.EventID); err != nil || out.Unreached != want || e.Unreached != want {
 			s.Errorf("%q %q %v", out.Unreached, e.Unreached, err)

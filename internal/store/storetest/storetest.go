@@ -65,7 +65,7 @@ func newShelf(t *testing.T, open Opener) *shelf {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &shelf{T: t, ctx: t.Context(), open: open, o: store.Options{Dir: t.TempDir(), Keyring: ring, MinFree: -1}}
+	s := &shelf{T: t, ctx: t.Context(), open: open, o: store.Options{Dir: Fresh(t), Keyring: ring, MinFree: -1}}
 	s.start()
 	t.Cleanup(func() { _ = s.db.Close() })
 	s.project = s.newProject("main")
