@@ -309,6 +309,7 @@ func (im *importing) merge(made, was *store.EventType) (outcome string, why lang
 type standalone struct {
 	im      *importing
 	nodes   int // left
+	bytes   int // left of a schema's limit; what is written is longer than what is counted
 	defs    map[string]any
 	waiting []string
 	why     lang.Message
@@ -324,7 +325,7 @@ func (im *importing) schema(written any) ([]byte, lang.Message) {
 			return nil, lang.Text("its schema does not say what stands at data_at")
 		}
 	}
-	st := &standalone{im: im, nodes: min(typeNodes, im.nodes), defs: map[string]any{}}
+	st := &standalone{im: im, nodes: min(typeNodes, im.nodes), bytes: schemas.MaxBytes, defs: map[string]any{}}
 	limit := st.nodes
 	top := st.copy(written)
 	for len(st.waiting) > 0 && st.why.IsZero() {
@@ -360,7 +361,10 @@ func (im *importing) component(name string) any {
 }
 
 func (st *standalone) copy(v any) any {
-	if st.nodes--; st.nodes < 0 || !st.why.IsZero() {
+	if text, ok := v.(string); ok {
+		st.bytes -= len(text)
+	}
+	if st.nodes--; st.nodes < 0 || st.bytes < 0 || !st.why.IsZero() {
 		if st.why.IsZero() {
 			st.why = lang.Text("its schema is too large with all that it refers to")
 		}
@@ -370,6 +374,7 @@ func (st *standalone) copy(v any) any {
 	case map[string]any:
 		out := make(map[string]any, len(v))
 		for name, member := range v {
+			st.bytes -= len(name)
 			if ref, ok := member.(string); ok && name == "$ref" {
 				out[name] = st.refer(ref)
 			} else {
