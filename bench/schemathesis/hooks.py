@@ -38,6 +38,26 @@ KNOWN = [
     # Headers that the sender or the dialect sets; their size in all; a removal of what is not there.
     (r"/headers/.*", r"is set by the sender itself|belongs to the dialect|is null, which removes|is given twice|is \[redacted\]"),
     (r"/headers", r"would be \d+ headers of \d+ bytes"),
+    # CEL, its types and its cost.
+    (r"/filter", r"(?!has more than)"),
+    # Members of another kind of authentication, PEM, and what stands in the endpoint already.
+    (r"/auth/\w+", r"does not belong to the type \w+|is missing; the type \w+ needs it|is empty, and the password too|begins with the word Bearer|"
+                   r"is \[redacted\]|is not PEM|sends the header|shows its certificate"),
+    (r"/headers/.*", r"is sent by the endpoint's auth already"),
+    # Sums, and things that are the same in other letters.
+    (r"/retry_schedule", r"takes \d+ seconds in all"),
+    (r"/(emails|channels)/\d+", r"is given twice"),
+    # What no pattern says of an address: where its dots may stand.
+    (r"/emails/\d+", r".*"),
+    # What is named beside it, or is not there (any more), or is another consumer's.
+    (r"/(event_id|type|limit)", r"chooses among stored events, and the request names its own"),
+    (r"/(endpoint_id|event_id)", r"is no (endpoint|event) of this project|is not an endpoint of the consumer that is named|"
+                                 r"names an endpoint that neither got this event nor wants it|is an endpoint of a consumer that the event is not for|"
+                                 r"is of another consumer|is missing; a replay of what was missed is of one endpoint"),
+    (r"/consumer", r"is not the endpoint's"),
+    (r"/states", r"is for the kind recover"),
+    (r"/states/\d+", r"is given twice"),
+    (r"/(from|since)", r"is not before until"),
     # Of the clock: counts by the hour are kept for a month, those by the day for years.
     (r"from", r"is too far back: counts by the (hour are kept for 31 days; ask with interval=day|day are kept for \d+ days)"),
     # One parameter against another.

@@ -27,7 +27,7 @@ var (
 		"endpointInput.filter":         {text: "Only events that this CEL expression is true for, or cannot be judged for: docs/filters.md. null or empty: none.", maxLength: new(match.MaxFilter)},
 		"endpointInput.auth":           {text: "What requests are authenticated with, beside their signature; null: nothing."},
 
-		"authInput.type":        {text: "basic: a user name and a password (RFC 7617); bearer: a token (RFC 6750); mtls: a client certificate.", enum: authKinds()},
+		"authInput.type":        {text: "basic: a user name and a password (RFC 7617); bearer: a token (RFC 6750); mtls: a client certificate.", always: true, enum: authKinds()},
 		"authInput.username":    {text: "Of basic: without a colon; may be empty where the password is not.", maxLength: new(maxCredential), pattern: `^[^:\x00-\x1F\x7F-\x9F]*$`},
 		"authInput.password":    {text: "Of basic. [redacted] keeps the one before.", maxLength: new(maxCredential), pattern: plainForm},
 		"authInput.token":       {text: "Of bearer, without the word Bearer. [redacted] keeps the one before.", minLength: new(1), maxLength: new(maxToken), pattern: "^[!-~]+$"},
