@@ -114,7 +114,7 @@ func TestYardstickDeliversEverything(t *testing.T) {
 func TestParseRefuses(t *testing.T) {
 	t.Parallel()
 	for _, args := range [][]string{
-		{"-scenario", "sing"}, {"-growth", "5,3"}, {"-growth", "x"}, {"-dead", "zombie"}, {"-clients", "0"}, {"stray"},
+		{"-scenario", "sing"}, {"-growth", "5,3"}, {"-growth", "x"}, {"-dead", "zombie"}, {"-clients", "0"}, {"-lists", "5"}, {"stray"},
 	} {
 		if _, err := parse(args); err == nil {
 			t.Errorf("%q was taken", args)

@@ -28,6 +28,8 @@ type options struct {
 	slow        int
 	slowDelay   time.Duration
 	growth      []int
+	lists       int
+	listCalls   int
 	binary      string
 	dir         string
 	json        string
@@ -56,7 +58,7 @@ func main() {
 	}
 }
 
-var allScenarios = []string{"throughput", "latency", "slow", "backlog", "growth"}
+var allScenarios = []string{"throughput", "latency", "slow", "backlog", "growth", "lists"}
 
 func parse(args []string) (*options, error) {
 	o := &options{}
@@ -73,6 +75,8 @@ func parse(args []string) (*options, error) {
 	f.IntVar(&o.slow, "slow", 600, "slow: deliveries to the slow endpoint")
 	f.DurationVar(&o.slowDelay, "slow-delay", 8*time.Second, "slow: how long that endpoint takes to answer")
 	growth := f.String("growth", "0,1000000,5000000", "growth: numbers of stored events to measure at, rising")
+	f.IntVar(&o.lists, "lists", 50_000, "lists: events that are stored before anything is asked (5000000 for the record)")
+	f.IntVar(&o.listCalls, "list-calls", 100, "lists: how often each kind of call is made")
 	f.StringVar(&o.binary, "binary", "", "measure this binary instead of building one")
 	f.StringVar(&o.dir, "dir", "", "keep data and logs in this directory instead of a temporary one")
 	f.StringVar(&o.json, "json", "", "write the results to this file")
@@ -93,11 +97,15 @@ func parse(args []string) (*options, error) {
 	if o.dead != "refuse" && o.dead != "hang" {
 		return nil, fmt.Errorf("-dead: %q is neither refuse nor hang", o.dead)
 	}
+	if o.lists < 1000 || o.listCalls < 1 {
+		return nil, fmt.Errorf("-lists must be at least 1000 and -list-calls 1")
+	}
 	if o.clients < 1 || o.endpoints < 1 || o.rounds < 1 || o.duration < 100*time.Millisecond {
 		return nil, fmt.Errorf("-clients, -endpoints, -rounds must be at least 1 and -duration 100ms")
 	}
 	if o.short {
 		o.rounds, o.duration, o.backlog, o.slow, o.growth = 2, 1200*time.Millisecond, 20_000, 64, []int{0, 20_000}
+		o.lists, o.listCalls = 10_000, 10
 	}
 	switch {
 	case *scenario == "" && o.short:

@@ -41,6 +41,7 @@ func runReceiver() error {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /hook/{n}", r.hook)
 	mux.HandleFunc("POST /slow/{delay}", r.slow)
+	mux.HandleFunc("POST /refuse", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNotFound) })
 	mux.HandleFunc("POST /admin/reset", r.reset)
 	mux.HandleFunc("GET /admin/count", r.counts)
 	mux.HandleFunc("GET /admin/arrivals", r.dump)

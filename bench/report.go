@@ -28,6 +28,7 @@ type machine struct {
 type section struct {
 	Name         string         `json:"name"`
 	Measurements []*measurement `json:"measurements,omitempty"`
+	Calls        []callTimes    `json:"calls,omitempty"`
 	Facts        []fact         `json:"facts"`
 	header       bool
 }

@@ -74,7 +74,10 @@ type bed struct {
 
 func (s *stage) newBed(ctx context.Context) (*bed, error) {
 	s.sites++
-	dir := filepath.Join(s.dir, fmt.Sprintf("site-%d", s.sites))
+	return s.bedIn(ctx, filepath.Join(s.dir, fmt.Sprintf("site-%d", s.sites)))
+}
+
+func (s *stage) bedIn(ctx context.Context, dir string) (*bed, error) {
 	site, err := rig.NewSite(ctx, s.binary, dir)
 	if err != nil {
 		return nil, err

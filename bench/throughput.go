@@ -16,6 +16,7 @@ var scenarios = map[string]func(context.Context, *stage) error{
 	"slow":       slowNeighbour,
 	"backlog":    backlog,
 	"growth":     growth,
+	"lists":      lists,
 }
 
 func run(ctx context.Context, o *options) error {
