@@ -187,15 +187,11 @@ func (b *batch) settle(in *inbox) {
 	w.indexed = b.indexed
 	w.chores = b.chores
 	w.rolled = b.rolled
-	if b.flushed > 0 {
-		w.debt = append(w.debt[:0], w.debt[b.flushed:]...)
+	if b.flushed > 0 || w.owed == 0 && len(b.index) > 0 {
 		w.debtFrom = b.now
 	}
-	if len(w.debt) == 0 && len(b.index) > 0 {
-		w.debtFrom = b.now
-	}
-	w.debt = append(w.debt, b.index...)
-	b.db.indebted.Store(int64(len(w.debt)))
+	w.owed = w.debt.settle(b.flushed, b.index)
+	b.db.indebted.Store(int64(w.owed))
 
 	for _, a := range in.accepts {
 		close(a.done)

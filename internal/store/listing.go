@@ -12,9 +12,9 @@ import (
 
 const (
 	maxPage   = 250
-	maxWalked = 2000                  // rows that one page looks at
-	pageFor   = 10 * time.Millisecond // after which a page ends with what it has
-	pageChunk = 256                   // rows that are read together
+	maxWalked = 2000                 // rows that one page looks at
+	pageFor   = 7 * time.Millisecond // after which a page ends with what it has
+	pageChunk = 256                  // rows that are read together
 )
 
 // bounds of a list in keys: newest is exclusive, oldest inclusive.
@@ -90,8 +90,8 @@ func page[T any](ctx context.Context, db *DB, src source, limit int, read func(k
 	return p, nil
 }
 
-// flushForList makes a list complete. Where the store cannot write, a list
-// without the newest is better than none.
+// flushForList makes a list on disk complete. Where the store cannot write, a
+// list without the newest is better than none.
 func (db *DB) flushForList(ctx context.Context) error {
 	err := db.Flush(ctx)
 	if err != nil && ctx.Err() == nil && !errors.Is(err, ErrClosed) {
@@ -108,16 +108,13 @@ func (db *DB) Events(ctx context.Context, project ID, f Filter) (p Page[*Event],
 	if state == nil || !ok {
 		return p, nil
 	}
-	if err := db.flushForList(ctx); err != nil {
-		return p, err
-	}
-	err = db.read(ctx, true, func(c *conn) error {
-		src, err := db.eventsSource(ctx, c, state.k, &f, oldest, newest)
+	err = db.readLists(ctx, func(v *view) error {
+		src, err := db.eventsSource(ctx, v, state.k, &f, oldest, newest)
 		if err != nil || src == nil {
 			return err
 		}
 		p, err = page(ctx, db, src, f.Limit, func(keys []key) (map[key]*Event, error) {
-			return db.eventRows(ctx, c, state.k, &f, keys)
+			return db.eventRows(ctx, v.c, state.k, &f, keys)
 		})
 		return err
 	})
@@ -176,23 +173,18 @@ func (db *DB) Deliveries(ctx context.Context, project ID, f Filter) (p Page[*Del
 	if state == nil || !ok {
 		return p, nil
 	}
-	if f.EventID.IsZero() { // an event has its own
-		if err := db.flushForList(ctx); err != nil {
-			return p, err
-		}
-	}
-	err = db.read(ctx, true, func(c *conn) error {
-		src, err := db.deliverySource(ctx, c, state.k, &f, oldest, newest)
+	err = db.readLists(ctx, func(v *view) error {
+		src, err := db.deliverySource(ctx, v, state.k, &f, oldest, newest)
 		if err != nil || src == nil {
 			return err
 		}
 		p, err = page(ctx, db, src, f.Limit, func(keys []key) (map[key]*Delivery, error) {
-			return db.deliveryRows(ctx, c, state.k, &f, keys)
+			return db.deliveryRows(ctx, v.c, state.k, &f, keys)
 		})
 		if err != nil {
 			return err
 		}
-		return db.addFailures(ctx, c, p.Items)
+		return db.addFailures(ctx, v.c, p.Items)
 	})
 	return p, err
 }

@@ -126,7 +126,7 @@ func (b *batch) indexNow(p postings) error {
 // put off.
 func (b *batch) flush() error {
 	p := postings{}
-	for _, entries := range [][]indexEntry{b.w.debt, b.index} {
+	for _, entries := range [][]indexEntry{b.w.debt.now(), b.index} {
 		for i := range entries {
 			p.addEvent(&entries[i])
 			b.effects.indexed = max(b.effects.indexed, entries[i].k)
@@ -135,7 +135,7 @@ func (b *batch) flush() error {
 	if err := b.indexNow(p); err != nil {
 		return err
 	}
-	b.flushed = len(b.w.debt)
+	b.flushed = b.w.owed
 	b.index = b.index[:0]
 	if err := b.trimSends(); err != nil {
 		return err

@@ -18,11 +18,8 @@ func (db *DB) RecentEvents(ctx context.Context, project ID, r Recent) (events []
 	if state == nil {
 		return nil, false, nil
 	}
-	if err := db.flushForList(ctx); err != nil {
-		return nil, false, err
-	}
-	err = db.read(ctx, true, func(c *conn) error {
-		src, err := db.recentSource(ctx, c, state.k, &r)
+	err = db.readLists(ctx, func(v *view) error {
+		src, err := db.recentSource(ctx, v, state.k, &r)
 		if err != nil {
 			return err
 		}
@@ -36,7 +33,7 @@ func (db *DB) RecentEvents(ctx context.Context, project ID, r Recent) (events []
 				more = true
 				return nil
 			}
-			e, err := db.event(ctx, c, k)
+			e, err := db.event(ctx, v.c, k)
 			if err != nil {
 				return err
 			}
@@ -54,12 +51,12 @@ func (db *DB) RecentEvents(ctx context.Context, project ID, r Recent) (events []
 
 // recentSource joins the lists of a consumer and of all consumers. The
 // server's own consumer gets no broadcasts.
-func (db *DB) recentSource(ctx context.Context, c *conn, project key, r *Recent) (source, error) {
-	own, err := db.eventsSource(ctx, c, project, &Filter{Consumer: r.Consumer, Type: r.Type}, 0, never)
+func (db *DB) recentSource(ctx context.Context, v *view, project key, r *Recent) (source, error) {
+	own, err := db.eventsSource(ctx, v, project, &Filter{Consumer: r.Consumer, Type: r.Type}, 0, never)
 	if err != nil || r.Consumer == SystemConsumer {
 		return own, err
 	}
-	all, err := db.eventsSource(ctx, c, project, &Filter{Consumer: "*", Type: r.Type}, 0, never)
+	all, err := db.eventsSource(ctx, v, project, &Filter{Consumer: "*", Type: r.Type}, 0, never)
 	return &joined{of: [2]source{own, all}}, err
 }
 

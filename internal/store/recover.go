@@ -77,7 +77,7 @@ func (db *DB) recoverDebt(ctx context.Context, c *conn) error {
 			return err
 		}
 	}
-	db.w.debt, db.w.debtFrom = entries, time.Now()
+	db.w.debtFrom, db.w.owed = time.Now(), db.w.debt.settle(0, entries)
 	db.indebted.Store(int64(len(entries)))
 	return nil
 }

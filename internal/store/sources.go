@@ -7,7 +7,7 @@ import (
 
 // deliverySource picks the list that has the least beside what is wanted; nil
 // where nothing can match.
-func (db *DB) deliverySource(ctx context.Context, c *conn, project key, f *Filter, oldest, newest key) (source, error) {
+func (db *DB) deliverySource(ctx context.Context, v *view, project key, f *Filter, oldest, newest key) (source, error) {
 	var event, endpoint key
 	var ok bool
 	if !f.EventID.IsZero() {
@@ -21,9 +21,9 @@ func (db *DB) deliverySource(ctx context.Context, c *conn, project key, f *Filte
 		}
 	}
 	if event != 0 {
-		return eventSource(ctx, c, event, oldest, newest)
+		return eventSource(ctx, v.c, event, oldest, newest)
 	}
-	s := sourcing{c: c, project: project, endpoint: endpoint, f: f, oldest: oldest, newest: newest}
+	s := sourcing{view: v, project: project, endpoint: endpoint, f: f, oldest: oldest, newest: newest}
 	if len(f.States) == 0 || slices.Contains(f.States, Delivered) { // there is no list of these alone
 		return s.shortest(ctx, s.all())
 	}
@@ -37,7 +37,7 @@ func (db *DB) deliverySource(ctx context.Context, c *conn, project key, f *Filte
 		case len(f.States) == 1:
 			src, err = s.shortest(ctx, s.ended(state))
 		default:
-			src = newWalker(c, s.ended(state), oldest, newest)
+			src = newWalker(v.c, s.ended(state), oldest, newest) // written with the deliveries
 		}
 		if err != nil {
 			return nil, err
@@ -52,7 +52,7 @@ func (db *DB) deliverySource(ctx context.Context, c *conn, project key, f *Filte
 
 // sourcing is what the sources of a list of deliveries are picked by.
 type sourcing struct {
-	c                 *conn
+	*view
 	project, endpoint key
 	f                 *Filter
 	oldest, newest    key
@@ -86,7 +86,7 @@ func (s *sourcing) shortest(ctx context.Context, list string) (source, error) {
 	if s.f.Type != "" {
 		terms = append(terms, term(listDeliveriesType, s.project, s.f.Type))
 	}
-	return shortest(ctx, s.c, terms, s.oldest, s.newest)
+	return s.view.shortest(ctx, terms, s.oldest, s.newest)
 }
 
 // queues is what is pending.
@@ -95,7 +95,7 @@ func (s *sourcing) queues(ctx context.Context) (source, error) {
 	case s.endpoint != 0:
 		return &queueSource{c: s.c, q: "SELECT k FROM queue WHERE endpoint=? AND k<? AND k>=? ORDER BY k DESC LIMIT 250", of: s.endpoint, floor: s.oldest, at: s.newest}, nil
 	case s.f.Consumer != "":
-		return consumerQueue(ctx, s.c, s.project, s.f.Consumer, s.oldest, s.newest)
+		return s.consumerQueue(ctx, s.project, s.f.Consumer, s.oldest, s.newest)
 	}
 	return &queueSource{c: s.c, q: "SELECT k FROM queue WHERE project=? AND k<? AND k>=? ORDER BY k DESC LIMIT 250", of: s.project, floor: s.oldest, at: s.newest}, nil
 }
@@ -167,19 +167,19 @@ const maxMerged = 64 // endpoints of a consumer whose queues are merged
 
 // consumerQueue walks what is pending for a consumer: the queues of its
 // endpoints, or, where it has very many, all of its deliveries.
-func consumerQueue(ctx context.Context, c *conn, project key, consumer string, oldest, newest key) (source, error) {
+func (v *view) consumerQueue(ctx context.Context, project key, consumer string, oldest, newest key) (source, error) {
 	m := &merged{}
-	err := c.rows(ctx, "SELECT k FROM endpoints WHERE project=? AND consumer=? AND deleted_at=0 LIMIT ?", []any{project, consumer, maxMerged + 1},
+	err := v.c.rows(ctx, "SELECT k FROM endpoints WHERE project=? AND consumer=? AND deleted_at=0 LIMIT ?", []any{project, consumer, maxMerged + 1},
 		func(scan func(...any) error) (bool, error) {
 			var k key
 			err := scan(&k)
 			m.sources = append(m.sources, &queueSource{
-				c: c, q: "SELECT k FROM queue WHERE endpoint=? AND k<? AND k>=? ORDER BY k DESC LIMIT 250", of: k, floor: oldest, at: newest,
+				c: v.c, q: "SELECT k FROM queue WHERE endpoint=? AND k<? AND k>=? ORDER BY k DESC LIMIT 250", of: k, floor: oldest, at: newest,
 			})
 			return true, err
 		})
 	if len(m.sources) > maxMerged {
-		return newWalker(c, term(listDeliveriesConsumer, project, consumer), oldest, newest), err
+		return v.walk(term(listDeliveriesConsumer, project, consumer), oldest, newest), err
 	}
 	return m, err
 }

@@ -8,7 +8,7 @@ import (
 
 // eventsSource picks the list of events that has the least beside what is
 // wanted; nil where nothing can match.
-func (db *DB) eventsSource(ctx context.Context, c *conn, project key, f *Filter, oldest, newest key) (source, error) {
+func (db *DB) eventsSource(ctx context.Context, v *view, project key, f *Filter, oldest, newest key) (source, error) {
 	switch {
 	case !f.EventID.IsZero():
 		k, ok := db.keys.key(f.EventID)
@@ -17,7 +17,7 @@ func (db *DB) eventsSource(ctx context.Context, c *conn, project key, f *Filter,
 		}
 		return &given{keys: []key{k}}, nil
 	case f.IdempotencyKey != "":
-		return db.keyedSource(ctx, c, project, f.IdempotencyKey, oldest, newest)
+		return db.keyedSource(ctx, v.c, project, f.IdempotencyKey, oldest, newest)
 	}
 	var terms []string
 	if f.Consumer != "" {
@@ -29,14 +29,14 @@ func (db *DB) eventsSource(ctx context.Context, c *conn, project key, f *Filter,
 	if len(terms) == 0 {
 		terms = append(terms, term(listEvents, project, ""))
 	}
-	return shortest(ctx, c, terms, oldest, newest)
+	return v.shortest(ctx, terms, oldest, newest)
 }
 
 const maxCompared = 64 // blocks by which lists are compared
 
 // shortest walks the one of several lists that holds the least between two
 // keys, as far as a few blocks of each tell.
-func shortest(ctx context.Context, c *conn, terms []string, oldest, newest key) (source, error) {
+func (v *view) shortest(ctx context.Context, terms []string, oldest, newest key) (source, error) {
 	best, least := 0, maxCompared+1
 	for i, t := range terms {
 		if len(terms) == 1 {
@@ -44,7 +44,7 @@ func shortest(ctx context.Context, c *conn, terms []string, oldest, newest key) 
 		}
 		n := 0
 		from := min(newest, never-blockSpan) + blockSpan
-		_, err := c.row(ctx, "SELECT count(*) FROM (SELECT 1 FROM postings WHERE term=? AND last<? AND last>=? ORDER BY last DESC LIMIT ?)",
+		_, err := v.c.row(ctx, "SELECT count(*) FROM (SELECT 1 FROM postings WHERE term=? AND last<? AND last>=? ORDER BY last DESC LIMIT ?)",
 			[]any{[]byte(t), from, oldest, maxCompared}, &n)
 		if err != nil {
 			return nil, err
@@ -53,7 +53,7 @@ func shortest(ctx context.Context, c *conn, terms []string, oldest, newest key) 
 			best, least = i, n
 		}
 	}
-	return newWalker(c, terms[best], oldest, newest), nil
+	return v.walk(terms[best], oldest, newest), nil
 }
 
 // given is a source of keys that are known, newest first.

@@ -129,12 +129,9 @@ func (db *DB) AttemptLog(ctx context.Context, endpoint ID, offset, limit int) (o
 	if !ok {
 		return nil, nil
 	}
-	if err := db.flushForList(ctx); err != nil {
-		return nil, err
-	}
 	offset, limit = min(offset, MaxLogOffset), min(limit, maxPage)
-	err = db.read(ctx, true, func(c *conn) error {
-		src := newWalker(c, term(listDeliveriesEndpoint, k, ""), 0, never)
+	err = db.readLists(ctx, func(v *view) error {
+		c, src := v.c, v.walk(term(listDeliveriesEndpoint, k, ""), 0, never)
 		for range maxLogWalked {
 			delivery, err := src.next(ctx)
 			if err != nil || delivery == 0 || len(out) == limit {

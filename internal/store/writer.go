@@ -75,6 +75,7 @@ type writer struct {
 	db   *DB
 	c    *conn
 	pool *pool
+	debt debt
 
 	mu     sync.Mutex
 	in     inbox
@@ -89,7 +90,7 @@ type writer struct {
 	lastSize int
 	retryAt  time.Time
 	failed   error
-	debt     []indexEntry
+	owed     int // entries of debt
 	debtFrom time.Time
 	indexed  key
 	chores   chores
@@ -333,7 +334,7 @@ func (w *writer) pause(now time.Time) (time.Duration, sleepMode) {
 	if len(w.in.finishes) > 0 {
 		alarm(w.in.first.Add(finishFor))
 	}
-	if len(w.debt) > 0 {
+	if w.owed > 0 {
 		alarm(w.debtFrom.Add(flushAfter))
 	}
 	if w.ailing() {
@@ -355,7 +356,7 @@ func (w *writer) due(now time.Time) bool {
 func (w *writer) ailing() bool { return w.failed == nil && w.db.trouble.Load() != nil }
 
 func (w *writer) flushDue(now time.Time) bool {
-	return len(w.debt) >= flushAt || len(w.debt) > 0 && now.Sub(w.debtFrom) >= flushAfter
+	return w.owed >= flushAt || w.owed > 0 && now.Sub(w.debtFrom) >= flushAfter
 }
 
 // recycle keeps the slices of an inbox that was written.
@@ -376,7 +377,7 @@ func (w *writer) end() {
 	if w.failed != nil {
 		return
 	}
-	if len(w.debt) > 0 || w.db.cache.anyUsed() {
+	if w.owed > 0 || w.db.cache.anyUsed() {
 		w.write(&inbox{ops: []*op{{run: (*batch).flush, done: make(chan struct{})}}})
 	}
 	w.fail(w.log.all(w.c), "checkpoint")

@@ -65,6 +65,52 @@ var listCases = map[string]func(*shelf){
 			}
 		}
 	},
+	"ReadingWritesNothing": func(s *shelf) {
+		e := s.endpoint("c")
+		start, before := time.Now(), s.db.Counters().Commits
+		const rounds = 30
+		for range rounds {
+			out := s.accept("c", "x")
+			for _, f := range []store.Filter{{}, {Consumer: "c"}, {Type: "x"}, {EndpointID: e.ID}, {EndpointID: e.ID, Type: "x"}} {
+				f.Limit = 1
+				d, err := s.db.Deliveries(s.ctx, s.project.ID, f)
+				s.no(err)
+				f.EndpointID = store.ID{}
+				p, err := s.db.Events(s.ctx, s.project.ID, f)
+				s.no(err)
+				if len(d.Items) != 1 || d.Items[0].EventID != out.EventID || len(p.Items) != 1 || p.Items[0].ID != out.EventID {
+					s.Fatalf("%+v: an accepted event is not in the list", f)
+				}
+			}
+		}
+		// One commit for each event, and one a second for the lists.
+		if n := s.db.Counters().Commits - before; n > rounds+2+uint64(time.Since(start)/time.Second) {
+			s.Errorf("%d commits", n)
+		}
+	},
+	"CompleteWhileTheListsAreWritten": func(s *shelf) {
+		e := s.endpoint("c")
+		var known []store.ID // acknowledged, oldest first
+		for end := time.Now().Add(2500 * time.Millisecond); time.Now().Before(end); {
+			done := make(chan store.Accepted, 1)
+			go func() { done <- s.keep(s.acceptance("c", "x", `{}`)) }()
+			p, err := s.db.Deliveries(s.ctx, s.project.ID, store.Filter{EndpointID: e.ID, Limit: 50})
+			s.no(err)
+			items := p.Items
+			if len(items) > 0 && (len(known) == 0 || items[0].EventID != known[len(known)-1]) {
+				items = items[1:] // the one that is under way is there already
+			}
+			if len(items) < min(49, len(known)) {
+				s.Fatalf("%d of %d are in the list", len(items), len(known))
+			}
+			for i, d := range items {
+				if at := len(known) - 1 - i; at >= 0 && d.EventID != known[at] {
+					s.Fatalf("number %d of the list is %s, want %s", i, d.EventID, known[at])
+				}
+			}
+			known = append(known, (<-done).EventID)
+		}
+	},
 	"ProjectsDoNotMix": func(s *shelf) {
 		s.endpoint("c")
 		s.accept("c", "x")
