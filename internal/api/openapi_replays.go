@@ -5,7 +5,7 @@ import "github.com/malote-dev/malote/internal/store"
 // Words of the routes for replays.
 
 var replayTypes = map[string]typeWords{
-	"replayInput":      {name: "ReplayCreate", text: "What to replay.", required: []string{"kind"}},
+	"replayInput":      {name: "ReplayCreate", text: "What to replay.", required: []string{"kind", "from"}},
 	"sinceInput":       {name: "EndpointReplay", text: "From when on.", required: []string{"since"}},
 	"replayView":       {name: "Replay", text: "A job that puts deliveries into the queue, and how far it is."},
 	"replayMade":       {name: "ReplayStarted", text: "A replay that began, or what a dry run found."},
@@ -20,7 +20,7 @@ var replayFields = map[string]fieldWords{
 	"replayInput.consumer":         {text: "Only those of this consumer. With a key of one consumer, its own.", minLength: new(1), maxLength: new(128), pattern: uidForm},
 	"replayInput.states":           {text: "Of the kind recover: those in these states; left out: failed and pending. Of what is pending, only what waits for its next attempt after one that failed.", enum: deliveryStates(), maxItems: new(len(deliveryStates()))},
 	"replayInput.event_types":      {text: "Only these types: exact names, a prefix (task.*), or *.", maxItems: new(maxEventTypes), minLength: new(1), maxLength: new(130), pattern: patternForm},
-	"replayInput.from":             {text: "Only what was made at this time or later."},
+	"replayInput.from":             {always: true, text: "Only what was made at this time or later."},
 	"replayInput.until":            {text: "Only what was made before this time."},
 	"replayInput.dry_run":          {text: "Counts, and does nothing.", standard: false},
 	"sinceInput.since":             {text: "What was made at this time or later.", always: true},

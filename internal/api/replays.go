@@ -113,6 +113,9 @@ func (in *replayInput) replay(k *store.Key, errs *ingest.FieldErrors) *store.Rep
 	case in.States.given():
 		addError(errs, "/states", "is for the kind recover: what was missed has no deliveries yet")
 	}
+	if !in.From.given() { // a forgotten one would send everything that ever failed, to everybody
+		addError(errs, "/from", "is missing; send the time from which on, as in 2026-01-31T09:30:00Z")
+	}
 	if r.Kind == store.ReplayMissed && !in.EndpointID.given() {
 		addError(errs, "/endpoint_id", "is missing; a replay of what was missed is of one endpoint")
 	}

@@ -20,7 +20,7 @@ func (st *site) runningReplay(key, consumer string) string {
 	page := st.do(key, "GET", "/v1/deliveries?limit=1&endpoint_id="+ep, nil).want(200).object()
 	id := page["data"].([]any)[0].(map[string]any)["id"].(string)
 	st.do(key, "POST", "/v1/deliveries/"+id+"/cancel", nil).want(200)
-	return st.do(key, "POST", "/v1/replays", `{"kind":"recover","states":["cancelled"],"endpoint_id":"`+ep+`"}`).want(202).text("id")
+	return st.do(key, "POST", "/v1/replays", `{"kind":"recover","from":"2020-01-01T00:00:00Z","states":["cancelled"],"endpoint_id":"`+ep+`"}`).want(202).text("id")
 }
 
 // over waits for a replay's end.
@@ -40,7 +40,7 @@ func TestReplays(t *testing.T) {
 	st := setup(t)
 	project, key := st.project("standard", store.Development)
 	ep := st.endpoint(key, "acme")
-	before := time.Now().UTC().Format(time.RFC3339Nano)
+	before := time.Now().UTC().Add(-time.Millisecond).Format(time.RFC3339Nano) // ids have the time to the millisecond
 	for i := range 6 {
 		st.do(key, "POST", "/v1/events", fmt.Sprintf(`{"type":"t.%d","consumer":"acme","data":%d}`, i%2, i)).want(202)
 		state := []store.State{store.Failed, store.Failed, store.Pending, store.Pending, store.Delivered, ""}[i]
@@ -55,11 +55,11 @@ func TestReplays(t *testing.T) {
 		return string(st.do(key, "POST", path, body).want(200).body)
 	}
 	for body, want := range map[string]int{
-		`{"kind":"recover","dry_run":true}`: 4, `{"kind":"recover","dry_run":true,"states":["failed"]}`: 2, `{"kind":"recover","dry_run":true,"states":["pending"]}`: 2,
-		`{"kind":"recover","dry_run":true,"event_types":["t.0"]}`: 2, `{"kind":"recover","dry_run":true,"states":["delivered","failed"],"endpoint_id":"` + ep + `"}`: 3,
-		`{"kind":"recover","dry_run":true,"until":"` + before + `"}`: 0, `{"kind":"recover","dry_run":true,"from":"` + before + `","consumer":"acme"}`: 4,
-		`{"kind":"missed","dry_run":true,"endpoint_id":"` + late + `"}`: 6, `{"kind":"missed","dry_run":true,"endpoint_id":"` + late[3:] + `","event_types":["t.1"]}`: 3,
-		`{"kind":"recover","dry_run":true,"consumer":"nobody"}`: 0, `{"kind":"recover","dry_run":true,"states":null,"event_types":[]}`: 4,
+		`{"kind":"recover","from":"2020-01-01T00:00:00Z","dry_run":true}`: 4, `{"kind":"recover","from":"2020-01-01T00:00:00Z","dry_run":true,"states":["failed"]}`: 2, `{"kind":"recover","from":"2020-01-01T00:00:00Z","dry_run":true,"states":["pending"]}`: 2,
+		`{"kind":"recover","from":"2020-01-01T00:00:00Z","dry_run":true,"event_types":["t.0"]}`: 2, `{"kind":"recover","from":"2020-01-01T00:00:00Z","dry_run":true,"states":["delivered","failed"],"endpoint_id":"` + ep + `"}`: 3,
+		`{"kind":"recover","from":"2020-01-01T00:00:00Z","dry_run":true,"until":"` + before + `"}`: 0, `{"kind":"recover","dry_run":true,"from":"` + before + `","consumer":"acme"}`: 4,
+		`{"kind":"missed","from":"2020-01-01T00:00:00Z","dry_run":true,"endpoint_id":"` + late + `"}`: 6, `{"kind":"missed","from":"2020-01-01T00:00:00Z","dry_run":true,"endpoint_id":"` + late[3:] + `","event_types":["t.1"]}`: 3,
+		`{"kind":"recover","from":"2020-01-01T00:00:00Z","dry_run":true,"consumer":"nobody"}`: 0, `{"kind":"recover","from":"2020-01-01T00:00:00Z","dry_run":true,"states":null,"event_types":[]}`: 4,
 	} {
 		if got := count("/v1/replays", body); got != fmt.Sprintf("{\"dry_run\":{\"matched\":%d,\"more\":false}}\n", want) {
 			t.Errorf("%s: %s, want %d", body, got, want)
@@ -90,7 +90,7 @@ func TestReplays(t *testing.T) {
 	if got := st.walk(key, "/v1/deliveries?state=pending&endpoint_id="+ep); len(got) != 5 {
 		t.Errorf("%d pending", len(got))
 	}
-	missed := st.do(key, "POST", "/v1/replays", `{"kind":"missed","endpoint_id":"`+late+`"}`).want(202).text("id")
+	missed := st.do(key, "POST", "/v1/replays", `{"kind":"missed","from":"2020-01-01T00:00:00Z","endpoint_id":"`+late+`"}`).want(202).text("id")
 	if r := st.over(key, missed); r["done"] != 6.0 || fmt.Sprint(r["states"]) != "[]" {
 		t.Errorf("%v", r)
 	}
@@ -106,8 +106,8 @@ func TestReplays(t *testing.T) {
 		return st.do(st.root, "POST", "/v1/projects/"+project+"/keys", `{"scopes":["*"],"consumer":"`+consumer+`"}`).want(201).text("key")
 	}
 	acme, beta := bound("acme"), bound("beta")
-	wide := st.do(key, "POST", "/v1/replays", `{"kind":"recover"}`).want(202).text("id")
-	if got := st.do(acme, "POST", "/v1/replays", `{"kind":"recover","states":["delivered"],"dry_run":true}`).want(200); !strings.Contains(string(got.body), `"matched":1`) {
+	wide := st.do(key, "POST", "/v1/replays", `{"kind":"recover","from":"2020-01-01T00:00:00Z"}`).want(202).text("id")
+	if got := st.do(acme, "POST", "/v1/replays", `{"kind":"recover","from":"2020-01-01T00:00:00Z","states":["delivered"],"dry_run":true}`).want(200); !strings.Contains(string(got.body), `"matched":1`) {
 		t.Errorf("%s", got.body)
 	}
 	st.do(acme, "GET", "/v1/replays/"+missed, nil).want(200)
@@ -122,9 +122,9 @@ func TestReplays(t *testing.T) {
 	if got := len(st.walk(acme, "/v1/replays")) + 10*len(st.walk(beta, "/v1/replays")); got != 2 {
 		t.Errorf("%d", got)
 	}
-	st.do(beta, "POST", "/v1/replays", `{"kind":"recover","consumer":"acme"}`).problem(kindForbidden)
-	foreign := st.do(beta, "POST", "/v1/replays", `{"kind":"recover","endpoint_id":"`+ep+`"}`).problem(kindInvalid, "/endpoint_id")
-	absent := st.do(beta, "POST", "/v1/replays", `{"kind":"recover","endpoint_id":"ep_00000000000000000000000001"}`).problem(kindInvalid, "/endpoint_id")
+	st.do(beta, "POST", "/v1/replays", `{"kind":"recover","from":"2020-01-01T00:00:00Z","consumer":"acme"}`).problem(kindForbidden)
+	foreign := st.do(beta, "POST", "/v1/replays", `{"kind":"recover","from":"2020-01-01T00:00:00Z","endpoint_id":"`+ep+`"}`).problem(kindInvalid, "/endpoint_id")
+	absent := st.do(beta, "POST", "/v1/replays", `{"kind":"recover","from":"2020-01-01T00:00:00Z","endpoint_id":"ep_00000000000000000000000001"}`).problem(kindInvalid, "/endpoint_id")
 	if blank(foreign.body) != blank(absent.body) {
 		t.Errorf("%s\n%s", foreign.body, absent.body)
 	}
@@ -139,7 +139,7 @@ func TestReplayLimits(t *testing.T) {
 	if r["state"] != "running" || r["progress"] != 0.0 || r["matched"] != 1.0 {
 		t.Errorf("%v", r)
 	}
-	same := `{"kind":"recover","states":["cancelled"],"endpoint_id":"` + r["endpoint_id"].(string) + `"}`
+	same := `{"kind":"recover","from":"2020-01-01T00:00:00Z","states":["cancelled"],"endpoint_id":"` + r["endpoint_id"].(string) + `"}`
 	for range store.MaxReplaysOf - 1 {
 		st.do(key, "POST", "/v1/replays", same).want(202)
 	}
@@ -147,7 +147,7 @@ func TestReplayLimits(t *testing.T) {
 	if full.header.Get("Retry-After") == "" || !strings.Contains(string(full.body), "at most 10 of a consumer") {
 		t.Errorf("%v %s", full.header, full.body)
 	}
-	st.do(key, "POST", "/v1/replays", `{"kind":"recover","consumer":"another"}`).want(202)
+	st.do(key, "POST", "/v1/replays", `{"kind":"recover","from":"2020-01-01T00:00:00Z","consumer":"another"}`).want(202)
 	ended := st.do(key, "POST", "/v1/replays/"+id+"/cancel", nil).want(200).object()
 	if ended["state"] != "cancelled" || ended["finished_at"] == nil || ended["done"] != 0.0 {
 		t.Errorf("%v", ended)
@@ -164,14 +164,14 @@ func TestReplayShapes(t *testing.T) {
 	ep, theirs := st.endpoint(key, "acme"), st.endpoint(other, "acme")
 	many, _ := json.Marshal(strings.Split(strings.Repeat("a ", 101)+"a", " "))
 	for body, at := range map[string][]string{
-		`{}`: {"/kind"}, `{"kind":"all"}`: {"/kind"}, `{"kind":"missed"}`: {"/endpoint_id"}, `{"kind":"missed","states":["failed"],"endpoint_id":"` + ep + `"}`: {"/states"},
-		`{"kind":"recover","states":["lost","failed","failed"]}`: {"/states/0", "/states/2"}, `{"kind":"recover","event_types":["a","b*"]}`: {"/event_types/1"},
-		`{"kind":"recover","event_types":` + string(many) + `}`:                           {"/event_types"},
-		`{"kind":"recover","from":"2026-01-02T00:00:00Z","until":"2026-01-02T00:00:00Z"}`: {"/from"},
-		`{"kind":"recover","consumer":"a b"}`:                                             {"/consumer"},
-		`{"kind":"recover","endpoint_id":"` + theirs + `"}`:                               {"/endpoint_id"},
-		`{"kind":"recover","endpoint_id":"` + ep + `","consumer":"beta"}`:                 {"/endpoint_id"},
-		`{"kind":"recover","endpoint_id":"x","dry_run":true}`:                             {"/endpoint_id"},
+		`{}`: {"/kind", "/from"}, `{"kind":"recover"}`: {"/from"}, `{"kind":"recover","from":null}`: {"/from"}, `{"kind":"all","from":"2020-01-01T00:00:00Z"}`: {"/kind"}, `{"kind":"missed","from":"2020-01-01T00:00:00Z"}`: {"/endpoint_id"}, `{"kind":"missed","from":"2020-01-01T00:00:00Z","states":["failed"],"endpoint_id":"` + ep + `"}`: {"/states"},
+		`{"kind":"recover","from":"2020-01-01T00:00:00Z","states":["lost","failed","failed"]}`: {"/states/0", "/states/2"}, `{"kind":"recover","from":"2020-01-01T00:00:00Z","event_types":["a","b*"]}`: {"/event_types/1"},
+		`{"kind":"recover","from":"2020-01-01T00:00:00Z","event_types":` + string(many) + `}`:           {"/event_types"},
+		`{"kind":"recover","from":"2026-01-02T00:00:00Z","until":"2026-01-02T00:00:00Z"}`:               {"/from"},
+		`{"kind":"recover","from":"2020-01-01T00:00:00Z","consumer":"a b"}`:                             {"/consumer"},
+		`{"kind":"recover","from":"2020-01-01T00:00:00Z","endpoint_id":"` + theirs + `"}`:               {"/endpoint_id"},
+		`{"kind":"recover","from":"2020-01-01T00:00:00Z","endpoint_id":"` + ep + `","consumer":"beta"}`: {"/endpoint_id"},
+		`{"kind":"recover","from":"2020-01-01T00:00:00Z","endpoint_id":"x","dry_run":true}`:             {"/endpoint_id"},
 	} {
 		st.do(key, "POST", "/v1/replays", body).problem(kindInvalid, at...)
 	}

@@ -77,7 +77,7 @@ func (st *site) stageOf(dialect, consumer string) *stage {
 	g.ids[aRootKey] = st.do(st.root, "POST", "/v1/keys", `{"name":"another"}`).want(201).text("id")
 	g.ids[aSession] = st.session(g.full, consumer, store.PortalRead).text("id")
 	g.ids[aLink] = st.do(g.full, "POST", "/v1/endpoints/"+g.endpoint+"/secret-links", nil).want(201).text("id")
-	g.ids[aReplay] = st.do(g.full, "POST", "/v1/replays", `{"kind":"recover","consumer":"`+consumer+`"}`).want(202).text("id")
+	g.ids[aReplay] = st.do(g.full, "POST", "/v1/replays", `{"kind":"recover","from":"2020-01-01T00:00:00Z","consumer":"`+consumer+`"}`).want(202).text("id")
 	st.over(g.full, g.ids[aReplay])
 	g.ids[aToken] = strings.TrimPrefix(st.do(g.full, "POST", "/v1/endpoints/"+g.endpoint+"/secret-links", nil).want(201).text("path"), linkPath)
 	return g
@@ -133,7 +133,7 @@ var inputs = map[string]string{
 	"POST /v1/event-types/import":  `{"openapi":{"openapi":"3.1.0","webhooks":{"imported":{"post":{}}}}}`,
 	"POST /v1/events":              `{"type":"a","consumer":"acme","data":1}`,
 	"POST /v1/events/batch":        `{"events":[{"type":"a","consumer":"acme","data":1}]}`,
-	"POST /v1/replays":             `{"kind":"recover","consumer":"acme"}`,
+	"POST /v1/replays":             `{"kind":"recover","from":"2020-01-01T00:00:00Z","consumer":"acme"}`,
 
 	"POST /v1/endpoints/{id}/recover":        `{"since":"2026-01-31T09:30:00Z"}`,
 	"POST /v1/endpoints/{id}/replay-missing": `{"since":"2026-01-31T09:30:00Z"}`,

@@ -56,6 +56,9 @@ func (s *server) testEndpoint(c *call, in *testInput) (testSent, error) {
 	if err == nil {
 		err = r.Err
 	}
+	if err != nil {
+		s.tests.withdraw(e.ID) // nothing was sent
+	}
 	if errors.Is(err, ingest.ErrInactive) {
 		p := kindConflict.problemf("the endpoint is paused: %s", lang.Recall(e.StateReason))
 		if e.State == store.Disabled {
@@ -111,4 +114,11 @@ func (p *testPacer) admit(id store.ID, now time.Time) bool {
 	}
 	p.last[id] = now
 	return true
+}
+
+// withdraw takes an admission back.
+func (p *testPacer) withdraw(id store.ID) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.last, id)
 }

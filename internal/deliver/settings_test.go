@@ -292,3 +292,39 @@ func TestFaultyCertificate(t *testing.T) {
 		}
 	})
 }
+
+// TestFailedTestsStopNothing: a test shows whether an endpoint works. That it
+// fails, however often, counts as no failure, marks and disables nothing.
+func TestFailedTestsStopNothing(t *testing.T) {
+	inBubble(t, func(t *testing.T, r *rig) {
+		r.always(reply{status: 500})
+		ep := r.endpoint("gabinete360", "a", setSchedule())
+		test := func() {
+			d, _ := r.catalog.Lookup("gabinete360")
+			subs, err := r.db.Subscriptions(t.Context(), ep.ProjectID, ep.Consumer)
+			must(t, err)
+			out, err := r.db.Accept(t.Context(), []*store.Acceptance{{
+				Event:     &store.Event{ProjectID: ep.ProjectID, Consumer: ep.Consumer, Type: "price_change", Time: time.Now(), Data: []byte(`{}`), Dialect: d.Ref(), Test: true},
+				Endpoints: []store.ID{ep.ID}, Version: subs.Version,
+			}})
+			must(t, err)
+			must(t, out[0].Err)
+			after(time.Hour)
+		}
+		for range 12 {
+			test()
+		}
+		all := r.deliveries(ep)
+		if len(all) != 12 || all[11].State != store.Failed || all[11].Reason != reasonExhausted {
+			t.Fatalf("%d deliveries, the last %+v", len(all), all[len(all)-1])
+		}
+		if e := r.reread(ep); e.FailureCount != 0 || !e.FailedAt.IsZero() || e.State != store.Active {
+			t.Errorf("%d failures, failed at %v, %s", e.FailureCount, e.FailedAt, e.State)
+		}
+		r.accept(ep, 1)
+		after(time.Hour)
+		if e := r.reread(ep); e.FailureCount != 1 { // what is no test counts
+			t.Errorf("%d failures", e.FailureCount)
+		}
+	})
+}

@@ -147,6 +147,9 @@ func newOutcome(it *item, a *attempt, v *verdict) *store.Outcome {
 		Interrupted: it.interrupted,
 		Attempt:     store.Attempt{Number: it.number(), At: a.at, Class: v.Class, Detail: v.Detail},
 	}
+	if it.work.Event.Test { // it shows whether the endpoint works, and stops nothing; a 410 is the endpoint's own word
+		o.Effect = store.Effect{Disable: v.Effect.Disable}
+	}
 	o.Effect.Clear = v.State == store.Delivered && it.lane.clears
 	if r := a.resp; r != nil {
 		o.Attempt.RequestHead, o.Attempt.Status = r.RequestHead, r.Status

@@ -20,7 +20,7 @@ func (b *batch) affect(endpoint key, o *Outcome, inTime bool) error {
 // alter changes the endpoint's row, where an outcome changes it, and announces
 // it. It reports whether the endpoint is disabled by it.
 func (b *batch) alter(endpoint key, o *Outcome, inTime bool) (disabled bool, err error) {
-	failed := o.State == Failed && inTime && b.heard(o.Work.Event.ProjectID)
+	failed := o.State == Failed && inTime && !o.Work.Event.Test && b.heard(o.Work.Event.ProjectID)
 	if o.Effect == (Effect{}) && !failed {
 		return false, nil
 	}

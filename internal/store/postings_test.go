@@ -141,3 +141,48 @@ func FuzzAttempt(f *testing.F) {
 		}
 	})
 }
+
+// TestListsEndWithTheirEvents: retention leaves no block behind whose events
+// are gone.
+func TestListsEndWithTheirEvents(t *testing.T) {
+	t.Parallel()
+	s := newShelf(t)
+	blocks := func() (n int) {
+		s.no(s.db.read(t.Context(), false, func(c *conn) error {
+			_, err := c.row(t.Context(), "SELECT count(*) FROM postings", nil, &n)
+			return err
+		}))
+		return n
+	}
+	_, err := s.accept(`{}`)
+	s.no(err)
+	w := s.send()
+	done := make(chan error, 1)
+	s.db.Finish(&Outcome{Work: w, State: Failed, Reason: "exhausted", Attempt: Attempt{Number: 1, At: time.Now(), Status: 500}}, func(err error) { done <- err })
+	s.no(<-done)
+	s.no(s.db.Flush(t.Context()))
+	if blocks() == 0 {
+		t.Fatal("nothing to delete")
+	}
+	for _, d := range must(s.db.Deliveries(t.Context(), s.p.ID, Filter{States: []State{Pending}}))(t).Items {
+		_, _, err := s.db.CancelDelivery(t.Context(), s.p.ID, d.ID)
+		s.no(err)
+	}
+	for range 3 {
+		_, err := s.db.Prune(t.Context(), time.Now().Add(time.Hour), 1000)
+		s.no(err)
+	}
+	if n := blocks(); n != 0 {
+		t.Errorf("%d blocks are left", n)
+	}
+}
+
+func must[T any](v T, err error) func(t *testing.T) T {
+	return func(t *testing.T) T {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v
+	}
+}

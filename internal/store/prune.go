@@ -105,7 +105,7 @@ func (db *DB) pruneSlice(ctx context.Context, cut key, limit int) (n int, more b
 func (b *batch) pruneDeliveries(round *pruneRound, cut key, limit int) (int, error) {
 	var last *key
 	looked := 0
-	_, err := b.row("SELECT max(k), count(*) FROM (SELECT k FROM deliveries WHERE k>? AND k<? ORDER BY k LIMIT ?)",
+	_, err := b.row("SELECT max(k), count(*) FROM (SELECT k FROM deliveries WHERE k>? AND k<? ORDER BY k LIMIT ?) AS slice",
 		[]any{round.delivery, cut, limit}, &last, &looked)
 	if err != nil || last == nil {
 		round.delivery = 0
@@ -197,7 +197,7 @@ func (b *batch) prunePostings(round *pruneRound, cut key, limit int) (int, error
 	at := round.term
 	for looked := 0; gone < limit && looked < limit; looked++ {
 		var t []byte
-		if _, err := b.row("SELECT min(term) FROM postings WHERE term>?", []any{at}, &t); err != nil {
+		if _, err := b.row("SELECT term FROM postings WHERE term>? ORDER BY term LIMIT 1", []any{notNil(at)}, &t); err != nil {
 			return gone, err
 		}
 		if t == nil {

@@ -91,7 +91,7 @@ func (r *replayRow) over() int64 {
 const attemptHead = 24 // bytes of a kept attempt that hold its number and time
 
 const selectOver = `SELECT d.k, d.state, d.attempts, d.finished, d.status, d.attempt IS NOT NULL, coalesce(substr(d.attempt,1,?1),
-		(SELECT substr(data,1,?1) FROM attempts a WHERE a.delivery=d.k ORDER BY number DESC LIMIT 1)), e.k, coalesce(e.type,'')
+		(SELECT substr(data,1,?1) FROM attempts a WHERE a.delivery=d.k ORDER BY number DESC LIMIT 1)), e.k, coalesce(e.type,''), coalesce(e.flags,0)
 	FROM json_each(?2) j CROSS JOIN deliveries d ON d.k=j.value LEFT JOIN events e ON e.k=d.event WHERE d.endpoint=?3`
 
 // over finds among an endpoint's deliveries those that a replay is of, in the
@@ -104,15 +104,16 @@ func (db *DB) over(ctx context.Context, c *conn, r *replayRow, endpoint key, key
 			state int
 			head  []byte
 			event *key
+			flags int64
 		)
-		if err := scan(&d.k, &state, &d.attempts, &d.finished, &d.status, &d.inline, &head, &event, &d.eventType); err != nil {
+		if err := scan(&d.k, &state, &d.attempts, &d.finished, &d.status, &d.inline, &head, &event, &d.eventType, &flags); err != nil {
 			return false, err
 		}
 		if event != nil {
 			d.event = *event
 		}
 		switch {
-		case d.event != 0 && !r.wants(d.eventType):
+		case flags&flagTest != 0 || d.event != 0 && !r.wants(d.eventType):
 		case d.finished >= until:
 			if d.changed = !slices.Contains(r.States, Delivered); d.changed { // else it may have been pending all the time
 				out = append(out, d)
@@ -132,7 +133,7 @@ func (db *DB) over(ctx context.Context, c *conn, r *replayRow, endpoint key, key
 	return out, err
 }
 
-const selectWaiting = `SELECT q.k, q.event, q.due, q.attempts, q.last_at, coalesce(e.type,'')
+const selectWaiting = `SELECT q.k, q.event, q.due, q.attempts, q.last_at, coalesce(e.type,''), coalesce(e.flags,0)
 	FROM json_each(?) j CROSS JOIN queue q ON q.k=j.value LEFT JOIN events e ON e.k=q.event WHERE q.endpoint=? AND q.attempts>0`
 
 // waiting finds among an endpoint's deliveries those that wait for a retry.
@@ -140,9 +141,9 @@ func (db *DB) waiting(ctx context.Context, c *conn, r *replayRow, endpoint key, 
 	now := micros(time.Now())
 	err = c.rows(ctx, selectWaiting, []any{keysJSON(keys), endpoint}, func(scan func(...any) error) (bool, error) {
 		d := candidate{waiting: true}
-		var due int64
-		err := scan(&d.k, &d.event, &due, &d.attempts, &d.lastAt, &d.eventType)
-		if err != nil || !r.wants(d.eventType) {
+		var due, flags int64
+		err := scan(&d.k, &d.event, &due, &d.attempts, &d.lastAt, &d.eventType, &flags)
+		if err != nil || flags&flagTest != 0 || !r.wants(d.eventType) {
 			return err == nil, err
 		}
 		d.changed = d.lastAt >= r.over() || due <= now
