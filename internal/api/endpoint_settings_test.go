@@ -189,6 +189,7 @@ func TestFiltersAreJudgedOnSave(t *testing.T) {
 		"event.kind == 'a'":                  "/filter line 1, column 6: event has type, consumer, time and channels",
 		"data.a.matches(data.b)":             "/filter line 1, column 15: matches takes a regular expression that stands in the filter",
 		"data.a.all(x, data.a.all(y, data.a.all(z, data.a.all(w, true))))": "could take too long",
+		"[[1]]" + strings.Repeat(".map(a,a+a)", 36) + " == [[2]]":          "has 36 loops (exists, all, map, filter) in one another or on the results of one another; at most 4 work",
 		" ": "is not an expression",
 	} {
 		body, _ := json.Marshal(map[string]string{"filter": text})

@@ -1,25 +1,22 @@
 package match
 
 import (
-	"errors"
-	"regexp"
 	"time"
 
 	"cel.dev/cel-go/common/cost"
 	"cel.dev/cel-go/common/types"
 	"cel.dev/cel-go/common/types/ref"
 	"cel.dev/cel-go/common/types/traits"
-	"cel.dev/cel-go/interpreter"
 )
 
 // What filters may cost, in units of CEL: about 15 are a microsecond.
 const (
-	MaxEstimate  = 1_000_000  // of one filter as it is saved, for lists of usual size
-	MaxCost      = 200_000    // of one filter for one event
-	MaxEventCost = 1_000_000  // of all filters for one event; whoever is past it is not judged
-	MaxCallCost  = 10_000_000 // of all filters for all events of one call
-	MaxTime      = 500 * time.Millisecond
-	maxSubject   = 8 << 10 // bytes that a regular expression looks at
+	MaxEstimate  = 1_000_000              // of one filter as it is saved, for lists of usual size
+	MaxCost      = 200_000                // of one filter for one event
+	MaxEventCost = 1_000_000              // of all filters for one event; whoever is past it is not judged
+	MaxCallCost  = 10_000_000             // of all filters for all events of one call
+	MaxTime      = 500 * time.Millisecond // of all filters for one event
+	MaxCallTime  = 2 * time.Second        // of all filters for all events of one call
 
 	usualSize = 100 // items of a list, characters of a text
 )
@@ -42,7 +39,7 @@ func (usual) EstimateSize(node cost.AstNode) *cost.SizeEstimate {
 // compared, and operations on values whose kinds are known only at run time.
 type meter struct{}
 
-func (meter) CallCost(function, _ string, args []ref.Val, _ ref.Val) *uint64 {
+func (meter) CallCost(function, _ string, args []ref.Val, result ref.Val) *uint64 {
 	n := 0
 	switch function {
 	case "matches":
@@ -55,6 +52,14 @@ func (meter) CallCost(function, _ string, args []ref.Val, _ ref.Val) *uint64 {
 		if needle := weigh(args[0], MaxCost); needle > 1 {
 			n = weigh(args[1], MaxCost)
 		} else {
+			n = items(args[1])
+		}
+	case made:
+		n = weigh(result, MaxCost+1)
+	case "_+_":
+		if n = items(result); n == 0 {
+			n = length(result) / 10
+		} else if _, grows := result.(traits.MutableLister); grows {
 			n = items(args[1])
 		}
 	case "contains", "startsWith", "endsWith":
@@ -87,60 +92,4 @@ func items(v ref.Val) int {
 		return int(n)
 	}
 	return 0
-}
-
-// weigh counts the values within a value, texts by their length, at most up
-// to a limit.
-func weigh(v any, limit int) int {
-	n := 1
-	switch v := v.(type) {
-	case types.String:
-		return 1 + len(v)/10
-	case []any:
-		for i := 0; i < len(v) && n < limit; i++ {
-			n += weigh(v[i], limit-n)
-		}
-	case map[string]any:
-		for _, item := range v {
-			if n += 1 + weigh(item, limit-n); n >= limit {
-				break
-			}
-		}
-	case traits.Lister:
-		if inner, ok := v.Value().([]any); ok {
-			return weigh(inner, limit)
-		}
-		for it := v.Iterator(); it.HasNext() == types.True && n < limit; {
-			n += weigh(it.Next(), limit-n)
-		}
-	case traits.Mapper:
-		if inner, ok := v.Value().(map[string]any); ok {
-			return weigh(inner, limit)
-		}
-		for it := v.Iterator(); it.HasNext() == types.True && n < limit; {
-			n += 1 + weigh(v.Get(it.Next()), limit-n)
-		}
-	}
-	return n
-}
-
-var errLongSubject = errors.New("the text is too long for matches")
-
-// boundedMatches is matches with its regular expression compiled once, for
-// texts up to maxSubject: it cannot be interrupted.
-func boundedMatches(call interpreter.InterpretableCall, pattern string) (interpreter.InterpretableCall, error) {
-	re, err := regexp.Compile(pattern)
-	if err != nil {
-		return nil, err
-	}
-	return interpreter.NewCall(call.ID(), call.Function(), call.OverloadID(), call.Args(), func(args ...ref.Val) ref.Val {
-		text, ok := args[0].(types.String)
-		switch {
-		case len(args) != 2 || !ok:
-			return types.NoSuchOverloadErr()
-		case len(text) > maxSubject:
-			return types.WrapErr(errLongSubject)
-		}
-		return types.Bool(re.MatchString(string(text)))
-	}), nil
 }

@@ -44,9 +44,12 @@ func NewEngine(log *slog.Logger) *Engine {
 	return &Engine{log: log, young: map[string]*compiled{}}
 }
 
-// Budget is what the filters of one call may still cost together, in units.
-// The zero Budget is a full one.
-type Budget struct{ spent uint64 }
+// Budget is what the filters of one call may still cost together, in units and
+// in time. The zero Budget is a full one.
+type Budget struct {
+	spent uint64
+	took  time.Duration
+}
 
 // Spent reports what was spent, in units.
 func (b *Budget) Spent() uint64 { return b.spent }

@@ -7,6 +7,7 @@ import (
 	"regexp/syntax"
 	"strings"
 	"sync"
+	"time"
 
 	"cel.dev/cel-go/cel"
 	"cel.dev/cel-go/common/ast"
@@ -23,6 +24,8 @@ const (
 	maxNesting  = 50
 	maxPattern  = 256 // bytes of a regular expression
 	maxRegexOps = 300 // instructions of a regular expression
+	maxLoops    = 16  // exists, all, map and the like in a filter
+	maxDeep     = 4   // of them in one another, or one on the result of another
 )
 
 // FilterError says what is wrong with a filter's text, where, and what to do.
@@ -67,7 +70,10 @@ var environment = sync.OnceValues(func() (*cel.Env, error) {
 
 // Compile parses and checks a filter. It refuses what is no boolean, and what
 // costs too much on an event of usual size. Errors: [*FilterError].
-func Compile(text string) (*Filter, error) {
+func Compile(text string) (*Filter, error) { return compileWithin(text, maxLoops, maxDeep) }
+
+// compileWithin compiles what has so many loops, so deep.
+func compileWithin(text string, loops, deep int) (*Filter, error) {
 	if len(text) > MaxFilter {
 		return nil, refused("has %d bytes; the limit is %d", len(text), MaxFilter)
 	}
@@ -75,7 +81,14 @@ func Compile(text string) (*Filter, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the environment of filters: %w", err)
 	}
-	checked, issues := env.Compile(text)
+	parsed, issues := env.Parse(text)
+	if issues.Err() != nil {
+		return nil, issueError(issues)
+	}
+	if err := checkLoops(parsed, loops, deep); err != nil {
+		return nil, err // before the types, which loops in loops make slow to find
+	}
+	checked, issues := env.Check(parsed)
 	if issues.Err() != nil {
 		return nil, issueError(issues)
 	}
@@ -88,11 +101,16 @@ func Compile(text string) (*Filter, error) {
 	if err := checkPatterns(checked); err != nil {
 		return nil, err
 	}
+	return plan(env, checked)
+}
+
+// plan makes what was checked ready to be judged, within the bounds of cost.
+func plan(env *cel.Env, checked *cel.Ast) (*Filter, error) {
 	if estimate, err := env.EstimateCost(checked, usual{}); err != nil || estimate.Max > MaxEstimate {
 		return nil, refused("could take too long: loops within loops multiply; use one loop, or two where the lists are short")
 	}
 	program, err := env.Program(checked, cel.CostLimit(MaxCost), cel.CostTracking(meter{}),
-		cel.InterruptCheckFrequency(16), cel.OptimizeRegex(&interpreter.RegexOptimization{
+		cel.InterruptCheckFrequency(16), cel.CustomDecoratorV2(bound), cel.OptimizeRegex(&interpreter.RegexOptimization{
 			Function: "matches", RegexIndex: 1, Factory: boundedMatches,
 		}))
 	if err != nil {
@@ -147,6 +165,36 @@ func checkPatterns(checked *cel.Ast) error {
 	return nil
 }
 
+// checkLoops refuses loops that are too deep: what each of them doubles, so
+// many of them multiply. Messages, whose size is not seen, are refused too.
+func checkLoops(parsed *cel.Ast, mostLoops, mostDeep int) error {
+	loops, deepest, message := 0, 0, ""
+	var visit func(e ast.NavigableExpr, level int)
+	visit = func(e ast.NavigableExpr, level int) {
+		switch e.Kind() {
+		case ast.ComprehensionKind:
+			loops++
+			level++
+			deepest = max(deepest, level)
+		case ast.StructKind:
+			message = e.AsStruct().TypeName()
+		}
+		for _, child := range e.Children() {
+			visit(child, level)
+		}
+	}
+	visit(ast.NavigateAST(parsed.NativeRep()), 0)
+	switch {
+	case message != "":
+		return refused(`makes a %s; write the value itself, as in {"a": 1}`, message)
+	case deepest > mostDeep:
+		return refused("has %d loops (exists, all, map, filter) in one another or on the results of one another; at most %d work: do in one loop what several do", deepest, mostDeep)
+	case loops > mostLoops:
+		return refused("has %d loops (exists, all, map, filter); at most %d work: ask for several things in one loop, with && and ||", loops, mostLoops)
+	}
+	return nil
+}
+
 func checkPattern(call ast.CallExpr) *FilterError {
 	args := call.Args()
 	last := args[len(args)-1]
@@ -174,7 +222,13 @@ func (f *Filter) Judge(ctx context.Context, e *Event, b *Budget) (wanted bool, _
 	if e.cost >= MaxEventCost || b.spent >= MaxCallCost {
 		return true, TooCostly, errSpent
 	}
-	out, details, err := f.program.ContextEval(e.deadline(ctx), e)
+	ctx = e.deadline(ctx)
+	if ctx.Err() != nil || b.took >= MaxCallTime {
+		return true, TooSlow, errSlow // also one without a loop, that nothing interrupts
+	}
+	began := time.Now()
+	out, details, err := f.program.ContextEval(ctx, e)
+	b.took += time.Since(began)
 	if cost := details.ActualCost(); cost != nil {
 		e.cost += *cost
 		b.spent += *cost
@@ -191,6 +245,7 @@ func (f *Filter) Judge(ctx context.Context, e *Event, b *Budget) (wanted bool, _
 
 var (
 	errSpent      = errors.New("the filters of this event, or of this call, cost too much together")
+	errSlow       = errors.New("the filters of this event, or of this call, took too long together")
 	errNoBoolean  = errors.New("the result is neither true nor false")
 	errUnreadable = errors.New("the event's data cannot be read")
 )
@@ -201,7 +256,7 @@ func problemOf(err error) Problem {
 	switch {
 	case errors.As(err, &cancelled) && cancelled.Cause == interpreter.CostLimitExceeded:
 		return TooCostly
-	case errors.Is(err, errLongSubject):
+	case errors.Is(err, errLongSubject), errors.Is(err, errLongSum):
 		return TooCostly
 	case errors.Is(err, errUnreadable):
 		return Unreadable
