@@ -199,6 +199,21 @@ func (c *Client) UpdateEndpoint(ctx context.Context, id string, ch EndpointChang
 	return c.endpoint(ctx, http.MethodPatch, endpointPath(id, ""), ch)
 }
 
+// Rotation of an endpoint's secret.
+type Rotation struct {
+	Secret  string `json:"secret,omitempty"`         // empty: the server makes one
+	Type    string `json:"secret_type,omitempty"`    // of one that it makes: "symmetric" or "ed25519"; empty: as before
+	Overlap *int   `json:"secret_overlap,omitempty"` // seconds that the old one stays in force; nil: a day; 0: it ends now
+
+	IdempotencyKey string `json:"-"` // see [NewProject]
+}
+
+// RotateSecret gives an endpoint a new secret; the answer shows it, or its
+// public key, unless it was chosen by the caller.
+func (c *Client) RotateSecret(ctx context.Context, id string, r Rotation) (*Endpoint, error) {
+	return do[Endpoint](ctx, c, request{method: http.MethodPost, path: endpointPath(id, "/secret/rotate"), body: r, idem: orRandom(r.IdempotencyKey)})
+}
+
 // DeleteEndpoint deletes one; what waits for it is cancelled.
 func (c *Client) DeleteEndpoint(ctx context.Context, id string) (*Deleted, error) {
 	return do[Deleted](ctx, c, request{method: http.MethodDelete, path: endpointPath(id, "")})

@@ -42,6 +42,11 @@ func TestEndpointSettings(t *testing.T) {
 	if ev := must(c.Event(ctx, sent.ID))(t); !reflect.DeepEqual(ev.Channels, []string{"b", "x"}) {
 		t.Errorf("%+v", ev)
 	}
+	zero := 0
+	rotated := must(c.RotateSecret(ctx, e.ID, client.Rotation{Overlap: &zero, IdempotencyKey: "r"}))(t)
+	if again := must(c.RotateSecret(ctx, e.ID, client.Rotation{Overlap: &zero, IdempotencyKey: "r"}))(t); rotated.Secret == "" || again.Secret != rotated.Secret || len(again.Secrets) != 1 {
+		t.Errorf("%+v", rotated)
+	}
 	batch := must(c.SendBatch(ctx, []client.NewEvent{
 		{Type: "t", Consumer: "acme", Data: []byte(`{"n":2}`), Channels: []string{"x"}}, {Type: "t", Consumer: "acme", Data: []byte(`{"n":1}`), Channels: []string{"a"}},
 	}, ""))(t)

@@ -18,6 +18,7 @@ type endpointCmd struct {
 	Get     endpointGetCmd     `cmd:"" help:"Show an endpoint."`
 	Preview endpointPreviewCmd `cmd:"" help:"Show which of the last events an endpoint would get, and why not the others."`
 	Update  endpointUpdateCmd  `cmd:"" help:"Change what is named, leave the rest."`
+	Rotate  endpointRotateCmd  `cmd:"" help:"Give an endpoint a new signing secret; the old one stays in force for a while."`
 	Pause   endpointPauseCmd   `cmd:"" help:"Stop sending; deliveries are kept."`
 	Resume  endpointResumeCmd  `cmd:"" help:"Send again, what was kept first."`
 	Test    endpointTestCmd    `cmd:"" help:"Send the dialect's test event to this endpoint alone."`

@@ -64,6 +64,12 @@ func TestSettingsFromTheShell(t *testing.T) {
 		t.Errorf("deliveries:\n%s", out)
 	}
 
+	rotated := s.object(key, "endpoint", "rotate", id, "--overlap", "1h", "--idempotency-key", "r")
+	again, hint := s.malote(key, exitOK, "endpoint", "rotate", id, "--overlap", "1h", "--idempotency-key", "r")
+	if secret := text(t, rotated, "secret"); secret == text(t, made, "secret") || !strings.Contains(again, secret) {
+		t.Errorf("rotated %v, then:\n%s%s", rotated, again, hint)
+	}
+	s.malote(key, exitUsage, "endpoint", "rotate", id, "--ed25519", "--secret", "x")
 	s.malote(key, exitOK, "endpoint", "update", id, "--auth-bearer", "@"+writeFile(t, "token", "t0ken\n"), "--channels", "", "--filter", "", "--retry-schedule", "none")
 	s.malote(key, exitOK, "event", "send", "paid", "--consumer", "acme", "--data", "1")
 	if r := <-got; r.authorization != "Bearer t0ken" {

@@ -296,14 +296,20 @@ func (s *server) patchEndpoint(c *call, in *endpointInput) (endpointView, error)
 	if in.Consumer.Set {
 		addError(&errs, "/consumer", "cannot be changed; make an endpoint for the other consumer")
 	}
-	if in.Secret.Null && !in.SecretType.given() && len(e.Secrets) > 0 && publicKey(d, e.Secrets[0]) != nil {
-		in.SecretType = optional[string]{Set: true, Value: typeEd25519} // a new one is of the kind that its receiver verifies
-	}
+	in.keepKind(e, d)
 	ch := s.checkEndpoint(in, project, d, false, &errs)
 	if len(errs) > 0 {
 		return endpointView{}, errs
 	}
 	return s.changeEndpoint(c, d, ch.generated, s.store.UpdateEndpoint, ch.apply)
+}
+
+// keepKind has a secret that the server makes be of the kind that the
+// endpoint's receiver verifies.
+func (in *endpointInput) keepKind(e *store.Endpoint, d *webhook.Dialect) {
+	if in.Secret.Null && !in.SecretType.given() && len(e.Secrets) > 0 && publicKey(d, e.Secrets[0]) != nil {
+		in.SecretType = optional[string]{Set: true, Value: typeEd25519}
+	}
 }
 
 // keeper is the store's way to change an endpoint.

@@ -392,3 +392,61 @@ func TestEndpointsAreFound(t *testing.T) {
 	page := st.do(key, "GET", "/v1/endpoints?limit=1", nil).want(200)
 	st.do(key, "GET", "/v1/endpoints?limit=1&state=active&cursor="+page.text("next_cursor"), nil).problem(kindShape, "?cursor")
 }
+
+// TestRotationIsSafeToRepeat: with an Idempotency-Key one secret is made, and
+// whoever repeats gets it again.
+func TestRotationIsSafeToRepeat(t *testing.T) {
+	t.Parallel()
+	st := setup(t)
+	_, key := st.project("tarefa", store.Development)
+	id := st.endpoint(key, "1")
+	path := "/v1/endpoints/" + id + "/secret/rotate"
+	rotate := func(idem, body string) *answer { return st.do(key, "POST", path, body, "Idempotency-Key", idem) }
+	first := rotate("a", ``).want(200)
+	again := rotate("a", ``).want(200)
+	if string(first.body) != string(again.body) || again.header.Get("Idempotent-Replayed") != "true" || first.header.Get("Idempotent-Replayed") != "" {
+		t.Errorf("%s\n%s", first.body, again.body)
+	}
+	kept := st.stored(key, id).Secrets
+	if len(kept) != 2 || kept[0].Value.Reveal() != first.text("secret") || time.Until(kept[1].ExpiresAt).Round(time.Minute) != 24*time.Hour {
+		t.Errorf("%d secrets", len(kept))
+	}
+	if signs := first.object()["secrets"].([]any)[0].(map[string]any)["signs_from"]; signs == nil {
+		t.Errorf("nothing says when the new one signs: %s", first.body)
+	}
+	rotate("a", `{"secret_overlap":0}`).problem(kindKeyReused)
+	own := "whsec_" + strings.Repeat("x", 40)
+	if a := rotate("b", `{"secret":"`+own+`","secret_overlap":0}`).want(200); a.object()["secret"] != nil || len(a.object()["secrets"].([]any)) != 1 {
+		t.Errorf("%s", a.body)
+	}
+	if kept := st.stored(key, id).Secrets; len(kept) != 1 || kept[0].Value.Reveal() != own {
+		t.Errorf("%d secrets", len(kept))
+	}
+	for n := range 3 {
+		st.do(key, "POST", path, nil).want(200)
+		if kept := st.stored(key, id).Secrets; len(kept) != n+2 {
+			t.Errorf("%d secrets", len(kept))
+		}
+	}
+	rotate("c", ``).problem(kindConflict) // four overlap: nothing was done, and the key is free
+	st.do(key, "PATCH", "/v1/endpoints/"+id, `{"secret_overlap":0}`).want(200)
+	rotate("c", ``).want(200)
+	for body, pointer := range map[string]string{
+		`{"secret":"x"}`: "/secret", `{"secret_overlap":2592001}`: "/secret_overlap", `{"secret_type":"rsa"}`: "/secret_type", `{"secret_type":"ed25519"}`: "/secret_type",
+	} {
+		rotate("d", body).problem(kindInvalid, pointer)
+	}
+	rotate("d", `{"overlap":1}`).problem(kindShape, "/overlap")
+	log := st.do(key, "GET", "/v1/audit?action=endpoint.rotate_secret&object="+id, nil).want(200)
+	if len(log.object()["data"].([]any)) != 7 {
+		t.Errorf("%s", log.body)
+	}
+
+	// A receiver that verifies with a public key goes on doing so.
+	_, std := st.project("standard", store.Development)
+	pair := st.do(std, "POST", "/v1/endpoints", `{"consumer":"1","url":"https://example.com/","event_types":["*"],"secret_type":"ed25519"}`).want(201)
+	a := st.do(std, "POST", "/v1/endpoints/"+pair.text("id")+"/secret/rotate", nil, "Idempotency-Key", "x").want(200)
+	if a.text("public_key") == pair.text("public_key") || a.object()["secret"] != nil {
+		t.Errorf("%s", a.body)
+	}
+}

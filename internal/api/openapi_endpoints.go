@@ -13,6 +13,7 @@ var (
 	settingsTypes = map[string]typeWords{
 		"authInput":       {name: "EndpointAuthSet", text: "What requests are authenticated with, beside their signature: a type with its members. It takes the place of what was there.", required: []string{"type"}},
 		"authView":        {name: "EndpointAuth", text: "What requests are authenticated with. Secrets are shown as [redacted], which may be sent back."},
+		"rotateInput":     {name: "EndpointSecretRotate", text: "The new secret, and how long the old one stays in force. An empty body will do."},
 		"previewInput":    {name: "EndpointPreview", text: "What an endpoint would ask of events, and the events: samples, one that is stored, or the newest of a consumer. With endpoint_id the endpoint's own wishes hold where none are given."},
 		"previewView":     {name: "EndpointPreviewed", text: "What came of each event."},
 		"previewResult":   {name: "EndpointPreviewResult", text: "An event, and whether the endpoint would have got it."},
@@ -39,6 +40,10 @@ var (
 		"settingsView.retry_schedule": {text: "Seconds to wait before each further attempt; null: the dialect's schedule.", min: new(1)},
 		"settingsView.channels":       {text: "Only events that carry one of these; empty: of any, or of none."},
 		"settingsView.filter":         {text: "Only events that this CEL expression is true for, or cannot be judged for; null: none."},
+
+		"rotateInput.secret":         {text: "Your own, in the dialect's form; null or left out: the server makes one.", minLength: new(1)},
+		"rotateInput.secret_type":    {text: "The kind of secret that the server makes; left out: the kind before.", enum: []string{typeSymmetric, typeEd25519}},
+		"rotateInput.secret_overlap": {text: "Seconds for which the old secret stays in force; 0: it is revoked now.", min: new(0), max: new(maxOverlap), standard: defaultOverlap},
 
 		"previewInput.endpoint_id":  {text: "An endpoint that is there; needs the scope endpoints:read.", pattern: wireIDPattern("ep_")},
 		"previewInput.consumer":     {text: "Whose stored events are judged; the endpoint's, where one is named.", minLength: new(1), maxLength: new(128), pattern: uidForm},

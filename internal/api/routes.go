@@ -109,6 +109,7 @@ func (s *server) endpointRoutes() []*route {
 		{method: "GET", pattern: "/v1/endpoints/{id}", summary: "Read an endpoint", scope: endpointsRead, status: 200, action: gives(s.getEndpoint)},
 		{method: "PATCH", pattern: "/v1/endpoints/{id}", summary: "Change an endpoint", scope: endpointsWrite, body: smallBody, status: 200, action: takes(s.patchEndpoint)},
 		{method: "DELETE", pattern: "/v1/endpoints/{id}", summary: "Delete an endpoint", scope: endpointsWrite, body: noBody, status: 200, action: takes(s.deleteEndpoint)},
+		{method: "POST", pattern: "/v1/endpoints/{id}/secret/rotate", summary: "Rotate an endpoint's signing secret", scope: endpointsWrite, body: smallBody, status: 200, action: creates(s.rotateSecret)},
 		{method: "POST", pattern: "/v1/endpoints/{id}/pause", summary: "Pause an endpoint", scope: endpointsWrite, body: noBody, status: 200, action: takes(s.pauseEndpoint)},
 		{method: "POST", pattern: "/v1/endpoints/{id}/resume", summary: "Resume an endpoint", scope: endpointsWrite, body: noBody, status: 200, action: takes(s.resumeEndpoint)},
 		{method: "POST", pattern: "/v1/endpoints/{id}/test", summary: "Send a test event to an endpoint", scope: endpointsWrite, body: int64(s.ingest.MaxData()) + envelope, status: 202, action: takes(s.testEndpoint)},

@@ -210,31 +210,41 @@ func (db *DB) Endpoints(ctx context.Context, project ID, consumer string, before
 // that is made active again starts with a failure count of zero.
 // Errors: [ErrNotFound], and whatever change returns.
 func (db *DB) UpdateEndpoint(ctx context.Context, project, id ID, change func(*Endpoint) error) (_ *Endpoint, inFlight int, err error) {
-	return db.update(ctx, project, id, change, nil)
+	e, inFlight, _, err := db.update(ctx, project, id, change, nil, nil)
+	return e, inFlight, err
+}
+
+// UpdateEndpointOnce is [DB.UpdateEndpoint] for a caller that may repeat it;
+// where it was done before, that time's answer comes back, and nothing is
+// changed. Errors: also [ErrReused].
+func (db *DB) UpdateEndpointOnce(ctx context.Context, project, id ID, change func(*Endpoint) error, o *Once[Endpoint]) (_ *Endpoint, before []byte, err error) {
+	e, _, before, err := db.update(ctx, project, id, change, nil, o)
+	return e, before, err
 }
 
 // update is UpdateEndpoint; first, if given, is called in the same
 // transaction before the row is written, with what it is now and what it will
 // be; what it returns is noted beside what changed.
-func (db *DB) update(ctx context.Context, project, id ID, change func(*Endpoint) error, first func(b *batch, was *endpointRow, e *Endpoint) (diff, error)) (_ *Endpoint, inFlight int, err error) {
+func (db *DB) update(ctx context.Context, project, id ID, change func(*Endpoint) error, first func(b *batch, was *endpointRow, e *Endpoint) (diff, error),
+	o *Once[Endpoint]) (_ *Endpoint, inFlight int, before []byte, err error) {
 	for {
 		was, err := db.findEndpoint(ctx, id)
 		if err != nil {
-			return nil, 0, err
+			return nil, 0, nil, err
 		}
 		if was.ProjectID != project {
-			return nil, 0, ErrNotFound
+			return nil, 0, nil, ErrNotFound
 		}
 		e := cloneEndpoint(was.Endpoint)
 		if err := change(e); err != nil {
-			return nil, 0, err
+			return nil, 0, nil, err
 		}
 		e.ID, e.ProjectID, e.Consumer, e.CreatedAt = was.ID, was.ProjectID, was.Consumer, was.CreatedAt
 		if len(e.Secrets) == 0 {
-			return nil, 0, errors.Join(errors.New("an endpoint needs a signing secret"), was.sealErr)
+			return nil, 0, nil, errors.Join(errors.New("an endpoint needs a signing secret"), was.sealErr)
 		}
 		n := 0
-		err = db.write(ctx, func(b *batch) error {
+		before, err = once(ctx, db, o, e, func(b *batch) error {
 			var more diff
 			if first != nil {
 				var err error
@@ -266,9 +276,9 @@ func (db *DB) update(ctx context.Context, project, id ID, change func(*Endpoint)
 		case errors.Is(err, ErrStale):
 			continue
 		case err != nil:
-			return nil, 0, err
+			return nil, 0, nil, err
 		}
-		return e, n, nil
+		return e, n, before, nil
 	}
 }
 

@@ -70,24 +70,31 @@ func answerPlace(project key, consumer, name string) string {
 // it; unless that was done before under the same claim: then it gives the
 // answer of that time.
 func created[T any](ctx context.Context, db *DB, o *Once[T], one, own *T, create func(*batch) error) ([]byte, error) {
-	var before []byte
-	err := db.write(ctx, func(b *batch) (err error) {
+	before, err := once(ctx, db, o, own, create)
+	if err == nil && before == nil {
+		*one = *own
+	}
+	return before, err
+}
+
+// once runs do, which sets what its answer shows, in a transaction; unless
+// that was done before under the same claim: then it gives the answer of that
+// time.
+func once[T any](ctx context.Context, db *DB, o *Once[T], shown *T, do func(*batch) error) (before []byte, err error) {
+	err = db.write(ctx, func(b *batch) (err error) {
 		if before = nil; o == nil {
-			return create(b)
+			return do(b)
 		}
 		if before, err = db.keptAnswer(context.Background(), b.c, o.Claim, b.now); before != nil || err != nil {
 			return err
 		}
-		if err := create(b); err != nil {
+		if err := do(b); err != nil {
 			return err
 		}
-		return b.keepAnswer(o.Claim, func() ([]byte, error) { return o.Answer(own) })
+		return b.keepAnswer(o.Claim, func() ([]byte, error) { return o.Answer(shown) })
 	})
 	if err != nil {
 		return nil, err
-	}
-	if before == nil {
-		*one = *own
 	}
 	return before, nil
 }

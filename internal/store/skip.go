@@ -22,14 +22,14 @@ const skipCount = 10_000 // rows that are counted at most
 // nothing, and nothing of it is skipped.
 func (db *DB) ResumeSkipping(ctx context.Context, project, id ID, change func(*Endpoint) error) (_ *Endpoint, skipped Skipped, inFlight int, err error) {
 	var n Skipped
-	e, inFlight, err := db.update(ctx, project, id, change, func(b *batch, was *endpointRow, e *Endpoint) (diff, error) {
+	e, inFlight, _, err := db.update(ctx, project, id, change, func(b *batch, was *endpointRow, e *Endpoint) (diff, error) {
 		n = Skipped{}
 		if was.State == Active || e.State != Active {
 			return nil, nil
 		}
 		err := b.skipHeld(was.k, &n)
 		return diff{{Field: "skipped", After: strconv.Itoa(n.Count)}}, err
-	})
+	}, nil)
 	if err != nil {
 		return nil, Skipped{}, 0, err
 	}
