@@ -108,6 +108,8 @@ export interface NewEvent {
   consumer: string;
   data: unknown;
   timestamp?: string | Date;
+  /** Names that endpoints may choose events by; at most 10. */
+  channels?: string[];
 }
 
 export interface SendOptions {
@@ -134,49 +136,102 @@ export interface StoredEvent {
   type: string;
   consumer: string;
   timestamp: string;
-  idempotency_key?: string | null;
+  channels: string[];
+  idempotency_key: string | null;
   dialect: string;
   test: boolean;
   deliveries: number;
+  /** Why it reached nobody. */
+  unreached?: string;
   created_at: string;
+  /** Of a single read, with a key that may read deliveries: the newest 50. */
+  delivery_list?: Delivery[];
+  /** Of a single read. */
   data?: unknown;
 }
 
-export interface NewEndpoint {
+/** What requests are authenticated with beside their signature. As it is read, secrets are "[redacted]"; sent back like that they stay. */
+export type EndpointAuth =
+  | { type: 'basic'; username: string; password: string }
+  | { type: 'bearer'; token: string }
+  | { type: 'mtls'; /** PEM, the leaf first. */ certificate: string; /** PEM. */ private_key: string };
+
+/** What an endpoint chooses for itself; null or left out: the dialect's, or the server's. */
+export interface EndpointSettings {
+  /** Deliveries a minute. */
+  rate_limit?: number | null;
+  /** Attempts in flight at once. */
+  concurrency?: number | null;
+  /** Seconds that an answer is waited for, once connected. */
+  timeout?: number | null;
+  /** Seconds to wait before each further attempt; []: one attempt alone. */
+  retry_schedule?: number[] | null;
+  /** Only events that carry one of these. */
+  channels?: string[] | null;
+  /** Only events that this CEL expression is true for. */
+  filter?: string | null;
+  auth?: EndpointAuth | null;
+  /** Who is told by mail when it fails; null: its consumer's, []: nobody. */
+  emails?: string[] | null;
+}
+
+export interface NewEndpoint extends EndpointSettings {
   consumer?: string;
   url: string;
   event_types: string[];
+  name?: string;
   description?: string;
   headers?: Record<string, string>;
   secret?: string;
-  rate_limit?: number | null;
+  /** Of one that the server makes. */
+  secret_type?: 'symmetric' | 'ed25519';
   enabled?: boolean;
 }
 
-export interface EndpointChange {
+export interface EndpointChange extends EndpointSettings {
   url?: string;
   event_types?: string[];
-  description?: string;
+  name?: string | null;
+  description?: string | null;
   headers?: Record<string, string | null> | null;
   /** null has the server make one. */
   secret?: string | null;
-  /** Seconds that the old secret stays in force. */
+  secret_type?: 'symmetric' | 'ed25519';
+  /** Seconds that the old secret stays in force; 0: it is revoked now. */
   secret_overlap?: number;
-  rate_limit?: number | null;
   enabled?: boolean;
+}
+
+export interface SecretRotation {
+  /** Left out: the server makes one. */
+  secret?: string | null;
+  secret_type?: 'symmetric' | 'ed25519';
+  /** Seconds that the old secret stays in force (a day where it is left out); 0: it is revoked now. */
+  secret_overlap?: number;
 }
 
 export interface Endpoint {
   id: string;
   consumer: string;
+  name: string;
   url: string;
   description: string;
   event_types: string[];
   headers: Record<string, string>;
   /** Shown where the dialect's contract says so. */
   secret?: string;
-  secrets: { created_at: string; expires_at: string | null }[];
+  public_key?: string;
+  secrets: { created_at: string; expires_at: string | null; signs_from?: string | null; public_key?: string }[];
+  inbound_path?: string;
   rate_limit: number | null;
+  concurrency: number | null;
+  timeout: number | null;
+  retry_schedule: number[] | null;
+  channels: string[];
+  filter: string | null;
+  auth: EndpointAuth | null;
+  client_certificate?: { subject: string; issuer: string; serial: string; fingerprint: string; not_before: string; expires_at: string };
+  emails: string[] | null;
   enabled: boolean;
   state: 'active' | 'paused' | 'disabled';
   state_reason: string;
@@ -186,6 +241,44 @@ export interface Endpoint {
   created_at: string;
   updated_at: string;
   in_flight?: number;
+}
+
+export interface EndpointPreview {
+  /** An endpoint that is there; its wishes hold where none are given. */
+  endpoint_id?: string;
+  event_types?: string[];
+  channels?: string[];
+  filter?: string;
+  /** Whose stored events. */
+  consumer?: string;
+  /** Samples to judge, or */
+  events?: (Omit<NewEvent, 'consumer'> & { consumer?: string })[];
+  /** one stored event, or the newest, */
+  event_id?: string;
+  /** of this type, */
+  type?: string;
+  /** 50 where it is left out. */
+  limit?: number;
+}
+
+export interface EndpointPreviewed {
+  judged: number;
+  matched: number;
+  more: boolean;
+  results: {
+    /** null: a sample. */
+    event_id: string | null;
+    type: string;
+    channels: string[];
+    timestamp: string;
+    matched: boolean;
+    /** Why not. */
+    reason: 'event_type' | 'channel' | 'filter' | null;
+    /** Why the filter could not be judged: the event matches then. */
+    problem: string | null;
+    detail?: string;
+    delivery_id?: string;
+  }[];
 }
 
 export interface Delivery {
@@ -279,9 +372,13 @@ export class Malote {
   readonly endpoints: {
     create(endpoint: NewEndpoint): Promise<Endpoint>;
     get(id: string): Promise<Endpoint>;
-    list(query?: Page & { consumer?: string }): AsyncGenerator<Endpoint>;
+    list(query?: Page & { consumer?: string; state?: string; event_type?: string; search?: string }): AsyncGenerator<Endpoint>;
     /** Changes what is given; null clears. */
     update(id: string, change: EndpointChange): Promise<Endpoint>;
+    /** Gives it a new signing secret, which the answer shows. */
+    rotateSecret(id: string, rotation?: SecretRotation, options?: SendOptions): Promise<Endpoint>;
+    /** Which events an endpoint would get, and why not the others. Changes nothing. */
+    preview(question: EndpointPreview): Promise<EndpointPreviewed>;
     delete(id: string): Promise<Deleted>;
     pause(id: string): Promise<Endpoint>;
     resume(id: string): Promise<Endpoint>;

@@ -190,6 +190,16 @@ class Endpoints extends Part {
     return this.call('PATCH', `/v1/endpoints/${segment(id)}`, { body: change });
   }
 
+  /** Gives it a new signing secret. Without a key of yours one is made up, so that a repeat after a broken line makes no second one. */
+  rotateSecret(id, rotation = {}, { idempotencyKey = randomUUID(), signal } = {}) {
+    return this.call('POST', `/v1/endpoints/${segment(id)}/secret/rotate`, { body: rotation, idempotencyKey, signal });
+  }
+
+  /** Which events an endpoint would get: samples, one that is stored, or the newest. Changes nothing. */
+  preview(question) {
+    return this.call('POST', '/v1/endpoints/preview', { body: question });
+  }
+
   delete(id) {
     return this.call('DELETE', `/v1/endpoints/${segment(id)}`);
   }

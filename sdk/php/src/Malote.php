@@ -43,13 +43,23 @@ final class Malote
      * Sends an event. Without a key of yours one is made up, so that a repeat
      * after a broken line keeps nothing twice. An empty object is new \stdClass.
      *
+     * @param list<string> $channels names that endpoints may choose events by
      * @return array<string, mixed>
      */
-    public function send(string $type, string $consumer, mixed $data, ?string $idempotencyKey = null, string|\DateTimeInterface|null $timestamp = null): array
-    {
+    public function send(
+        string $type,
+        string $consumer,
+        mixed $data,
+        ?string $idempotencyKey = null,
+        string|\DateTimeInterface|null $timestamp = null,
+        array $channels = [],
+    ): array {
         $event = ['type' => $type, 'consumer' => $consumer, 'data' => $data];
         if ($timestamp !== null) {
             $event['timestamp'] = self::text($timestamp);
+        }
+        if ($channels !== []) {
+            $event['channels'] = $channels;
         }
         return $this->call('POST', '/v1/events', $event, $idempotencyKey ?? bin2hex(random_bytes(16)));
     }
@@ -81,7 +91,8 @@ final class Malote
     }
 
     /**
-     * @param array<string, mixed> $endpoint consumer, url, event_types, description, headers, secret, rate_limit, enabled
+     * @param array<string, mixed> $endpoint consumer, url, event_types, name, description, headers, secret, secret_type, rate_limit, concurrency,
+     *     timeout, retry_schedule, channels, filter, auth, emails, enabled
      * @return array<string, mixed>
      */
     public function createEndpoint(array $endpoint): array
@@ -96,7 +107,7 @@ final class Malote
     }
 
     /**
-     * @param array<string, mixed> $filter consumer, limit
+     * @param array<string, mixed> $filter consumer, state, event_type, search, limit
      * @return \Generator<int, array<string, mixed>>
      */
     public function endpoints(array $filter = []): \Generator
@@ -113,6 +124,29 @@ final class Malote
     public function updateEndpoint(string $id, array $change): array
     {
         return $this->call('PATCH', '/v1/endpoints/' . self::segment($id), (object) $change);
+    }
+
+    /**
+     * Gives it a new signing secret. Without a key of yours one is made up, so
+     * that a repeat after a broken line makes no second one.
+     *
+     * @param array<string, mixed> $rotation secret, secret_type, secret_overlap
+     * @return array<string, mixed>
+     */
+    public function rotateSecret(string $id, array $rotation = [], ?string $idempotencyKey = null): array
+    {
+        return $this->call('POST', '/v1/endpoints/' . self::segment($id) . '/secret/rotate', (object) $rotation, $idempotencyKey ?? bin2hex(random_bytes(16)));
+    }
+
+    /**
+     * Which events an endpoint would get; changes nothing.
+     *
+     * @param array<string, mixed> $question endpoint_id, event_types, channels, filter, consumer, and events (samples), event_id, or type and limit
+     * @return array<string, mixed>
+     */
+    public function previewEndpoint(array $question): array
+    {
+        return $this->call('POST', '/v1/endpoints/preview', (object) $question);
     }
 
     /** @return array<string, mixed> */

@@ -165,12 +165,15 @@ class _Part:
 
 
 class _Events(_Part):
-    def send(self, type: str, consumer: str, data: Any, timestamp: Any = None, idempotency_key: Optional[str] = None) -> JSON:
+    def send(self, type: str, consumer: str, data: Any, timestamp: Any = None, idempotency_key: Optional[str] = None,
+             channels: Optional[List[str]] = None) -> JSON:
         """Sends an event. Without a key of yours one is made up, so that a repeat
         after a broken line keeps nothing twice."""
         event = {"type": type, "consumer": consumer, "data": data}
         if timestamp is not None:
             event["timestamp"] = timestamp
+        if channels is not None:
+            event["channels"] = channels
         return self._call("POST", "/v1/events", event, idempotency_key=idempotency_key or str(uuid.uuid4()))
 
     def send_batch(self, events: List[JSON], idempotency_key: Optional[str] = None) -> JSON:
@@ -191,19 +194,30 @@ class _Events(_Part):
 
 class _Endpoints(_Part):
     def create(self, **endpoint: Any) -> JSON:
-        """Fields: consumer, url, event_types, description, headers, secret, rate_limit, enabled."""
+        """Fields: consumer, url, event_types, name, description, headers, secret, secret_type, rate_limit, concurrency, timeout, retry_schedule,
+        channels, filter, auth, emails, enabled."""
         return self._call("POST", "/v1/endpoints", endpoint)
 
     def get(self, id: str) -> JSON:
         return self._call("GET", f"/v1/endpoints/{_segment(id)}")
 
     def list(self, **query: Any) -> Iterator[JSON]:
-        """Filters: consumer, limit."""
+        """Filters: consumer, state, event_type, search, limit."""
         return self._pages("/v1/endpoints", query)
 
     def update(self, id: str, **change: Any) -> JSON:
         """Changes what is given; None clears."""
         return self._call("PATCH", f"/v1/endpoints/{_segment(id)}", change)
+
+    def rotate_secret(self, id: str, idempotency_key: Optional[str] = None, **rotation: Any) -> JSON:
+        """Gives it a new signing secret. Fields: secret, secret_type, secret_overlap. Without
+        a key of yours one is made up, so that a repeat after a broken line makes no second one."""
+        return self._call("POST", f"/v1/endpoints/{_segment(id)}/secret/rotate", rotation, idempotency_key=idempotency_key or str(uuid.uuid4()))
+
+    def preview(self, **question: Any) -> JSON:
+        """Which events an endpoint would get; changes nothing. Fields: endpoint_id, event_types,
+        channels, filter, consumer, and events (samples), event_id, or type and limit."""
+        return self._call("POST", "/v1/endpoints/preview", question)
 
     def delete(self, id: str) -> JSON:
         return self._call("DELETE", f"/v1/endpoints/{_segment(id)}")

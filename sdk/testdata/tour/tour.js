@@ -18,11 +18,19 @@ async function main() {
   assert.strictEqual((await malote.endpoints.get(e.id)).url, RECEIVER);
   assert.deepStrictEqual((await all(malote.endpoints.list({ consumer: 'tour-node', limit: 1 }))).map((x) => x.id), [e.id]);
   assert.strictEqual((await malote.endpoints.update(e.id, { description: 'ção', headers: { 'X-Tour': null } })).description, 'ção');
+  const own = { channels: ['store-7'], filter: 'data.n > 1.0', retry_schedule: [60, 300], timeout: 5, concurrency: 2, auth: { type: 'bearer', token: 't0ken' } };
+  const settled = await malote.endpoints.update(e.id, own);
+  assert.deepStrictEqual(settled, { ...settled, ...own, auth: { type: 'bearer', token: '[redacted]' } });
+  const question = { endpoint_id: e.id, events: [{ type: 'tour.a', data: { n: 2 }, channels: ['store-7'] }, { type: 'tour.a', data: { n: 2 } }] };
+  assert.deepStrictEqual((await malote.endpoints.preview(question)).results.map((r) => r.reason), [null, 'channel']);
+  const rotated = await malote.endpoints.rotateSecret(e.id, { secret_overlap: 60 }, { idempotencyKey: 'tour-node-r' });
+  assert.strictEqual((await malote.endpoints.rotateSecret(e.id, { secret_overlap: 60 }, { idempotencyKey: 'tour-node-r' })).secret, rotated.secret);
+  assert.deepStrictEqual((await all(malote.endpoints.list({ state: 'active', event_type: 'tour.a', search: RECEIVER }))).map((x) => x.id), [e.id]);
   assert.strictEqual((await malote.endpoints.pause(e.id)).state, 'paused');
   assert.strictEqual((await malote.endpoints.resume(e.id)).state, 'active');
   assert.strictEqual((await malote.endpoints.test(e.id)).deliveries, 1);
 
-  const event = { type: 'tour.began', consumer: 'tour-node', data: { text: 'João & "日本"', n: 1.5 } };
+  const event = { type: 'tour.began', consumer: 'tour-node', data: { text: 'João & "日本"', n: 1.5 }, channels: ['store-7'] };
   const sent = await malote.send(event, { idempotencyKey: 'tour-node-1' });
   assert.strictEqual(sent.deliveries, 1);
   const again = await malote.send(event, { idempotencyKey: 'tour-node-1' });

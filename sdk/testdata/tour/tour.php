@@ -35,19 +35,27 @@ must($e['id'] !== '' && $e['secret'] !== '' && $e['state'] === 'active', 'create
 must($malote->endpoint($e['id'])['url'] === $url, 'get');
 must(array_column(iterator_to_array($malote->endpoints(['consumer' => 'tour-php', 'limit' => 1]), false), 'id') === [$e['id']], 'list');
 must($malote->updateEndpoint($e['id'], ['description' => 'ção', 'headers' => ['X-Tour' => null]])['description'] === 'ção', 'update');
+$own = ['concurrency' => 2, 'timeout' => 5, 'retry_schedule' => [60, 300], 'channels' => ['store-7'], 'filter' => 'data.n > 0.5'];
+$settled = $malote->updateEndpoint($e['id'], $own + ['auth' => ['type' => 'bearer', 'token' => 't0ken']]);
+must(array_intersect_key($settled, $own) === $own && $settled['auth'] === ['type' => 'bearer', 'token' => '[redacted]'], 'settings');
+$samples = [['type' => 'tour.a', 'data' => ['n' => 2], 'channels' => ['store-7']], ['type' => 'tour.a', 'data' => ['n' => 2]]];
+must(array_column($malote->previewEndpoint(['endpoint_id' => $e['id'], 'events' => $samples])['results'], 'reason') === [null, 'channel'], 'preview');
+$rotated = $malote->rotateSecret($e['id'], ['secret_overlap' => 60], 'tour-php-r');
+must($malote->rotateSecret($e['id'], ['secret_overlap' => 60], 'tour-php-r')['secret'] === $rotated['secret'], 'rotate');
+must(array_column(iterator_to_array($malote->endpoints(['state' => 'active', 'event_type' => 'tour.a', 'search' => $url]), false), 'id') === [$e['id']], 'search');
 must($malote->pauseEndpoint($e['id'])['state'] === 'paused', 'pause');
 must($malote->resumeEndpoint($e['id'])['state'] === 'active', 'resume');
 must($malote->testEndpoint($e['id'])['deliveries'] === 1, 'test');
 
 $data = ['text' => 'João & "日本"', 'n' => 1.0, 'empty' => new stdClass()];
-$sent = $malote->send('tour.began', 'tour-php', $data, 'tour-php-1');
+$sent = $malote->send('tour.began', 'tour-php', $data, 'tour-php-1', channels: ['store-7']);
 must($sent['deliveries'] === 1, 'send');
-$again = $malote->send('tour.began', 'tour-php', $data, 'tour-php-1');
+$again = $malote->send('tour.began', 'tour-php', $data, 'tour-php-1', channels: ['store-7']);
 must($again['id'] === $sent['id'] && $again['duplicate'], 'duplicate');
 refused(409, 'idempotency-key-reused', fn () => $malote->send('tour.began', 'tour-php', 2, 'tour-php-1'));
 must($malote->event($sent['id'])['data'] === ['text' => 'João & "日本"', 'n' => 1.0, 'empty' => []], 'event');
 must(in_array($sent['id'], array_column(iterator_to_array($malote->events(['consumer' => 'tour-php', 'type' => 'tour.began']), false), 'id'), true), 'events');
-$event = ['type' => 'tour.began', 'consumer' => 'tour-php', 'data' => $data];
+$event = ['type' => 'tour.began', 'consumer' => 'tour-php', 'data' => $data, 'channels' => ['store-7']];
 $batch = $malote->sendBatch([$event, ['type' => 'not a type'] + $event]);
 must([$batch['accepted'], $batch['refused']] === [1, 1], 'batch');
 

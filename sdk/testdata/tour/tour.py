@@ -24,14 +24,22 @@ assert e["id"] and e["secret"] and e["state"] == "active"
 assert malote.endpoints.get(e["id"])["url"] == url
 assert [x["id"] for x in malote.endpoints.list(consumer="tour-python", limit=1)] == [e["id"]]
 assert malote.endpoints.update(e["id"], description="ção", headers={"X-Tour": None})["description"] == "ção"
+own = {"channels": ["store-7"], "filter": "data.n > 1.0", "retry_schedule": [60, 300], "timeout": 5, "concurrency": 2, "auth": {"type": "bearer", "token": "t0ken"}}
+settled = malote.endpoints.update(e["id"], **own)
+assert settled == {**settled, **own, "auth": {"type": "bearer", "token": "[redacted]"}}
+samples = [{"type": "tour.a", "data": {"n": 2}, "channels": ["store-7"]}, {"type": "tour.a", "data": {"n": 2}}]
+assert [r["reason"] for r in malote.endpoints.preview(endpoint_id=e["id"], events=samples)["results"]] == [None, "channel"]
+rotated = malote.endpoints.rotate_secret(e["id"], secret_overlap=60, idempotency_key="tour-python-r")
+assert malote.endpoints.rotate_secret(e["id"], secret_overlap=60, idempotency_key="tour-python-r")["secret"] == rotated["secret"]
+assert [x["id"] for x in malote.endpoints.list(state="active", event_type="tour.a", search=url)] == [e["id"]]
 assert malote.endpoints.pause(e["id"])["state"] == "paused"
 assert malote.endpoints.resume(e["id"])["state"] == "active"
 assert malote.endpoints.test(e["id"])["deliveries"] == 1
 
 data = {"text": 'João & "日本"', "n": 12345678901234567890}
-sent = malote.send("tour.began", "tour-python", data, idempotency_key="tour-python-1")
+sent = malote.send("tour.began", "tour-python", data, idempotency_key="tour-python-1", channels=["store-7"])
 assert sent["deliveries"] == 1
-again = malote.send("tour.began", "tour-python", data, idempotency_key="tour-python-1")
+again = malote.send("tour.began", "tour-python", data, idempotency_key="tour-python-1", channels=["store-7"])
 assert again["id"] == sent["id"] and again["duplicate"]
 refused(409, "idempotency-key-reused", malote.send, "tour.began", "tour-python", 2, idempotency_key="tour-python-1")
 assert malote.events.get(sent["id"])["data"] == data
