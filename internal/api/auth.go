@@ -172,12 +172,15 @@ func (s *server) findKey(c *call) error {
 // recheck asks again whether the key of a request is in force: configuration
 // moved while its events were matched.
 func (s *server) recheck(c *call) func(context.Context) error {
-	return func(context.Context) error {
-		if err := s.findKey(c); err != nil {
-			return err
-		}
-		return authorize(c.key, c.route)
+	return func(context.Context) error { return s.rejudge(c) }
+}
+
+// rejudge asks again whether the key of a request is in force and may use the route.
+func (s *server) rejudge(c *call) error {
+	if err := s.findKey(c); err != nil {
+		return err
 	}
+	return authorize(c.key, c.route)
 }
 
 func bearer(values []string) (string, error) {

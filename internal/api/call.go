@@ -60,6 +60,9 @@ const (
 	bodyBudget = 256 << 20
 )
 
+// atOnce is how long after its request's head a body is taken to have come with it.
+const atOnce = 250 * time.Microsecond
+
 func (s *server) begin(rt *route, w http.ResponseWriter, r *http.Request) *call {
 	c := &call{s: s, w: w, r: r, route: rt, start: time.Now(), status: rt.status}
 	binary.BigEndian.PutUint64(c.id[:8], rand.Uint64())
@@ -192,14 +195,28 @@ func encode(v any) ([]byte, error) {
 	return b.Bytes(), err
 }
 
-// body reads the request's body, at most the route's limit.
+// body reads the request's body, at most the route's limit. A caller may hold
+// it back: his key is judged again once it is in. Only an event that came with
+// its request's head is spared that.
 func (c *call) body() ([]byte, error) {
+	b, slow, err := c.readBody()
+	if err != nil || c.key == nil || c.route.scope == eventsWrite && !slow {
+		return b, err
+	}
+	if err := c.s.rejudge(c); err != nil {
+		return nil, err
+	}
+	return b, nil
+}
+
+// readBody also reports whether the body took longer than one that is there.
+func (c *call) readBody() (body []byte, slow bool, err error) {
 	if e := c.r.Header.Get("Content-Encoding"); e != "" && e != "identity" {
-		return nil, kindMedia.problem("the body is sent with Content-Encoding, which this server does not take off")
+		return nil, false, kindMedia.problem("the body is sent with Content-Encoding, which this server does not take off")
 	}
 	size := c.r.ContentLength
 	if size > c.route.body {
-		return nil, bodyTooLarge(c.route.body)
+		return nil, false, bodyTooLarge(c.route.body)
 	}
 	// Not before: net/http closes gently what was not read, so that the caller
 	// gets to read the refusal, but only where the body is still its own.
@@ -209,21 +226,22 @@ func (c *call) body() ([]byte, error) {
 			c.bytes = c.route.body
 		}
 		if c.s.bodies.Add(c.bytes) > bodyBudget {
-			return nil, kindUnavailable.problem("too many large bodies are being taken in at once").with("Retry-After", "1")
+			return nil, false, kindUnavailable.problem("too many large bodies are being taken in at once").with("Retry-After", "1")
 		}
 	}
 	b := make([]byte, 0, min(max(size, 512), firstRead))
 	for {
 		n, err := c.r.Body.Read(b[len(b):cap(b)])
+		slow = slow || len(b) > 0 && n > 0 // a second piece
 		b = b[:len(b)+n]
 		switch {
 		case errors.Is(err, io.EOF):
-			return c.whole(b), nil
+			return c.whole(b), slow || time.Since(c.start) > atOnce, nil
 		case err != nil:
-			return nil, unreadable(err)
+			return nil, false, unreadable(err)
 		case len(b) == cap(b):
 			if int64(len(b)) == size {
-				return c.whole(b), nil
+				return c.whole(b), slow || time.Since(c.start) > atOnce, nil
 			}
 			b = append(b, 0)[:len(b)]
 		}

@@ -23,6 +23,7 @@ func checkHeaders(headers []headerValue, d *webhook.Dialect, create bool, errs *
 }
 
 func checkHeader(h headerValue, d *webhook.Dialect, create bool) lang.Message {
+	read := strings.ReplaceAll(h.Name, "_", "-") // as receivers behind CGI and WSGI do
 	switch {
 	case h.Null && create:
 		return lang.Text("is null, which removes a header; send a value")
@@ -30,9 +31,9 @@ func checkHeader(h headerValue, d *webhook.Dialect, create bool) lang.Message {
 		return lang.Message{}
 	case !webhook.ValidHeaderName(h.Name) || len(h.Name) > maxHeaderName:
 		return lang.Text("is not the name of a header: use letters, digits and !#$%%&'*+-.^_`|~, at most 128 of them")
-	case webhook.ForbiddenHeader(h.Name):
+	case webhook.ForbiddenHeader(h.Name), webhook.ForbiddenHeader(read):
 		return lang.Text("is set by the sender itself and cannot be configured")
-	case strings.HasPrefix(strings.ToLower(h.Name), "webhook-"), d.ReservedHeader(h.Name):
+	case strings.HasPrefix(strings.ToLower(read), "webhook-"), d.ReservedHeader(h.Name), d.ReservedHeader(read):
 		return lang.Text("belongs to the dialect %s and cannot be configured", d.Name)
 	}
 	for i := range len(h.Value) {

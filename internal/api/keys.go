@@ -137,7 +137,7 @@ const maxKeyPrefix = 32 // characters
 // wants for its keys, or "".
 func checkKeyPrefix(s string) lang.Message {
 	switch {
-	case strings.HasPrefix(s, keyPrefix):
+	case len(s) >= len(keyPrefix) && strings.EqualFold(s[:len(keyPrefix)], keyPrefix):
 		return lang.Text("begins with %s, which is for the server's own; leave it out for one of those", keyPrefix)
 	case len(s) < 2 || len(s) > maxKeyPrefix || s[len(s)-1] != '_':
 		return lang.Text("is 2 to %d characters that end with _, as in pk_", maxKeyPrefix)

@@ -56,7 +56,7 @@ func (c *call) claims(body []byte) (*store.Claim, error) {
 		return nil, keyProblem(detail)
 	}
 	asked := append([]byte(c.r.Method+" "+c.r.URL.Path+"\n"), body...)
-	return &store.Claim{Project: c.key.ProjectID, Consumer: c.key.Consumer, Key: key, Request: sha256.Sum256(asked)}, nil
+	return &store.Claim{Project: c.key.ProjectID, Consumer: c.key.Consumer, Caller: c.key.ID, Key: key, Request: sha256.Sum256(asked)}, nil
 }
 
 // onceOf is what the store has to know of the request's claim; nil: it has

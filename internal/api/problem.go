@@ -184,6 +184,8 @@ func asProblem(err error) *problem {
 		return kindInvalid.fields(values)
 	case errors.As(err, &tooLarge):
 		return bodyTooLarge(tooLarge.Limit)
+	case errors.Is(err, store.ErrEnded):
+		return unauthenticated(kindKeyWrong, "this server knows no such key, or it has expired or was revoked")
 	case errors.Is(err, store.ErrNotFound):
 		return kindNotFound.problem("nothing of this project has this id")
 	case errors.Is(err, store.ErrConflict):

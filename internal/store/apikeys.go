@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 )
@@ -50,6 +51,39 @@ func (db *DB) CreateKeyOnce(ctx context.Context, k *Key, hash [32]byte, o *Once[
 		}
 		return b.note(project, ActionKeyCreate, KeyName.Format(own.ID), own.Consumer, newKeyChanges(&own)...)
 	})
+}
+
+// ErrEnded says that the key or the portal session of who asks has ended
+// since the request began.
+var ErrEnded = errors.New("the key or session that asks has ended")
+
+// inForce refuses what is asked for with a key or a portal session that is not
+// in force any more, also because its consumer was deleted. Errors: [ErrEnded].
+func (b *batch) inForce(a Actor) error {
+	var query string
+	var id ID
+	var err error
+	args := []any{b.us}
+	switch a.Kind {
+	case ActorKey, ActorRoot:
+		id, err = KeyName.Parse(a.ID)
+		query = "SELECT 1 FROM keys WHERE revoked=0 AND (expires=0 OR expires>?) AND k=?"
+	case ActorPortal:
+		id, err = SessionName.Parse(a.ID)
+		query, args = "SELECT 1 FROM portal_sessions s WHERE "+portalInForce+" AND s.k=?", []any{b.us, b.us}
+	default:
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	k, _ := b.db.keys.key(id)
+	var one int
+	found, err := b.row(query, append(args, k), &one)
+	if err == nil && !found {
+		err = ErrEnded
+	}
+	return err
 }
 
 const selectKey = "SELECT k, project, consumer, name, prefix, scopes, expires, revoked, used FROM keys"

@@ -9,7 +9,7 @@ import (
 
 // PutConsumer creates a consumer, or changes the one that has this uid. change
 // alters it, in the transaction: it returns at once. created says which.
-// Errors: [ErrNotFound] (no such project).
+// Errors: [ErrNotFound] (no such project), [ErrEnded].
 func (db *DB) PutConsumer(ctx context.Context, project ID, uid string, change func(*Consumer)) (c *Consumer, created bool, err error) {
 	p := db.project(project)
 	if p == nil {
@@ -17,6 +17,9 @@ func (db *DB) PutConsumer(ctx context.Context, project ID, uid string, change fu
 	}
 	var now Consumer
 	err = db.write(ctx, func(b *batch) error {
+		if err := b.inForce(actorOf(ctx)); err != nil {
+			return err
+		}
 		made, k, err := b.mention(p.k, uid)
 		if err != nil {
 			return err
@@ -187,6 +190,9 @@ func (db *DB) DeleteConsumer(ctx context.Context, project ID, uid string) (inFli
 func (b *batch) endAccess(project key, consumer string, d *diff) error {
 	sessions, err := b.endPortalSessions(project, consumer)
 	if err != nil {
+		return err
+	}
+	if err := b.forgetAnswers(project, consumer); err != nil {
 		return err
 	}
 	keys, err := b.revokeKeysOf(project, consumer)

@@ -18,6 +18,7 @@ const answerFor = 24 * time.Hour
 type Claim struct {
 	Project  ID       // of the caller's key; zero: a root key
 	Consumer string   // that the caller's key is bound to; empty: none
+	Caller   ID       // of his key or portal session: another's use of the same key is his own
 	Key      string   // 1 to 256 characters
 	Request  [32]byte // hash of all that is asked for
 }
@@ -47,20 +48,24 @@ func (db *DB) keptAnswer(ctx context.Context, conn *conn, c Claim, now time.Time
 		return nil, ErrNotFound
 	}
 	var request, sealed []byte
+	name := c.name()
 	found, err := conn.row(ctx, "SELECT request, answer FROM answers WHERE project=? AND consumer=? AND key=? AND made>?",
-		[]any{project, c.Consumer, c.Key, micros(now.Add(-answerFor))}, &request, &sealed)
+		[]any{project, c.Consumer, name, micros(now.Add(-answerFor))}, &request, &sealed)
 	switch {
 	case err != nil || !found:
 		return nil, err
 	case string(request) != string(c.Request[:]):
 		return nil, ErrReused
 	}
-	answer, err := db.o.Keyring.Open(sealed, answerPlace(project, c.Consumer, c.Key))
+	answer, err := db.o.Keyring.Open(sealed, answerPlace(project, c.Consumer, name))
 	if err != nil {
 		return nil, fmt.Errorf("a kept answer: %w", err)
 	}
 	return answer, nil
 }
+
+// name of a claim among those of its project and consumer: the caller's own.
+func (c Claim) name() string { return c.Caller.String() + "/" + c.Key }
 
 func answerPlace(project key, consumer, name string) string {
 	return "answers/" + strconv.FormatInt(project, 10) + "/" + strconv.Quote(consumer) + "/" + name
@@ -82,6 +87,9 @@ func created[T any](ctx context.Context, db *DB, o *Once[T], one, own *T, create
 // time.
 func once[T any](ctx context.Context, db *DB, o *Once[T], shown *T, do func(*batch) error) (before []byte, err error) {
 	err = db.write(ctx, func(b *batch) (err error) {
+		if err := b.inForce(actorOf(ctx)); err != nil {
+			return err
+		}
 		if before = nil; o == nil {
 			return do(b)
 		}
@@ -105,8 +113,13 @@ func (b *batch) keepAnswer(c Claim, make func() ([]byte, error)) error {
 		return err
 	}
 	project, _ := b.db.keys.key(c.Project)
-	sealed := b.db.o.Keyring.Seal(answer, answerPlace(project, c.Consumer, c.Key))
-	return b.exec("INSERT OR REPLACE INTO answers VALUES (?,?,?,?,?,?)", project, c.Consumer, c.Key, c.Request[:], b.us, sealed)
+	sealed := b.db.o.Keyring.Seal(answer, answerPlace(project, c.Consumer, c.name()))
+	return b.exec("INSERT OR REPLACE INTO answers VALUES (?,?,?,?,?,?)", project, c.Consumer, c.name(), c.Request[:], b.us, sealed)
+}
+
+// forgetAnswers deletes those to the keys and sessions of a consumer.
+func (b *batch) forgetAnswers(project key, consumer string) error {
+	return b.exec("DELETE FROM answers WHERE project=? AND consumer=?", project, consumer)
 }
 
 // pruneAnswers deletes those that no repeat gets any more.

@@ -24,6 +24,7 @@ type call struct {
 	http.ResponseWriter
 	d        *Door
 	r        *http.Request
+	route    *route
 	contract *contract
 	project  *store.Project
 	dialect  *webhook.Dialect
@@ -99,6 +100,8 @@ func (c *call) asFault(err error) *fault {
 		return f
 	case errors.As(err, &fields):
 		return invalid(c.contract.words(fields))
+	case errors.Is(err, store.ErrEnded):
+		return unauthorized()
 	case errors.Is(err, store.ErrNotFound):
 		return &fault{status: http.StatusNotFound, err: c.contract.noun + " not found"}
 	case errors.Is(err, store.ErrFull):
@@ -221,7 +224,7 @@ func (c *call) body(limit int64) ([]byte, error) {
 	case err != nil:
 		return nil, invalid("The body could not be read")
 	}
-	return b, nil
+	return b, c.rejudge()
 }
 
 // millis is a time as the companies write it: UTC, milliseconds.

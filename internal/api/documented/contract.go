@@ -1,6 +1,7 @@
 package documented
 
 import (
+	"errors"
 	"net/http"
 	"slices"
 	"strings"
@@ -93,7 +94,7 @@ func (res *resource) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // run is every request to a route that exists: who asks, may he, what is it.
 func (c *call) run(rt *route) {
-	c.status = rt.status
+	c.status, c.route = rt.status, rt
 	if err := c.authorize(rt.access); err != nil {
 		c.fail(err)
 		return
@@ -108,6 +109,36 @@ func (c *call) run(rt *route) {
 		return
 	}
 	c.answer(out)
+}
+
+// rejudge asks again who the caller is and what he may: he may have held the
+// body back for long.
+func (c *call) rejudge() error {
+	ctx := c.r.Context()
+	if c.address != nil {
+		path, _ := pathSecret(c.r.URL.Path)
+		a, err := c.d.store.EndpointByPath(ctx, path)
+		if errors.Is(err, store.ErrNotFound) {
+			return notActive()
+		}
+		if err != nil {
+			return err
+		}
+		if a.Endpoint == nil || c.address.Endpoint == nil || a.Endpoint.ID != c.address.Endpoint.ID {
+			return notActive()
+		}
+		c.address = a
+		return nil
+	}
+	if c.key == nil {
+		return nil
+	}
+	key, err := api.KeyOf(ctx, c.d.store, c.r.Header)
+	if err != nil {
+		return err
+	}
+	c.key = key
+	return c.authorize(c.route.access)
 }
 
 func (c *call) authorize(a access) error {

@@ -71,6 +71,9 @@ func receiveTarefa(c *call) (*tarefaReceived, error) {
 	if err != nil {
 		return nil, err
 	}
+	if e, err = c.addressed(); err != nil { // as it is now that the body is in
+		return nil, err
+	}
 	if !c.dialect.Verify(c.r.Header, body, inForce(e, now), now).OK {
 		return nil, &fault{status: http.StatusUnauthorized, err: "Invalid signature"}
 	}

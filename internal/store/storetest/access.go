@@ -57,6 +57,42 @@ func (s *shelf) opensOnly(want ...string) {
 }
 
 var accessCases = map[string]func(*shelf){
+	"WhatHasEndedMakesNothing": func(s *shelf) {
+		s.endpoint("c")
+		maker := s.keyCalled(s.project, "maker", "")
+		revoked, bound := s.keyCalled(s.project, "revoked", ""), s.keyCalled(s.project, "bound", "c")
+		over := &store.Key{ProjectID: s.project.ID, Prefix: "mlt_over", ExpiresAt: time.Now().Add(-time.Second)}
+		s.no(s.db.CreateKey(s.ctx, over, tokenHash("over")))
+		p := s.session(maker, "c", "session")
+		session := &store.Key{ID: p.ID, ProjectID: p.ProjectID, Consumer: "c", Portal: p.Access}
+		try := func(by *store.Key, want error) {
+			s.Helper()
+			ctx := store.WithActor(s.ctx, store.KeyActor(by, store.ID{1}))
+			e := &store.Endpoint{ProjectID: s.project.ID, Consumer: "c", URL: "https://example.com/", EventTypes: []string{"*"}, Secrets: []store.SigningSecret{{Value: "whsec_1"}}}
+			_, _, put := s.db.PutConsumer(ctx, s.project.ID, "c", func(*store.Consumer) {})
+			for i, err := range []error{
+				s.db.CreateEndpoint(ctx, e, 0), put,
+				s.db.CreateKey(ctx, &store.Key{ProjectID: s.project.ID}, tokenHash(time.Now().String())),
+				s.db.CreateKey(ctx, &store.Key{}, tokenHash(time.Now().String())),
+			} {
+				if !errors.Is(err, want) {
+					s.Errorf("%s: %d: %v", by.Prefix, i, err)
+				}
+			}
+		}
+		for _, by := range []*store.Key{maker, revoked, bound, session} {
+			try(by, nil)
+		}
+		s.no(s.db.RevokeKey(s.ctx, s.project.ID, revoked.ID))
+		_, err := s.db.DeleteConsumer(s.ctx, s.project.ID, "c")
+		s.no(err)
+		for _, by := range []*store.Key{over, revoked, bound, session} {
+			try(by, store.ErrEnded)
+		}
+		if _, err := s.db.Consumer(s.ctx, s.project.ID, "c"); !errors.Is(err, store.ErrNotFound) {
+			s.Error("a deleted consumer is there again:", err)
+		}
+	},
 	"PortalSessionReadsBackWhole": func(s *shelf) {
 		k := s.keyCalled(s.project, "k", "")
 		p := s.session(k, "acme", "a")

@@ -174,7 +174,7 @@ var auditCases = map[string]func(*shelf){
 		other := s.newProject("other")
 		key := func(ctx string) store.ID {
 			k := &store.Key{ProjectID: s.project.ID, Name: ctx}
-			s.no(s.db.CreateKey(store.WithActor(s.ctx, store.Actor{Kind: store.ActorKey, ID: ctx}), k, sha256.Sum256([]byte(ctx+fmt.Sprint(time.Now().UnixNano())))))
+			s.no(s.db.CreateKey(store.WithActor(s.ctx, store.Actor{Kind: store.ActorLink, ID: ctx}), k, sha256.Sum256([]byte(ctx+fmt.Sprint(time.Now().UnixNano())))))
 			return k.ID
 		}
 		var ids []store.ID

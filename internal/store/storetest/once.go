@@ -64,7 +64,9 @@ var onceCases = map[string]func(*shelf){
 		}
 		bound := s.claim("k", "other")
 		bound.Consumer = "c"
-		for _, c := range []store.Claim{s.claim("k2", "other"), bound} {
+		another := s.claim("k", "other")
+		another.Caller = store.ID{9}
+		for _, c := range []store.Claim{s.claim("k2", "other"), bound, another} {
 			if _, again, err := s.createOnce(c, 0); again || err != nil {
 				s.Error(again, err)
 			}
@@ -73,6 +75,17 @@ var onceCases = map[string]func(*shelf){
 		foreign.Project = s.newProject("foreign").ID
 		if before, err := s.db.KeptAnswer(s.ctx, foreign); before != nil || err != nil {
 			s.Error("another project's:", before, err)
+		}
+	},
+	"DeletedConsumersAnswersAreForgotten": func(s *shelf) {
+		bound := s.claim("k", "r")
+		bound.Consumer = "c"
+		_, _, err := s.createOnce(bound, 0)
+		s.no(err)
+		_, err = s.db.DeleteConsumer(s.ctx, s.project.ID, "c")
+		s.no(err)
+		if before, err := s.db.KeptAnswer(s.ctx, bound); before != nil || err != nil {
+			s.Errorf("%q %v", before, err)
 		}
 	},
 	"WhatWasRefusedIsNotKept": func(s *shelf) {
