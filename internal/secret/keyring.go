@@ -4,6 +4,7 @@ import (
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/hkdf"
+	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
@@ -29,8 +30,9 @@ var (
 type Keyring struct{ keys []masterKey }
 
 type masterKey struct {
-	id   [idSize]byte
-	aead cipher.AEAD
+	id    [idSize]byte
+	aead  cipher.AEAD
+	codes []byte // the key of codes
 }
 
 // NewMasterKey makes a random master key in the form that [NewKeyring] reads.
@@ -73,7 +75,10 @@ func newMasterKey(raw []byte) (masterKey, error) {
 	if err != nil {
 		return m, err
 	}
-	m.aead, err = cipher.NewGCMWithRandomNonce(block)
+	if m.aead, err = cipher.NewGCMWithRandomNonce(block); err != nil {
+		return m, err
+	}
+	m.codes, err = hkdf.Key(sha256.New, raw, nil, "malote codes v1", KeySize)
 	return m, err
 }
 
@@ -107,4 +112,29 @@ func (r *Keyring) Open(sealed []byte, place string) ([]byte, error) {
 // not, rotation has to seal it again.
 func (r *Keyring) Current(sealed []byte) bool {
 	return len(sealed) >= idSize && [idSize]byte(sealed[:idSize]) == r.keys[0].id
+}
+
+// CodeSize is the size of a code in bytes.
+const CodeSize = 16
+
+// Code proves that this server wrote a message, to itself: in a link that
+// somebody follows. A code for one purpose is none for another.
+func (r *Keyring) Code(message []byte, purpose string) []byte { return r.keys[0].code(message, purpose) }
+
+// Coded reports whether a code is of the message and the purpose, made with any
+// of the keys.
+func (r *Keyring) Coded(code, message []byte, purpose string) bool {
+	ok := false
+	for _, k := range r.keys {
+		ok = hmac.Equal(code, k.code(message, purpose)) || ok
+	}
+	return ok
+}
+
+func (m *masterKey) code(message []byte, purpose string) []byte {
+	h := hmac.New(sha256.New, m.codes)
+	h.Write([]byte(purpose))
+	h.Write([]byte{0})
+	h.Write(message)
+	return h.Sum(nil)[:CodeSize]
 }

@@ -2,9 +2,13 @@ package store
 
 import (
 	"context"
+	"encoding/base64"
+	"encoding/binary"
 	"encoding/json"
 	"slices"
 	"time"
+
+	"github.com/malote-dev/malote/internal/secret"
 )
 
 // Bounds of what is mailed.
@@ -23,6 +27,7 @@ type Mail struct {
 	ID      ID
 	Mailbox ID
 	Address string
+	Token   secret.Text // lets whoever has it stop what is mailed to the address: see [DB.StopMails]
 	Tries   int
 	MadeAt  time.Time
 	Notice  *Notice
@@ -231,6 +236,7 @@ func (db *DB) Mails(ctx context.Context, limit int) (due []*Mail, again time.Tim
 			m := &Mail{Notice: &Notice{}}
 			err := scan(&k, &box, &m.Address, &m.Tries, &facts)
 			m.ID, m.Mailbox, m.MadeAt = db.keys.id(k), db.keys.id(box), keyTime(k)
+			m.Token = db.mailToken(box)
 			if json.Unmarshal(facts, m.Notice) != nil {
 				m.Notice = &Notice{} // says nothing, and is given up
 			}
@@ -285,44 +291,101 @@ func (db *DB) SettleMails(ctx context.Context, results []MailResult) error {
 // MailsQueued is how many mails wait to be sent.
 func (db *DB) MailsQueued() int64 { return db.mails.Load() }
 
-// StopMails ends what is mailed to an address of a project, or lets it begin
-// again, as its owner wishes. It returns the address. Errors: [ErrNotFound].
-func (db *DB) StopMails(ctx context.Context, box ID, stop bool) (address string, err error) {
-	k, ok := db.keys.key(box)
-	if !ok {
-		return "", ErrNotFound
+// Mailbox is an address that is written to.
+type Mailbox struct {
+	ID        ID
+	Address   string
+	Project   *Project
+	StoppedAt time.Time // when its owner wanted no more mails; zero: it gets them
+}
+
+const mailCode = "stop mails"
+
+// mailToken is of a mailbox: it holds nothing, and is known by its code.
+func (db *DB) mailToken(box key) secret.Text {
+	b := binary.BigEndian.AppendUint64(nil, uint64(box))
+	return secret.Text(base64.RawURLEncoding.EncodeToString(append(b, db.o.Keyring.Code(b, mailCode)...)))
+}
+
+func (db *DB) mailboxOfToken(token secret.Text) (key, bool) {
+	b, err := base64.RawURLEncoding.DecodeString(token.Reveal())
+	if err != nil || len(b) != 8+secret.CodeSize || !db.o.Keyring.Coded(b[8:], b[:8], mailCode) {
+		return 0, false
 	}
-	err = db.write(ctx, func(b *batch) error {
+	return key(binary.BigEndian.Uint64(b)), true
+}
+
+// Mailbox finds the one of a token. Errors: [ErrNotFound] (not a token, or
+// nothing was mailed for long).
+func (db *DB) Mailbox(ctx context.Context, token secret.Text) (*Mailbox, error) {
+	k, ok := db.mailboxOfToken(token)
+	if !ok {
+		return nil, ErrNotFound
+	}
+	m := &mailbox{}
+	err := db.read(ctx, false, func(c *conn) error {
+		return c.rows(ctx, selectMailbox+" WHERE k=?", []any{k}, func(scan func(...any) error) (bool, error) { return false, scanMailbox(scan, m) })
+	})
+	if err != nil {
+		return nil, err
+	}
+	return db.viewMailbox(m)
+}
+
+func (db *DB) viewMailbox(m *mailbox) (*Mailbox, error) {
+	p := db.project(db.keys.id(m.project))
+	if m.k == 0 || p == nil {
+		return nil, ErrNotFound
+	}
+	return &Mailbox{ID: db.keys.id(m.k), Address: m.address, Project: p.Project, StoppedAt: fromMicros(m.stopped)}, nil
+}
+
+// StopMails ends what is mailed to the address of a token, or lets it begin
+// again, as its owner wishes. Errors: [ErrNotFound].
+func (db *DB) StopMails(ctx context.Context, token secret.Text, stop bool) (*Mailbox, error) {
+	k, ok := db.mailboxOfToken(token)
+	if !ok {
+		return nil, ErrNotFound
+	}
+	var box *Mailbox
+	err := db.write(ctx, func(b *batch) error {
 		m := &mailbox{}
 		err := b.rows(selectMailbox+" WHERE k=?", []any{k}, func(scan func(...any) error) (bool, error) { return false, scanMailbox(scan, m) })
 		if err != nil {
 			return err
 		}
-		if m.k == 0 {
-			return ErrNotFound
-		}
-		address = m.address
-		if (m.stopped != 0) == stop {
-			return nil
-		}
-		stopped, action := int64(0), ActionMailStart
-		if stop {
-			stopped, action = b.us, ActionMailStop
-			n, err := b.change("DELETE FROM mails WHERE mailbox=?", k)
-			if err != nil {
-				return err
-			}
-			b.mailed -= int64(n)
-			if err := b.exec("DELETE FROM held_notices WHERE mailbox=?", k); err != nil {
+		if (m.stopped != 0) != stop && m.k != 0 {
+			if err := b.switchMailbox(m, stop); err != nil {
 				return err
 			}
 		}
-		if err := b.exec("UPDATE mailboxes SET stopped=?, held=0, digest=0 WHERE k=?", stopped, k); err != nil {
+		box, err = db.viewMailbox(m)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return box, nil
+}
+
+func (b *batch) switchMailbox(m *mailbox, stop bool) error {
+	action := ActionMailStart
+	if m.stopped = 0; stop {
+		m.stopped, action = b.us, ActionMailStop
+		n, err := b.change("DELETE FROM mails WHERE mailbox=?", m.k)
+		if err != nil {
 			return err
 		}
-		return b.note(m.project, action, MailboxName.Format(box), "")
-	})
-	return address, err
+		b.mailed -= int64(n)
+		if err := b.exec("DELETE FROM held_notices WHERE mailbox=?", m.k); err != nil {
+			return err
+		}
+	}
+	if err := b.exec("UPDATE mailboxes SET stopped=?, held=0, digest=0 WHERE k=?", m.stopped, m.k); err != nil {
+		return err
+	}
+	b.actor = Actor{Kind: ActorLink, ID: MailboxName.Format(b.db.keys.id(m.k)), Request: b.actor.Request}
+	return b.note(m.project, action, MailboxName.Format(b.db.keys.id(m.k)), "")
 }
 
 // pruneMailboxes deletes addresses that were not written to for long.

@@ -479,14 +479,15 @@ func TestDisabledAndResumed(t *testing.T) {
 func TestStopMails(t *testing.T) {
 	atDesk(t, func(d *desk) {
 		d.attempt(again, d.deliver(d.endpoint("acme")))
-		box := d.mailed("first ti@acme.example")[0].Mailbox
+		mail := d.mailed("first ti@acme.example")[0]
+		box := mail.Token
 		d.attempt(again, d.deliver(d.endpoint("acme")))
 		_, err := d.db.TendMails(d.Context(), 100)
 		d.no(err)
 		for range 2 {
-			address, err := d.db.StopMails(d.Context(), box, true)
-			if d.no(err); address != "ti@acme.example" {
-				d.Error(address)
+			got, err := d.db.StopMails(d.Context(), box, true)
+			if d.no(err); got.Address != "ti@acme.example" || got.StoppedAt.IsZero() || got.Project.Name != "Shop" {
+				d.Errorf("%+v", got)
 			}
 		}
 		if n := d.db.MailsQueued(); n != 0 {
@@ -500,10 +501,18 @@ func TestStopMails(t *testing.T) {
 		d.no(err)
 		d.attempt(again, d.deliver(d.endpoint("acme")))
 		d.mailed("first ti@acme.example")
-		if _, err := d.db.StopMails(d.Context(), store.ID{1}, true); !errors.Is(err, store.ErrNotFound) {
-			d.Error(err)
+		if got, err := d.db.Mailbox(d.Context(), box); err != nil || got.ID != mail.Mailbox || !got.StoppedAt.IsZero() {
+			d.Errorf("%+v %v", got, err)
 		}
-		log, err := d.db.Audit(d.Context(), d.project.ID, store.AuditFilter{Object: store.MailboxName.Format(box)})
+		for _, bad := range []secret.Text{"", "x", box[1:], "A" + box[1:], box[:len(box)-2] + "AA", box + "A"} {
+			if bad == box {
+				continue
+			}
+			if _, err := d.db.StopMails(d.Context(), bad, true); !errors.Is(err, store.ErrNotFound) {
+				d.Error(err)
+			}
+		}
+		log, err := d.db.Audit(d.Context(), d.project.ID, store.AuditFilter{Object: store.MailboxName.Format(mail.Mailbox)})
 		d.no(err)
 		if len(log.Items) != 2 || log.Items[0].Action != store.ActionMailStart {
 			d.Errorf("%v", log.Items)
@@ -565,7 +574,7 @@ func TestOldIncidentsAndMailboxesGo(t *testing.T) {
 		e := d.endpoint("acme")
 		d.attempt(again, d.deliver(e))
 		d.attempt(ok, d.deliver(e))
-		box := d.mails()[0].Mailbox
+		box := d.mails()[0].Token
 		prune := func() {
 			d.Helper()
 			_, err := d.db.Prune(context.WithoutCancel(d.Context()), time.Now().Add(-100*24*time.Hour), 1000)

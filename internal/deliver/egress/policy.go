@@ -18,7 +18,10 @@ type Policy struct {
 	AllowLoopback bool             // malote dev
 	AllowHTTP     bool             // plain http URLs pass CheckURL
 	Own           []netip.AddrPort // this server's own listeners, never dialled; an unspecified address means the port on any own address, port 0 every port of the address
-	NAT64         bool             // decode 64:ff9b::/96 and judge the IPv4 inside, else refuse
+	// Relay is the operator's mail relay: never dialled for a webhook, whatever
+	// is allowed. Nil: there is none.
+	Relay *Relay
+	NAT64 bool // decode 64:ff9b::/96 and judge the IPv4 inside, else refuse
 
 	// Interfaces lists the addresses of this machine: a public one among them
 	// is refused like a private one, because services bound to it may trust
@@ -69,6 +72,9 @@ func (p *Policy) judge(a netip.AddrPort) *refusal {
 	}
 	if p.isOwn(addr, a.Port()) {
 		return &refusal{what: "this server's own address"}
+	}
+	if p.Relay != nil && slices.Contains(p.Relay.Addrs(), netip.AddrPortFrom(addr, a.Port())) {
+		return &refusal{what: "this server's mail relay"}
 	}
 	if p.lifted(addr) {
 		return nil
