@@ -68,6 +68,11 @@ func rules(allowed map[string][]string) []rule {
 			},
 		},
 		{
+			name:  "only mail speaks SMTP",
+			check: noImport("net/smtp", "github.com/wneessen/go-mail", "github.com/wneessen/go-mail/smtp"),
+			allow: map[string]string{"internal/mail": "it does, over connections that egress makes"},
+		},
+		{
 			name:  "only the binary reads the command line and the environment",
 			check: both(noImport("flag"), noCall(map[string][]string{"os": {"Args", "Getenv", "LookupEnv", "Environ", "ExpandEnv"}})),
 			allow: map[string]string{

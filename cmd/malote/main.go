@@ -31,6 +31,7 @@ type commands struct {
 	Link     linkCmd     `cmd:"" group:"api" help:"One-time links: hand an endpoint's secret over."`
 	Whoami   whoamiCmd   `cmd:"" group:"api" help:"Say what the key is, and what it may do."`
 	Replay   replayCmd   `cmd:"" group:"api" help:"Replays: what failed, or was missed, sent again."`
+	Mail     mailCmd     `cmd:"" group:"api" help:"Mail: try the server's settings."`
 	Stats    statsCmd    `cmd:"" group:"api" help:"Statistics: success rates, response times, causes of failures."`
 
 	Dialect    dialectCmd    `cmd:"" group:"more" help:"Dialects: the wire contracts; works without a server."`
@@ -92,6 +93,7 @@ func newParser(grammar *commands, c *console) (*kong.Kong, error) {
 		kong.Bind(c),
 		kong.Vars{
 			"listen":          app.DefaultListen,
+			"mail_language":   app.DefaultMailLanguage,
 			"max_connections": strconv.Itoa(app.DefaultMaxConnections),
 			"per_endpoint":    strconv.Itoa(app.DefaultPerEndpoint),
 			"per_host":        strconv.Itoa(app.DefaultPerHost),

@@ -36,6 +36,11 @@ type serveCmd struct {
 	EgressHTTPSOnly bool        `name:"egress-https-only" env:"MALOTE_EGRESS_HTTPS_ONLY" help:"Refuse every http:// endpoint, also where the dialect allows it."`
 	EgressNAT64     bool        `name:"egress-nat64" env:"MALOTE_EGRESS_NAT64" help:"This network reaches IPv4 through NAT64: judge the IPv4 address inside 64:ff9b::/96."`
 
+	SMTPURL      string `name:"smtp-url" env:"MALOTE_SMTP_URL" placeholder:"URL" help:"Mail relay: smtp://user:password@host:587 (STARTTLS), smtps://… (TLS), smtp+insecure://…; without it nothing is mailed. A file is safer: other users can see a command line."`
+	SMTPURLFile  string `name:"smtp-url-file" env:"MALOTE_SMTP_URL_FILE" placeholder:"FILE" help:"File with the URL of the mail relay in its first line."`
+	MailFrom     string `env:"MALOTE_MAIL_FROM" placeholder:"ADDRESS" help:"Who mails are from: 'Shop <webhooks@shop.example.com>'."`
+	MailLanguage string `env:"MALOTE_MAIL_LANGUAGE" default:"${mail_language}" placeholder:"TAG" help:"Language of mails where nobody chose one: en or pt-BR (default ${default})."`
+
 	Retention      span `env:"MALOTE_RETENTION" default:"30d" placeholder:"TIME" help:"Delete events, deliveries and attempts that are older (default ${default}); never what is pending."`
 	Hold           span `env:"MALOTE_HOLD" default:"30d" placeholder:"TIME" help:"Paused and disabled endpoints keep their deliveries this long, then they end as expired (default ${default})."`
 	HoldBytes      size `env:"MALOTE_HOLD_BYTES" default:"1GiB" placeholder:"SIZE" help:"Paused and disabled endpoints of a project keep this much data in all; past it the oldest ends as expired (default ${default})."`
@@ -80,21 +85,24 @@ func (s *serveCmd) Run(c *console, k *kong.Kong) error {
 	return a.Run(ctx)
 }
 
-// keepers are the files that hold a master key.
+// keepers are the files that hold a secret.
 func (s *serveCmd) keepers(c *config) []string {
-	files := s.MasterKeyFile
-	if c != nil && c.values["master-key"].text != "" {
+	files := slices.Clone(s.MasterKeyFile)
+	if c != nil && (c.values["master-key"].text != "" || c.values["smtp-url"].text != "") {
 		files = append([]string{c.path}, files...)
+	}
+	if s.SMTPURLFile != "" {
+		files = append(files, s.SMTPURLFile)
 	}
 	return files
 }
 
-// warnOfReaders says which files with a master key every user of this machine
-// can read. It refuses nothing: inside a container that may be harmless.
+// warnOfReaders says which files with a secret every user of this machine can
+// read. It refuses nothing: inside a container that may be harmless.
 func warnOfReaders(log *slog.Logger, files []string) {
 	for _, path := range files {
 		if info, err := os.Stat(path); err == nil && info.Mode().Perm()&0o004 != 0 && runtime.GOOS != "windows" {
-			log.Warn("every user of this machine can read the master key", "file", path, "fix", "chmod 600 "+path)
+			log.Warn("every user of this machine can read a file with a secret", "file", path, "fix", "chmod 600 "+path)
 		}
 	}
 }
@@ -143,6 +151,10 @@ func (s *serveCmd) options() (app.Options, error) {
 	if err != nil {
 		return app.Options{}, err
 	}
+	smtp, err := app.SMTPURL(s.SMTPURL, s.SMTPURLFile)
+	if err != nil {
+		return app.Options{}, err
+	}
 	allow := make([]netip.Prefix, len(s.EgressAllow))
 	for i, a := range s.EgressAllow {
 		allow[i] = netip.Prefix(a)
@@ -150,6 +162,7 @@ func (s *serveCmd) options() (app.Options, error) {
 	o := app.Options{
 		Data: s.Data, Listen: s.Listen, MasterKeys: keys, Dialects: s.Dialects, PublicURL: s.PublicURL,
 		EgressAllow: allow, EgressHTTPSOnly: s.EgressHTTPSOnly, EgressNAT64: s.EgressNAT64,
+		SMTP: smtp, MailFrom: s.MailFrom, MailLanguage: s.MailLanguage,
 		Retention: time.Duration(s.Retention), Hold: time.Duration(s.Hold), HoldBytes: int64(s.HoldBytes), Idempotency: time.Duration(s.Idempotency),
 		AuditRetention: time.Duration(s.AuditRetention), MinFree: int64(s.MinFree), MaxData: int(s.MaxData), MaxConnections: s.MaxConnections,
 		TLSCert: s.TLSCert, TLSKey: s.TLSKey,

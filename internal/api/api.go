@@ -8,6 +8,7 @@
 package api
 
 import (
+	"context"
 	"log/slog"
 	"net/http"
 	"sync"
@@ -17,6 +18,7 @@ import (
 
 	"github.com/malote-dev/malote/internal/deliver/egress"
 	"github.com/malote-dev/malote/internal/ingest"
+	"github.com/malote-dev/malote/internal/lang"
 	"github.com/malote-dev/malote/internal/store"
 	"github.com/malote-dev/malote/webhook"
 )
@@ -39,6 +41,10 @@ type Options struct {
 	// Prober sends probes to endpoints; nil: nobody does.
 	Prober Prober
 
+	// TestMail sends a mail now; nil: the server mails nothing. Its errors hold
+	// no secret.
+	TestMail func(ctx context.Context, to string, in lang.Language) error
+
 	// Documented answers what comes in under /api/; nil: nothing does.
 	Documented Documented
 
@@ -55,6 +61,7 @@ type server struct {
 	ready    func() error
 	log      *slog.Logger
 	version  string
+	testMail func(ctx context.Context, to string, in lang.Language) error
 	public   string // URL of this server, without a slash at its end; empty: not known
 
 	gather   prometheus.Gatherer
@@ -76,7 +83,7 @@ type server struct {
 func New(o Options) http.Handler {
 	s := &server{
 		store: o.Store, ingest: o.Ingest, dialects: o.Dialects, ready: o.Ready,
-		log: o.Logger, version: o.Version, public: o.PublicURL, metrics: newMetrics(), documented: o.Documented, prober: o.Prober,
+		log: o.Logger, version: o.Version, public: o.PublicURL, testMail: o.TestMail, metrics: newMetrics(), documented: o.Documented, prober: o.Prober,
 		previews: make(chan struct{}, previewsAtOnce),
 	}
 	if o.Policy != nil {

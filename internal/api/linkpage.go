@@ -40,6 +40,7 @@ type linkPageView struct {
 	Lang, Title, Text string
 	Style             template.CSS
 	Button, Hint      string     // of a link that is not opened yet
+	Action            string     // where the button leads; empty: to the page's own address
 	Facts             []linkFact // of one that was opened just now
 	Notes             []string
 	Fix, Request      string // of what is no success

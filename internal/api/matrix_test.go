@@ -288,6 +288,8 @@ func (st *site) notThere(rt *route, parameter string, b *stage) (ids []string) {
 	case aToken:
 		text, _, _ := newKey(keyPrefix + keyLink + "_")
 		return append(ids, text.Reveal(), "mlt_link_x", "x", "%27--")
+	case aMailbox:
+		return append(ids, strings.Repeat("A", 32), "x", "%27--")
 	}
 	return append(ids, st.formOf(kind)+nobody, "x", st.formOf(kind), "dlv_'--")
 }

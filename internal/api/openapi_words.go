@@ -17,7 +17,7 @@ type typeWords struct {
 }
 
 // typesWords are the names of types, by their names in Go.
-var typesWords = merged(accessTypes, replayTypes, keyTypes, statsTypes, catalogueTypes, settingsTypes, map[string]typeWords{
+var typesWords = merged(accessTypes, replayTypes, keyTypes, statsTypes, catalogueTypes, settingsTypes, mailTypes, map[string]typeWords{
 	"none":          {name: "Nothing", text: "No fields. An empty body will do."},
 	"problem":       {name: "Problem", text: "What is not a success (RFC 9457)."},
 	"fieldProblem":  {name: "FieldProblem", text: "One thing that is wrong, and where."},

@@ -67,6 +67,7 @@ func (s *server) routes() []*route {
 		s.replayRoutes(),
 		s.statsRoutes(),
 		s.auditRoutes(),
+		s.mailRoutes(),
 		s.serverRoutes(),
 	)
 }

@@ -21,7 +21,7 @@ func TestEveryRouteDeclares(t *testing.T) {
 	t.Parallel()
 	st := setup(t)
 	known := append(Scopes(), string(root), string(public), string(anyKey))
-	open := []string{"/healthz", "/readyz", "/metrics", "/openapi.json", "/docs", "/openapi/{document}", "/docs/{contract}", "/s/{token}"}
+	open := []string{"/healthz", "/readyz", "/metrics", "/openapi.json", "/docs", "/openapi/{document}", "/docs/{contract}", "/s/{token}", "/m/{token}", "/m/{token}/start"}
 	seen := map[string]bool{}
 	for _, rt := range st.server.routes() {
 		name := rt.method + " " + rt.pattern

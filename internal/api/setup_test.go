@@ -2,6 +2,7 @@ package api
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -19,6 +20,7 @@ import (
 
 	"github.com/malote-dev/malote/internal/deliver/egress"
 	"github.com/malote-dev/malote/internal/ingest"
+	"github.com/malote-dev/malote/internal/lang"
 	"github.com/malote-dev/malote/internal/secret"
 	"github.com/malote-dev/malote/internal/store"
 	"github.com/malote-dev/malote/internal/store/storetest"
@@ -63,7 +65,7 @@ func openStore(tb testing.TB) *store.DB {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	db, err := store.Open(tb.Context(), store.Options{Dir: storetest.Fresh(tb), Keyring: ring, Logger: slog.New(slog.DiscardHandler)})
+	db, err := store.Open(tb.Context(), store.Options{Dir: storetest.Fresh(tb), Keyring: ring, Logger: slog.New(slog.DiscardHandler), Mail: true})
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -86,7 +88,7 @@ func setup(tb testing.TB) *site {
 	handler := New(Options{
 		Store: st.db, Ingest: st.ingest, Policy: &egress.Policy{AllowHTTP: true}, Dialects: catalog.Lookup,
 		Prober: probes(http.StatusUnauthorized), Metrics: prometheus.NewRegistry(), Logger: slog.New(slog.NewTextHandler(st.log, nil)), Version: "test",
-		Descriptions: []*Description{{Name: "placaflow", Title: "a company's"}},
+		TestMail: func(context.Context, string, lang.Language) error { return nil }, Descriptions: []*Description{{Name: "placaflow", Title: "a company's"}},
 	})
 	st.server = handler.(*server)
 	web := httptest.NewServer(handler)

@@ -4,7 +4,9 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
+	"github.com/malote-dev/malote/internal/secret"
 	"github.com/malote-dev/malote/internal/store"
 )
 
@@ -29,6 +31,7 @@ const (
 	aSession   = "portal session"
 	aLink      = "one-time link"
 	aToken     = "one-time link's token" // of a link of its own
+	aMailbox   = "token of a mailbox"
 	aContract  = "contract"
 	aDocument  = "document"
 )
@@ -36,7 +39,7 @@ const (
 // objects says what the parameters of paths name: by the pattern up to the
 // parameter, else by the parameter alone.
 var objects = map[string]string{
-	"/v1/projects/{id}": aProject, "/v1/endpoints/{id}": anEndpoint, "/v1/events/{id}": anEvent, "/v1/deliveries/{id}": aDelivery, "/v1/replays/{id}": aReplay, "/v1/keys/{key}": aRootKey,
+	"/v1/projects/{id}": aProject, "/v1/endpoints/{id}": anEndpoint, "/v1/events/{id}": anEvent, "/v1/deliveries/{id}": aDelivery, "/v1/replays/{id}": aReplay, "/v1/keys/{key}": aRootKey, "/m/{token}": aMailbox,
 	"{uid}": aConsumer, "{name}": aType, "{key}": aKey, "{session}": aSession, "{link}": aLink, "{token}": aToken, "{document}": aDocument, "{contract}": aContract,
 }
 
@@ -44,7 +47,7 @@ var objects = map[string]string{
 // nobody's.
 var owners = map[string]string{
 	aProject: aProject, aConsumer: aConsumer, anEndpoint: aConsumer, anEvent: aConsumer, aDelivery: aConsumer, aReplay: aConsumer, aType: aProject, aKey: aProject,
-	aRootKey: "", aSession: aConsumer, aLink: aConsumer, aToken: "", aContract: "", aDocument: "",
+	aRootKey: "", aSession: aConsumer, aLink: aConsumer, aToken: "", aMailbox: "", aContract: "", aDocument: "",
 }
 
 // kindOf is what a parameter of a pattern names; empty: nothing says so.
@@ -79,8 +82,49 @@ func (st *site) stageOf(dialect, consumer string) *stage {
 	g.ids[aLink] = st.do(g.full, "POST", "/v1/endpoints/"+g.endpoint+"/secret-links", nil).want(201).text("id")
 	g.ids[aReplay] = st.do(g.full, "POST", "/v1/replays", `{"kind":"recover","from":"2020-01-01T00:00:00Z","consumer":"`+consumer+`"}`).want(202).text("id")
 	st.over(g.full, g.ids[aReplay])
+	g.ids[aMailbox] = st.mailbox(g).Reveal()
 	g.ids[aToken] = strings.TrimPrefix(st.do(g.full, "POST", "/v1/endpoints/"+g.endpoint+"/secret-links", nil).want(201).text("path"), linkPath)
 	return g
+}
+
+// mailbox writes to an address of a stage's project, and returns its token.
+func (st *site) mailbox(g *stage) secret.Text {
+	st.t.Helper()
+	const uid = "mailed"
+	st.do(g.full, "PUT", "/v1/consumers/"+uid, `{"emails":["ti@`+g.consumer+`.example"]}`).want(201)
+	st.do(g.full, "POST", "/v1/endpoints", `{"consumer":"`+uid+`","url":"https://example.com/","event_types":["*"]}`).want(201)
+	ctx, project := st.t.Context(), st.idOfProject(g)
+	subs, err := st.db.Subscriptions(ctx, project, uid)
+	if err != nil {
+		st.t.Fatal(err)
+	}
+	// Not through the API, whose events tests count.
+	event := &store.Event{ProjectID: project, Consumer: uid, Type: "a", Data: []byte("1"), Dialect: "standard/1"}
+	kept, err := st.db.Accept(ctx, []*store.Acceptance{{Event: event, Endpoints: []store.ID{subs.Endpoints[0].EndpointID}, Version: subs.Version}})
+	if err != nil || kept[0].Err != nil {
+		st.t.Fatal(err, kept)
+	}
+	page, err := st.db.Deliveries(ctx, project, store.Filter{EventID: kept[0].EventID, Limit: 1})
+	if err != nil {
+		st.t.Fatal(err)
+	}
+	d := page.Items[0]
+	done := make(chan error, 1)
+	st.db.Finish(&store.Outcome{
+		Work:  &store.Work{ID: d.ID, EndpointID: d.EndpointID, Event: event},
+		State: store.Failed, Reason: "exhausted", Attempt: store.Attempt{Number: 1, At: time.Now(), Status: 500, Class: store.ClassStatus},
+	}, func(err error) { done <- err })
+	if err := <-done; err != nil {
+		st.t.Fatal(err)
+	}
+	if _, err := st.db.TendMails(ctx, 100); err != nil {
+		st.t.Fatal(err)
+	}
+	mails, _, err := st.db.Mails(ctx, 100)
+	if err != nil || len(mails) == 0 {
+		st.t.Fatal("no mail: ", err)
+	}
+	return mails[len(mails)-1].Token
 }
 
 func scopesToRead() (reads []string) {
@@ -134,6 +178,7 @@ var inputs = map[string]string{
 	"POST /v1/events":              `{"type":"a","consumer":"acme","data":1}`,
 	"POST /v1/events/batch":        `{"events":[{"type":"a","consumer":"acme","data":1}]}`,
 	"POST /v1/replays":             `{"kind":"recover","from":"2020-01-01T00:00:00Z","consumer":"acme"}`,
+	"POST /v1/mail/test":           `{"to":"ana@example.com"}`,
 
 	"POST /v1/endpoints/{id}/recover":        `{"since":"2026-01-31T09:30:00Z"}`,
 	"POST /v1/endpoints/{id}/replay-missing": `{"since":"2026-01-31T09:30:00Z"}`,

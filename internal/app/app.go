@@ -19,6 +19,7 @@ import (
 	"github.com/malote-dev/malote/internal/deliver"
 	"github.com/malote-dev/malote/internal/deliver/egress"
 	"github.com/malote-dev/malote/internal/ingest"
+	"github.com/malote-dev/malote/internal/mail"
 	"github.com/malote-dev/malote/internal/store"
 )
 
@@ -32,6 +33,7 @@ type App struct {
 	log      *slog.Logger
 	db       *store.DB
 	engine   *deliver.Engine
+	mailer   *mail.Mailer // nil: nothing is mailed
 	server   *http.Server
 	listener net.Listener
 
@@ -74,6 +76,9 @@ func New(ctx context.Context, o Options, log *slog.Logger) (_ *App, err error) {
 
 	metrics := prometheus.NewRegistry()
 	policy := o.policy(a.listener)
+	if a.mailer = newMailer(&o, a.db, log, metrics); a.mailer != nil {
+		policy.Relay = a.mailer.Relay()
+	}
 	sender := egress.New(egress.Options{Policy: *policy})
 	a.down.add("connections", func(context.Context) error { sender.Close(); return nil })
 	a.engine = deliver.New(deliver.Options{
@@ -86,7 +91,7 @@ func New(ctx context.Context, o Options, log *slog.Logger) (_ *App, err error) {
 	handler := api.New(api.Options{
 		Store: a.db, Ingest: accept,
 		Policy: policy, Dialects: dialects.Lookup, Ready: a.ready,
-		Metrics: metrics, Logger: log, Version: o.Version, PublicURL: o.PublicURL, Prober: a.engine,
+		Metrics: metrics, Logger: log, Version: o.Version, PublicURL: o.PublicURL, Prober: a.engine, TestMail: testMail(a.mailer),
 		Descriptions: documented.Descriptions(),
 		Documented:   documented.New(documented.Options{Store: a.db, Ingest: accept, Policy: policy, Dialects: dialects.Lookup, Logger: log}),
 	})
@@ -102,7 +107,7 @@ func openStore(ctx context.Context, o Options, log *slog.Logger) (*store.DB, err
 		return nil, err
 	}
 	db, err := store.Open(ctx, store.Options{
-		Dir: o.Data, Keyring: ring, Logger: log, MinFree: o.MinFree, IdempotencyFor: o.Idempotency, AuditFor: o.AuditRetention,
+		Dir: o.Data, Keyring: ring, Logger: log, MinFree: o.MinFree, IdempotencyFor: o.Idempotency, AuditFor: o.AuditRetention, Mail: o.SMTP != "",
 	})
 	if err != nil {
 		return nil, explainOpen(o.Data, err)
@@ -149,6 +154,9 @@ func (a *App) Run(ctx context.Context) error {
 		maintain(ctx, chores(a.db, a.options), a.log)
 		return nil
 	})
+	if a.mailer != nil {
+		a.start("mail", a.mailer.Run)
+	}
 	if len(a.options.MasterKeys) > 1 {
 		a.start("reseal", a.reseal)
 	}

@@ -25,6 +25,7 @@ func observe(r prometheus.Registerer, db *store.DB, version string) {
 		counter("malote_store_finished_total", "Attempts kept.", func() uint64 { return db.Counters().Finished }),
 		counter("malote_filters_judged_total", "Filters of endpoints that were judged for an event.", func() uint64 { return db.Counters().Filters.Judged }),
 		counter("malote_filters_false_total", "Filters that kept an event back.", func() uint64 { return db.Counters().Filters.False }),
+		counter("malote_mails_suppressed_total", "Notices that were not mailed by themselves: too many, or not wanted.", func() uint64 { return db.Counters().Suppressed }),
 		&storeCollector{db: db, ended: prometheus.NewDesc("malote_store_deliveries_ended_total",
 			"Deliveries that were ended without an attempt, by the reason.", []string{"reason"}, nil),
 			problems: prometheus.NewDesc("malote_filter_problems_total",

@@ -15,6 +15,7 @@ import (
 // Defaults of the options that have one.
 const (
 	DefaultListen         = "127.0.0.1:8400"
+	DefaultMailLanguage   = "en"
 	DefaultRetention      = 30 * 24 * time.Hour
 	DefaultHold           = 30 * 24 * time.Hour
 	DefaultHoldBytes      = 1 << 30
@@ -44,6 +45,10 @@ type Options struct {
 	EgressHTTPSOnly bool           // refuse plain http URLs whatever the dialect says
 	EgressNAT64     bool           // judge the IPv4 address inside 64:ff9b::/96
 
+	SMTP         secret.Text // smtp://user:password@host:port of the mail relay; empty: nothing is mailed
+	MailFrom     string      // "Name <address>"; needed with SMTP
+	MailLanguage string      // a tag of package lang, where nobody chose one
+
 	Retention      time.Duration // history older than this is deleted
 	Hold           time.Duration // paused and disabled endpoints keep deliveries this long
 	HoldBytes      int64         // and so many bytes of each project
@@ -67,6 +72,7 @@ type Options struct {
 // withDefaults fills in what was left out.
 func (o Options) withDefaults() Options {
 	defaultTo(&o.Listen, DefaultListen)
+	defaultTo(&o.MailLanguage, DefaultMailLanguage)
 	defaultTo(&o.Retention, DefaultRetention)
 	defaultTo(&o.Hold, DefaultHold)
 	defaultTo(&o.HoldBytes, DefaultHoldBytes)
@@ -94,7 +100,7 @@ func defaultTo[T comparable](field *T, value T) {
 // Validate says which option is wrong and how to mend it. Errors: [*Problem].
 func (o Options) Validate() error {
 	o = o.withDefaults()
-	for _, check := range []func(*Options) *Problem{checkPlaces, checkPublicURL, checkKeys, checkTLS, checkNumbers, checkAllow} {
+	for _, check := range []func(*Options) *Problem{checkPlaces, checkPublicURL, checkMail, checkKeys, checkTLS, checkNumbers, checkAllow} {
 		if p := check(&o); p != nil {
 			return p
 		}
@@ -127,7 +133,7 @@ func checkPublicURL(o *Options) *Problem {
 		return nil
 	}
 	u, err := url.Parse(o.PublicURL)
-	why := ""
+	var why string
 	switch {
 	case err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Hostname() == "":
 		why = "is not an http or https URL"

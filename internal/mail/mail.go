@@ -89,6 +89,9 @@ func New(o Options) *Mailer {
 	return &Mailer{o: o, log: o.Logger.With("relay", o.Server.Host), metrics: newMetrics(o.Metrics, o.Store), pause: pauseLeast}
 }
 
+// Relay is where mails go.
+func (m *Mailer) Relay() *egress.Relay { return m.o.Relay }
+
 // Run sends mails until ctx ends; one that is under way has a few seconds more.
 func (m *Mailer) Run(ctx context.Context) error {
 	if err := m.o.Relay.Find(ctx); err != nil && ctx.Err() == nil {

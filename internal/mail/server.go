@@ -2,6 +2,7 @@ package mail
 
 import (
 	"errors"
+	netmail "net/mail"
 	"net/netip"
 	"net/url"
 	"strconv"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/malote-dev/malote/internal/deliver/egress"
 	"github.com/malote-dev/malote/internal/secret"
+	"github.com/malote-dev/malote/internal/store"
 )
 
 // Security is how the connection to a relay is kept private.
@@ -108,3 +110,15 @@ type Sender struct {
 	Name    string // may be empty
 	Address string
 }
+
+// ParseSender reads "Name <address>", or an address alone. Errors: [ErrSender].
+func ParseSender(text string) (Sender, error) {
+	a, err := netmail.ParseAddress(text)
+	if err != nil || !store.CheckEmail(a.Address).IsZero() {
+		return Sender{}, ErrSender
+	}
+	return Sender{Name: a.Name, Address: a.Address}, nil
+}
+
+// ErrSender says that a text names nobody whom mails can be from.
+var ErrSender = errors.New("is not a mail address")

@@ -119,7 +119,9 @@ const CodeSize = 16
 
 // Code proves that this server wrote a message, to itself: in a link that
 // somebody follows. A code for one purpose is none for another.
-func (r *Keyring) Code(message []byte, purpose string) []byte { return r.keys[0].code(message, purpose) }
+func (r *Keyring) Code(message []byte, purpose string) []byte {
+	return r.keys[0].code(message, purpose)
+}
 
 // Coded reports whether a code is of the message and the purpose, made with any
 // of the keys.
