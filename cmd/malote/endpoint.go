@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"iter"
 	"maps"
@@ -21,7 +22,7 @@ type endpointCmd struct {
 	Rotate  endpointRotateCmd  `cmd:"" help:"Give an endpoint a new signing secret; the old one stays in force for a while."`
 	Pause   endpointPauseCmd   `cmd:"" help:"Stop sending; deliveries are kept."`
 	Resume  endpointResumeCmd  `cmd:"" help:"Send again, what was kept first."`
-	Test    endpointTestCmd    `cmd:"" help:"Send the dialect's test event to this endpoint alone."`
+	Test    endpointTestCmd    `cmd:"" help:"Send a test event to this endpoint alone: the dialect's, or one of a type."`
 	Probe   endpointProbeCmd   `cmd:"" help:"Ask whether an endpoint's receiver verifies: sends a request whose signature is wrong."`
 	Delete  endpointDeleteCmd  `cmd:"" help:"Delete an endpoint; what waits for it is cancelled."`
 }
@@ -167,9 +168,16 @@ func healthOf(e *client.Endpoint) string {
 	case e.FailedAt != nil:
 		return "failing since " + stampOf(e.FailedAt)
 	case e.FailureCount > 0:
-		return fmt.Sprintf("failing (%d deliveries in a row)", e.FailureCount)
+		return fmt.Sprintf("failing (%s in a row)", deliveries(e.FailureCount))
 	}
 	return e.State
+}
+
+func deliveries(n int) string {
+	if n == 1 {
+		return "1 delivery"
+	}
+	return fmt.Sprintf("%d deliveries", n)
 }
 
 // oneEndpoint is an endpoint named on the command line.
@@ -218,12 +226,32 @@ func (d *endpointDeleteCmd) Run(c *console) error {
 	}, c.deleted)
 }
 
-type endpointTestCmd struct{ oneEndpoint }
+type endpointTestCmd struct {
+	oneEndpoint
+	Type string  `placeholder:"TYPE" help:"Send an event of this type, with its first example as data, in place of the dialect's test event."`
+	Data *string `placeholder:"JSON" help:"With --type: send this data. JSON, @FILE, or - for standard input."`
+}
 
 // Run sends a test event.
 func (t *endpointTestCmd) Run(c *console) error {
+	if err := idOf("endpoint", t.ID); err != nil {
+		return err
+	}
+	var data json.RawMessage
+	if t.Data != nil {
+		if t.Type == "" {
+			return usage("--type is missing", "say which type the data of --data is of")
+		}
+		var err error
+		if data, err = c.jsonInput("data", *t.Data); err != nil {
+			return err
+		}
+	}
 	return ask(&t.remote, c, func(ctx context.Context, api *client.Client) (*client.TestSent, error) {
-		return api.TestEndpoint(ctx, t.ID)
+		if t.Type == "" {
+			return api.TestEndpoint(ctx, t.ID)
+		}
+		return api.TestEndpointWith(ctx, t.ID, t.Type, data)
 	}, func(sent *client.TestSent) {
 		c.facts("event", sent.EventID, "delivery", sent.DeliveryID)
 		if sent.DeliveryID != "" {

@@ -25,7 +25,7 @@ type keyCreateCmd struct {
 	remote
 	Project  string   `xor:"of" required:"" placeholder:"ID" help:"The project that it is for."`
 	Root     bool     `xor:"of" required:"" help:"Make another root key, to replace one while the server runs."`
-	Scopes   []string `placeholder:"SCOPE" help:"What it may do, as in events:write,deliveries:read; '*': everything but keys:write (default '*'; with --consumer: endpoints and deliveries to read and write, events to read)."`
+	Scopes   []string `placeholder:"SCOPE" help:"What it may do, as in events:write,deliveries:read; '*': everything but keys:write (default '*'; with --consumer: endpoints and deliveries to read and write, events and event types to read)."`
 	Name     string   `placeholder:"TEXT" help:"What it is for, to tell it from others."`
 	Consumer string   `placeholder:"UID" help:"Only for this customer of the project."`
 	Prefix   string   `placeholder:"TEXT" help:"What it begins with instead of mlt_, as in pk_."`
@@ -40,7 +40,7 @@ func (k *keyCreateCmd) scopes() []string {
 	case len(k.Scopes) > 0:
 		return k.Scopes
 	case k.Consumer != "":
-		return []string{"endpoints:read", "endpoints:write", "deliveries:read", "deliveries:write", "events:read"}
+		return []string{"endpoints:read", "endpoints:write", "deliveries:read", "deliveries:write", "events:read", "event_types:read"}
 	}
 	return []string{"*"}
 }

@@ -21,18 +21,20 @@ type commands struct {
 	Dev   devCmd   `cmd:"" group:"server" help:"Run a server for development: no configuration, one webhook at once."`
 	Serve serveCmd `cmd:"" group:"server" help:"Run a server in production."`
 
-	Project  projectCmd  `cmd:"" group:"api" help:"Projects: one product in one environment."`
-	Key      keyCmd      `cmd:"" group:"api" help:"Keys: of the API, and the server's own."`
-	Consumer consumerCmd `cmd:"" group:"api" help:"Consumers: the customers who receive."`
-	Endpoint endpointCmd `cmd:"" group:"api" help:"Endpoints: the URLs of a consumer."`
-	Event    eventCmd    `cmd:"" group:"api" help:"Events: send one, look at what was sent."`
-	Delivery deliveryCmd `cmd:"" group:"api" help:"Deliveries: what became of an event at an endpoint."`
-	Portal   portalCmd   `cmd:"" group:"api" help:"Portal sessions: short-lived tokens for a customer's own pages."`
-	Link     linkCmd     `cmd:"" group:"api" help:"One-time links: hand an endpoint's secret over."`
-	Whoami   whoamiCmd   `cmd:"" group:"api" help:"Say what the key is, and what it may do."`
-	Replay   replayCmd   `cmd:"" group:"api" help:"Replays: what failed, or was missed, sent again."`
-	Mail     mailCmd     `cmd:"" group:"api" help:"Mail: try the server's settings."`
-	Stats    statsCmd    `cmd:"" group:"api" help:"Statistics: success rates, response times, causes of failures."`
+	Project   projectCmd   `cmd:"" group:"api" help:"Projects: one product in one environment."`
+	Key       keyCmd       `cmd:"" group:"api" help:"Keys: of the API, and the server's own."`
+	Consumer  consumerCmd  `cmd:"" group:"api" help:"Consumers: the customers who receive."`
+	Endpoint  endpointCmd  `cmd:"" group:"api" help:"Endpoints: the URLs of a consumer."`
+	Event     eventCmd     `cmd:"" group:"api" help:"Events: send one, look at what was sent."`
+	EventType eventTypeCmd `cmd:"" group:"api" help:"Event types: the catalogue of what events are, with schemas and examples."`
+	Delivery  deliveryCmd  `cmd:"" group:"api" help:"Deliveries: what became of an event at an endpoint."`
+	Portal    portalCmd    `cmd:"" group:"api" help:"Portal sessions: short-lived tokens for a customer's own pages."`
+	Link      linkCmd      `cmd:"" group:"api" help:"One-time links: hand an endpoint's secret over."`
+	Whoami    whoamiCmd    `cmd:"" group:"api" help:"Say what the key is, and what it may do."`
+	Replay    replayCmd    `cmd:"" group:"api" help:"Replays: what failed, or was missed, sent again."`
+	Stats     statsCmd     `cmd:"" group:"api" help:"Statistics: success rates, response times, causes of failures."`
+	Audit     auditCmd     `cmd:"" group:"api" help:"Audit log: who changed what."`
+	Mail      mailCmd      `cmd:"" group:"api" help:"Mail: try the server's settings."`
 
 	Dialect    dialectCmd    `cmd:"" group:"more" help:"Dialects: the wire contracts; works without a server."`
 	Completion completionCmd `cmd:"" group:"more" help:"Print the shell's completion script."`

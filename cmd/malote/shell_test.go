@@ -116,4 +116,9 @@ func TestWhatWaitsSaysWhy(t *testing.T) {
 	if got := healthOf(&client.Endpoint{State: "active", FailedAt: &now}); !strings.HasPrefix(got, "failing since") {
 		t.Error(got)
 	}
+	for n, want := range map[int]string{1: "failing (1 delivery in a row)", 2: "failing (2 deliveries in a row)"} {
+		if got := healthOf(&client.Endpoint{State: "active", FailureCount: n}); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
 }
