@@ -104,7 +104,7 @@ func TestAnotherKeysIdempotencyKeyIsItsOwn(t *testing.T) {
 		want                              int
 	}{
 		{admin, lesser, "/v1/projects/" + project + "/keys", `{"scopes":["events:write"]}`, "key", 403},
-		{admin, portal, "/v1/consumers/c/portal-sessions", `{"access":"manage"}`, "token", 201},
+		{admin, portal, "/v1/consumers/c/portal-sessions", `{"access":"manage"}`, "token", 403},
 		{writer, other, "/v1/endpoints", `{"consumer":"c","url":"https://example.com/","event_types":["*"]}`, "id", 201},
 	} {
 		shown := st.do(c.first, "POST", c.path, c.body, "Idempotency-Key", "k "+c.path).want(201).text(c.secret)
