@@ -13,7 +13,7 @@ import (
 
 type eventTypeCmd struct {
 	List   eventTypeListCmd   `cmd:"" help:"List the catalogue: the project's types and those of its dialect."`
-	Show   eventTypeShowCmd   `cmd:"" aliases:"get" help:"Show a type with its schema and examples."`
+	Show   eventTypeShowCmd   `cmd:"" help:"Show a type with its schema and examples."`
 	Create eventTypeCreateCmd `cmd:"" help:"Add a type."`
 	Update eventTypeUpdateCmd `cmd:"" help:"Change what is named of a type, leave the rest."`
 	Import eventTypeImportCmd `cmd:"" help:"Read types from the webhooks of an OpenAPI 3.1 document."`

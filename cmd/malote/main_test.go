@@ -59,7 +59,7 @@ func TestKeysOfCustomersSendNothing(t *testing.T) {
 	for want, k := range map[string]keyCreateCmd{
 		"*":            {},
 		"events:write": {Consumer: "acme", Scopes: []string{"events:write"}},
-		"endpoints:read,endpoints:write,deliveries:read,deliveries:write,events:read": {Consumer: "acme"},
+		"endpoints:read,endpoints:write,deliveries:read,deliveries:write,events:read,event_types:read": {Consumer: "acme"},
 	} {
 		if got := strings.Join(k.scopes(), ","); got != want {
 			t.Errorf("%s, want %s", got, want)
