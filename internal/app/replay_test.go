@@ -258,7 +258,7 @@ func TestReplayBesideANeighbour(t *testing.T) {
 	s.tried(ep, events)
 	slow.set(false)
 	s.limit(ep, 1)
-	r := must(s.api.CreateReplay(t.Context(), client.NewReplay{Kind: client.Recover, EndpointID: ep}))(t)
+	r := must(s.api.CreateReplay(t.Context(), client.NewReplay{Kind: client.Recover, EndpointID: ep, From: time.Now().Add(-time.Hour)}))(t)
 	s.until("as much is in the queue as may be", func() bool { return s.replay(r.ID).Done == window })
 	for i := range 20 {
 		s.send("fast", 1)
