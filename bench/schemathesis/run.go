@@ -69,7 +69,7 @@ func run(ctx context.Context, o *options) (err error) {
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }()
 	s := &stage{dir: dir, python: python}
 	if err := s.start(ctx, o); err != nil {
 		return err
@@ -89,10 +89,11 @@ func run(ctx context.Context, o *options) (err error) {
 		}
 	}
 	wg.Wait()
+	var panicked error
 	if strings.Contains(s.site.LogTail(1<<20), "panic in a handler") {
-		errs = append(errs, fmt.Errorf("the log tells of a panic:\n%s", s.site.LogTail(4000)))
+		panicked = fmt.Errorf("the log tells of a panic:\n%s", s.site.LogTail(4000))
 	}
-	if err := errors.Join(errs...); err != nil {
+	if err := errors.Join(errors.Join(errs...), panicked); err != nil {
 		return err
 	}
 	fmt.Println("every answer was as described")

@@ -37,7 +37,7 @@ func TestAnEndedKeyDoesNothingWithALateBody(t *testing.T) {
 	}
 	const body = `{"name":"n","url":"https://example.com/hook","events":["alert.triggered"]}`
 	st.do("POST", "/api/webhooks", st.text(made, "key"), body).want(201)
-	req, err := http.NewRequestWithContext(t.Context(), "POST", st.url+"/api/webhooks", &heldBody{end, strings.NewReader(body)})
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, st.url+"/api/webhooks", &heldBody{end, strings.NewReader(body)})
 	st.no(err)
 	req.ContentLength = int64(len(body))
 	req.Header.Set("Authorization", "Bearer "+st.text(made, "key"))
@@ -45,7 +45,7 @@ func TestAnEndedKeyDoesNothingWithALateBody(t *testing.T) {
 	resp, err := st.client.Do(req)
 	st.no(err)
 	defer resp.Body.Close()
-	if resp.StatusCode != 401 {
+	if resp.StatusCode != http.StatusUnauthorized {
 		text, _ := io.ReadAll(resp.Body)
 		t.Errorf("%d: %s", resp.StatusCode, text)
 	}

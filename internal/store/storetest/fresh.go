@@ -35,7 +35,7 @@ var made = sync.OnceValues(func() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }()
 	db, err := store.Open(context.Background(), store.Options{Dir: dir, NoSecrets: true})
 	if err != nil {
 		return nil, err

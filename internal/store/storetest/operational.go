@@ -148,14 +148,14 @@ var operationalCases = map[string]func(*shelf){
 		s.endpoint(store.SystemConsumer, "endpoint.*")
 		e := s.endpoint("c")
 		ctx := s.ctx
-		s.ctx = store.WithActor(ctx, store.Actor{Kind: store.ActorKey, ID: "key_x"})
+		s.ctx = store.WithActor(ctx, store.Actor{Kind: store.ActorLink, ID: "lnk_x"})
 		s.change(e, func(e *store.Endpoint) { e.Description, e.RateLimit, e.State = "d", 7, store.Paused })
 		s.ctx = ctx
 		told := s.told()
 		if diff := cmp.Diff([]string{"endpoint.created", "endpoint.updated", "endpoint.paused"}, typesOf(told)); diff != "" {
 			s.Fatal(diff)
 		}
-		for i, want := range []string{"server []", "key_x [description rate_limit]", "key_x []"} {
+		for i, want := range []string{"server []", "lnk_x [description rate_limit]", "lnk_x []"} {
 			var data struct {
 				By      string
 				Changed []string
