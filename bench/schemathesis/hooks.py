@@ -54,7 +54,7 @@ KNOWN = [
     (r"/(endpoint_id|event_id)", r"is no (endpoint|event) of this project|is not an endpoint of the consumer that is named|"
                                  r"names an endpoint that neither got this event nor wants it|is an endpoint of a consumer that the event is not for|"
                                  r"is of another consumer|is missing; a replay of what was missed is of one endpoint"),
-    (r"/consumer", r"is not the endpoint's"),
+    (r"(/events/\d+)?/consumer", r"is not the endpoint's|is another consumer than \S+; leave it out"),
     (r"/states", r"is for the kind recover"),
     (r"/states/\d+", r"is given twice"),
     (r"/(from|since)", r"is not before until"),
