@@ -124,3 +124,19 @@ func (s *shelf) plan(q string) (steps []string) {
 	s.no(err)
 	return steps
 }
+
+// TestATypeIsWalkedByItsOwnList: also where the lists are too long to compare.
+func TestATypeIsWalkedByItsOwnList(t *testing.T) {
+	t.Parallel()
+	s := newShelf(t)
+	project, _ := s.db.keys.key(s.p.ID)
+	s.no(s.db.readLists(t.Context(), func(v *view) error {
+		for _, states := range [][]State{nil, {Delivered}} {
+			src, err := s.db.deliverySource(t.Context(), v, project, &Filter{Type: "x", States: states}, 0, never)
+			if w, ok := src.(*walker); err != nil || !ok || w.term[0] != listDeliveriesType {
+				t.Errorf("%v: %T %v", states, src, err)
+			}
+		}
+		return nil
+	}))
+}

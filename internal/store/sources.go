@@ -83,8 +83,10 @@ func (s *sourcing) ended(state State) string {
 // shortest is a list, or that of the type, whichever has less.
 func (s *sourcing) shortest(ctx context.Context, list string) (source, error) {
 	terms := []string{list}
-	if s.f.Type != "" {
-		terms = append(terms, term(listDeliveriesType, s.project, s.f.Type))
+	if ofType := term(listDeliveriesType, s.project, s.f.Type); s.f.Type != "" {
+		if terms = append(terms, ofType); list[0] == listDeliveries {
+			terms = terms[1:] // the project's has more, also where both are too long to compare
+		}
 	}
 	return s.view.shortest(ctx, terms, s.oldest, s.newest)
 }
