@@ -174,7 +174,8 @@ func (s *shelf) checkBroadcast(event store.ID, n int) {
 // commit, so that waiting is not a sleep.
 func (s *shelf) eventually(f func() bool) {
 	s.Helper()
-	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); {
+	// The rounds count where no time passes.
+	for n, end := 0, time.Now().Add(30*time.Second); n < 200_000 && time.Now().Before(end); n++ {
 		if f() {
 			return
 		}

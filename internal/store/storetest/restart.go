@@ -65,9 +65,18 @@ var concurrencyCases = map[string]func(*shelf){
 	},
 	"ManyAcceptsShareCommits": func(s *shelf) {
 		s.endpoint("c")
+		release := s.hold()
 		before := s.db.Counters()
+		var come sync.WaitGroup
+		come.Add(400)
+		go func() {
+			come.Wait()
+			release()
+		}()
 		s.crowd(400, func(int) error {
-			out, err := s.db.Accept(s.ctx, []*store.Acceptance{s.acceptance("c", "x", `{}`)})
+			a := s.acceptance("c", "x", `{}`)
+			come.Done()
+			out, err := s.db.Accept(s.ctx, []*store.Acceptance{a})
 			if err != nil {
 				return err
 			}
@@ -85,7 +94,7 @@ var concurrencyCases = map[string]func(*shelf){
 		e := s.endpoint("c")
 		s.fill(e, 100)
 		works := s.due(e)
-		s.sync()
+		release := s.hold()
 		before := s.db.Counters()
 		var done sync.WaitGroup
 		for _, w := range works {
@@ -97,6 +106,7 @@ var concurrencyCases = map[string]func(*shelf){
 				done.Done()
 			})
 		}
+		release()
 		done.Wait()
 		if n := s.db.Counters().Commits - before.Commits; n > 10 {
 			s.Errorf("%d commits for 100 outcomes", n)
@@ -253,6 +263,23 @@ var concurrencyCases = map[string]func(*shelf){
 			s.Errorf("%d acknowledged, %d kept", kept.Load(), n)
 		}
 	},
+}
+
+// hold keeps the writer from going on until it is released, as a slow disk
+// does: whatever is written meanwhile waits.
+func (s *shelf) hold() (release func()) {
+	s.Helper()
+	e := s.endpoint("held")
+	s.fill(e, 1)
+	work := s.due(e)[0]
+	s.sync()
+	held, released := make(chan struct{}), make(chan struct{})
+	s.db.Finish(outcome(work, store.Delivered, 200), func(error) {
+		close(held)
+		<-released
+	})
+	<-held
+	return func() { close(released) }
 }
 
 // crowd runs each function n times, all at once.
