@@ -2,4 +2,4 @@
 
 package store_test
 
-const machineRuns = "25"
+const machineRuns = "12"
