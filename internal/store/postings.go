@@ -11,9 +11,9 @@ import (
 // blocks. An event is in three lists and each of its deliveries in four; as
 // rows of ordinary indexes they would be scattered over as many pages as there
 // are endpoints and consumers, and every commit would write them all. So the
-// writer holds what is new in memory (its debt) and writes it as blocks once a
-// second, or when a list is read. state.indexed says up to which event that
-// was done: a start reads the events after it again.
+// writer holds what is new in memory (its debt, which readers see) and writes it
+// as blocks once a second. state.indexed says up to which event that was done: a
+// start reads the events after it again.
 //
 // Only lists need postings; what is pending, kept or sent does not.
 
