@@ -90,16 +90,16 @@ func take(ctx context.Context, src source, n int) (keys []key, err error) {
 
 // countOver is over without reading more of a row than is needed to count it.
 func (db *DB) countOver(ctx context.Context, c *conn, r *replayRow, keys []key) (n int, err error) {
-	const rows = ` FROM json_each(?) j CROSS JOIN deliveries d ON d.k=j.value JOIN endpoints p ON p.k=d.endpoint AND p.deleted_at=0`
-	ordered := "SELECT d.state, ''" + rows
-	if len(r.EventTypes) > 0 {
-		ordered = "SELECT d.state, e.type" + rows + " JOIN events e ON e.k=d.event"
-	}
-	err = c.rows(ctx, ordered, []any{keysJSON(keys)}, func(scan func(...any) error) (bool, error) {
-		var state int
-		var eventType string
-		err := scan(&state, &eventType)
-		if slices.Contains(r.States, stateOf(state)) && r.wants(eventType) {
+	err = c.rows(ctx, `SELECT d.state, e.k IS NOT NULL, coalesce(e.type,''), coalesce(e.flags,0) FROM json_each(?) j CROSS JOIN deliveries d ON d.k=j.value
+		JOIN endpoints p ON p.k=d.endpoint AND p.deleted_at=0 LEFT JOIN events e ON e.k=d.event`, []any{keysJSON(keys)}, func(scan func(...any) error) (bool, error) {
+		var (
+			state     int
+			there     bool
+			eventType string
+			flags     int64
+		)
+		err := scan(&state, &there, &eventType, &flags)
+		if slices.Contains(r.States, stateOf(state)) && (!there || r.wants(eventType, flags)) {
 			n++
 		}
 		return true, err
@@ -109,11 +109,12 @@ func (db *DB) countOver(ctx context.Context, c *conn, r *replayRow, keys []key) 
 
 // countWaiting is the same for what waits for a retry.
 func (db *DB) countWaiting(ctx context.Context, c *conn, r *replayRow, keys []key) (n int, err error) {
-	err = c.rows(ctx, `SELECT coalesce(e.type,'') FROM json_each(?) j CROSS JOIN queue q ON q.k=j.value LEFT JOIN events e ON e.k=q.event
+	err = c.rows(ctx, `SELECT coalesce(e.type,''), coalesce(e.flags,0) FROM json_each(?) j CROSS JOIN queue q ON q.k=j.value LEFT JOIN events e ON e.k=q.event
 		WHERE q.attempts>0 AND q.due>?`, []any{keysJSON(keys), micros(time.Now())}, func(scan func(...any) error) (bool, error) {
 		var eventType string
-		err := scan(&eventType)
-		if r.wants(eventType) {
+		var flags int64
+		err := scan(&eventType, &flags)
+		if r.wants(eventType, flags) {
 			n++
 		}
 		return true, err

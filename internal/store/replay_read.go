@@ -61,9 +61,9 @@ func (r *replayRow) terms(endpoint key) (out []string) {
 	return out
 }
 
-// wants reports whether a replay is of a type.
-func (r *replayRow) wants(eventType string) bool {
-	return len(r.EventTypes) == 0 || match.Type(r.EventTypes, eventType)
+// wants reports whether a replay is of events of a type. It is of no tests.
+func (r *replayRow) wants(eventType string, flags int64) bool {
+	return flags&flagTest == 0 && (len(r.EventTypes) == 0 || match.Type(r.EventTypes, eventType))
 }
 
 // keysJSON is how a statement takes many keys.
@@ -113,7 +113,7 @@ func (db *DB) over(ctx context.Context, c *conn, r *replayRow, endpoint key, key
 			d.event = *event
 		}
 		switch {
-		case flags&flagTest != 0 || d.event != 0 && !r.wants(d.eventType):
+		case d.event != 0 && !r.wants(d.eventType, flags): // of one that is gone, running it says so
 		case d.finished >= until:
 			if d.changed = !slices.Contains(r.States, Delivered); d.changed { // else it may have been pending all the time
 				out = append(out, d)
@@ -143,7 +143,7 @@ func (db *DB) waiting(ctx context.Context, c *conn, r *replayRow, endpoint key, 
 		d := candidate{waiting: true}
 		var due, flags int64
 		err := scan(&d.k, &d.event, &due, &d.attempts, &d.lastAt, &d.eventType, &flags)
-		if err != nil || flags&flagTest != 0 || !r.wants(d.eventType) {
+		if err != nil || !r.wants(d.eventType, flags) {
 			return err == nil, err
 		}
 		d.changed = d.lastAt >= r.over() || due <= now
@@ -191,7 +191,7 @@ func (db *DB) missed(ctx context.Context, c *conn, r *replayRow, e *Endpoint, ke
 				return false, err
 			}
 			coming := bound != 0 && r.endpoint > cursor && r.endpoint <= bound // its broadcast goes on
-			if flags&flagTest == 0 && !coming && !got[d.k] && !hasTarget(targets, own) && r.wants(d.eventType) && match.Type(e.EventTypes, d.eventType) {
+			if !coming && !got[d.k] && !hasTarget(targets, own) && r.wants(d.eventType, flags) && match.Type(e.EventTypes, d.eventType) {
 				d.event, d.span = d.k, spans[d.k]
 				out = append(out, d)
 			}

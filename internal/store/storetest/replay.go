@@ -118,6 +118,35 @@ var recoverCases = map[string]func(*shelf){
 			s.Errorf("%+v", r)
 		}
 	},
+	"TestsAreOfNoReplay": func(s *shelf) {
+		e := s.endpoint("c")
+		var last []*store.Work
+		for _, test := range []bool{true, false} {
+			for _, state := range []store.State{store.Failed, store.Pending} {
+				a := s.acceptance("c", "x", "{}")
+				a.Event.Test = test
+				w := s.sent(a)
+				s.finish(outcome(w, state, 500))
+				last = append(last, w)
+			}
+		}
+		for _, types := range [][]string{nil, {"x"}} {
+			f := store.ReplayFilter{EndpointID: e.ID, States: []store.State{store.Failed, store.Pending}, EventTypes: types}
+			if n, more, err := s.db.CountReplay(s.ctx, &store.Replay{ProjectID: s.project.ID, Kind: store.ReplayRecover, ReplayFilter: f}); n != 2 || more || err != nil {
+				s.Errorf("of %v: %d counted, want 2: %v", types, n, err)
+			}
+		}
+		f := store.ReplayFilter{EndpointID: e.ID, States: []store.State{store.Failed, store.Pending}}
+		if r := s.replayed(&store.Replay{Kind: store.ReplayRecover, ReplayFilter: f}); r.Matched != 2 || r.Done != 2 || r.Skipped != 0 {
+			s.Errorf("%+v", r)
+		}
+		if d := s.delivery(last[0].ID); d.State != store.Failed {
+			s.Errorf("a failed test is %s", d.State)
+		}
+		if n, more, err := s.db.CountReplay(s.ctx, &store.Replay{ProjectID: s.project.ID, Kind: store.ReplayMissed, ReplayFilter: store.ReplayFilter{EndpointID: s.endpoint("c").ID}}); n != 2 || more || err != nil {
+			s.Errorf("missed: %d counted, want 2: %v", n, err)
+		}
+	},
 	"OneAttemptStaysTheFirst": func(s *shelf) {
 		e := s.endpoint("c")
 		w := s.send("c", "x")

@@ -174,7 +174,12 @@ func (s *shelf) keep(a *store.Acceptance) store.Accepted {
 // send keeps one event for one endpoint and returns the work handed over.
 func (s *shelf) send(consumer, eventType string) *store.Work {
 	s.Helper()
-	made := s.accept(consumer, eventType)
+	return s.sent(s.acceptance(consumer, eventType, `{"n":1}`))
+}
+
+func (s *shelf) sent(a *store.Acceptance) *store.Work {
+	s.Helper()
+	made := s.keep(a)
 	// What was accepted before may be handed over only now.
 	works := slices.DeleteFunc(s.works(), func(w *store.Work) bool { return w.Event.ID != made.EventID })
 	if len(works) != 1 {
