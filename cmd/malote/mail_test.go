@@ -101,6 +101,7 @@ func (p *postOffice) empty() {
 type counter struct {
 	p     *postOffice
 	known bool
+	taken *netmail.Message // the answer to it is on its way
 }
 
 func (c *counter) AuthMechanisms() []string { return []string{sasl.Plain} }
@@ -128,14 +129,18 @@ func (c *counter) Data(r io.Reader) error {
 	if err != nil {
 		return err
 	}
-	m, err := netmail.ReadMessage(bytes.NewReader(raw))
-	if err == nil {
-		c.p.mails <- m
-	}
+	c.taken, err = netmail.ReadMessage(bytes.NewReader(raw))
 	return err
 }
 
-func (c *counter) Reset()        {}
+// Reset follows the answer: a mail is here once its sender knows.
+func (c *counter) Reset() {
+	if c.taken != nil {
+		c.p.mails <- c.taken
+		c.taken = nil
+	}
+}
+
 func (c *counter) Logout() error { return nil }
 
 // TestOwnerIsNotified is tarefa's promise, whole: after five attempts the
