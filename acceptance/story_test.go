@@ -45,6 +45,15 @@ func newStory(t *testing.T, site *rig.Site, vars map[string]string) *story {
 // keeps it as a variable. An object with the member "..." may have others.
 func (s *story) says(text string) *rig.Answer {
 	s.Helper()
+	first, ask := s.request(text)
+	ans := ask()
+	s.holds(first, ans, text)
+	return ans
+}
+
+// request is what stands above the answer: its first line, and how to send it.
+func (s *story) request(text string) (first string, send func() *rig.Answer) {
+	s.Helper()
 	asked, _, ok := strings.Cut(strings.TrimSpace(text), "\n---\n")
 	if !ok {
 		s.Fatalf("no --- in %s", text)
@@ -57,9 +66,7 @@ func (s *story) says(text string) *rig.Answer {
 		name, value, _ := strings.Cut(l, ": ")
 		header = append(header, name, value)
 	}
-	ans := s.ask(method, path, body, header...)
-	s.holds(method+" "+path, ans, text)
-	return ans
+	return lines[0], func() *rig.Answer { return s.ask(method, path, body, header...) }
 }
 
 // holds compares an answer with the documented one.
@@ -190,19 +197,16 @@ func (s *story) until(text string) {
 
 func (s *story) repeat(text string, over func(*rig.Answer) bool) {
 	s.Helper()
-	asked, _, _ := strings.Cut(strings.TrimSpace(text), "\n---\n")
-	lines := strings.Split(os.Expand(asked, s.value), "\n")
-	method, path, _ := strings.Cut(lines[0], " ")
-	name, value, _ := strings.Cut(lines[1], ": ")
+	first, ask := s.request(text)
 	deadline := time.Now().Add(patience)
 	for {
-		ans := s.ask(method, path, "", name, value)
+		ans := ask()
 		if over(ans) {
-			s.holds(method+" "+path, ans, text)
+			s.holds(first, ans, text)
 			return
 		}
 		if time.Now().After(deadline) {
-			s.Fatalf("%s %s: still %s", method, path, ans.Body)
+			s.Fatalf("%s: still %s", first, ans.Body)
 		}
 		<-time.After(50 * time.Millisecond)
 	}

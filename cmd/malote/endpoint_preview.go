@@ -65,13 +65,13 @@ func (p *endpointPreviewCmd) preview(c *console) (in client.Preview, err error) 
 			return in, err
 		}
 	}
-	s := endpointSettings{Channels: p.Channels, Filter: p.Filter}
+	s := endpointSettings{Filter: p.Filter}
 	in = client.Preview{EndpointID: p.ID, Consumer: p.Consumer, EventTypes: p.EventTypes, EventID: p.Event}
 	if in.Filter, err = s.filter(c); err != nil {
 		return in, err
 	}
 	if p.Channels != nil {
-		in.Channels = append([]string{}, s.names()...)
+		in.Channels = append([]string{}, given(p.Channels)...)
 	}
 	switch {
 	case p.Data != nil && p.Event != "":
@@ -79,12 +79,9 @@ func (p *endpointPreviewCmd) preview(c *console) (in client.Preview, err error) 
 	case p.Data != nil && p.Type == "":
 		return in, usage("--type is missing", "say which type the sample of --data is of")
 	case p.Data != nil:
-		data, err := c.input("data", *p.Data)
+		data, err := c.jsonInput("data", *p.Data)
 		if err != nil {
 			return in, err
-		}
-		if err := checkJSON(data); err != nil {
-			return in, usage("--data: "+err.Error(), `write JSON, as in --data '{"id":42}', or name a file as --data @event.json`)
 		}
 		in.Events = []client.NewEvent{{Type: p.Type, Data: data, Channels: p.On}}
 	case len(p.On) > 0:

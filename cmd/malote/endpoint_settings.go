@@ -94,9 +94,10 @@ func (s *endpointSettings) auth(c *console) (*client.EndpointAuth, error) {
 	return a, nil
 }
 
-// names are the channels that were given, without those that are empty.
-func (s *endpointSettings) names() []string {
-	return slices.DeleteFunc(slices.Clone(s.Channels), func(name string) bool { return name == "" })
+// given are the values of an option that may be repeated, without those that
+// are empty: one empty value alone takes all away.
+func given(values []string) []string {
+	return slices.DeleteFunc(slices.Clone(values), func(v string) bool { return v == "" })
 }
 
 // filter is the one that was given; nil: none was.
@@ -118,7 +119,7 @@ func (s *endpointSettings) create(c *console, e *client.NewEndpoint) (err error)
 	if e.Auth, err = s.auth(c); err != nil {
 		return err
 	}
-	e.Channels = s.names()
+	e.Channels = given(s.Channels)
 	if filter != nil {
 		e.Filter = *filter
 	}
@@ -148,7 +149,7 @@ func (s *endpointSettings) change(c *console, ch *client.EndpointChange) error {
 		ch.Auth = client.Set(*auth)
 	}
 	if s.Channels != nil {
-		ch.Channels = client.Set(append([]string{}, s.names()...))
+		ch.Channels = client.Set(append([]string{}, given(s.Channels)...))
 	}
 	if filter != nil {
 		ch.Filter = client.Set(*filter)

@@ -84,7 +84,7 @@ func (s *eventTypeSettings) change(c *console) (ch client.EventTypeChange, err e
 		ch.ReplacedBy = client.Null[string]()
 	}
 	if s.Tags != nil {
-		ch.Tags = client.Set((&endpointSettings{Channels: s.Tags}).names())
+		ch.Tags = client.Set(given(s.Tags))
 	}
 	switch {
 	case s.Schema == nil:

@@ -283,15 +283,10 @@ func (s *server) getEndpoint(c *call) (endpointView, error) {
 }
 
 func (s *server) patchEndpoint(c *call, in *endpointInput) (endpointView, error) {
-	project, d, err := s.project(c)
+	project, e, d, err := s.endpointToChange(c)
 	if err != nil {
 		return endpointView{}, err
 	}
-	e, err := s.endpoint(c)
-	if err != nil {
-		return endpointView{}, err
-	}
-	d = dialectFor(e.Consumer, d)
 	var errs ingest.FieldErrors
 	if in.Consumer.Set {
 		addError(&errs, "/consumer", "cannot be changed; make an endpoint for the other consumer")
@@ -302,6 +297,19 @@ func (s *server) patchEndpoint(c *call, in *endpointInput) (endpointView, error)
 		return endpointView{}, errs
 	}
 	return s.changeEndpoint(c, d, ch.generated, s.store.UpdateEndpoint, ch.apply)
+}
+
+// endpointToChange reads the endpoint of the path, its project and its dialect.
+func (s *server) endpointToChange(c *call) (*store.Project, *store.Endpoint, *webhook.Dialect, error) {
+	project, d, err := s.project(c)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	e, err := s.endpoint(c)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	return project, e, dialectFor(e.Consumer, d), nil
 }
 
 // keepKind has a secret that the server makes be of the kind that the

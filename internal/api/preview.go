@@ -113,12 +113,9 @@ func (p *preview) wishes() error {
 		if !hasScope(p.c.key, endpointsRead) {
 			return kindForbidden.problemf("to name an endpoint needs a key with the scope %s", endpointsRead)
 		}
-		e, err := p.find()
+		e, err := p.s.endpointNamed(p.c, in.EndpointID.Value)
 		if err != nil {
 			return err
-		}
-		if e == nil {
-			return nil
 		}
 		p.endpoint, p.types, p.channels, filter = e, e.EventTypes, e.Settings.Channels, e.Settings.Filter
 		if in.Consumer.given() && in.Consumer.Value != e.Consumer {
@@ -144,23 +141,6 @@ func (p *preview) wishes() error {
 		p.broken = err != nil
 	}
 	return nil
-}
-
-// find reads the endpoint that is named; nil: there is none. A foreign one is
-// none.
-func (p *preview) find() (*store.Endpoint, error) {
-	id, err := parseID(endpointID, p.in.EndpointID.Value)
-	var e *store.Endpoint
-	if err == nil {
-		e, err = p.s.store.Endpoint(p.c.r.Context(), p.c.key.ProjectID, id)
-	} else {
-		err = store.ErrNotFound
-	}
-	if errors.Is(err, store.ErrNotFound) || err == nil && !mayAct(p.c.key, e.Consumer) {
-		addError(&p.errs, "/endpoint_id", "is no endpoint of this project; check the id")
-		return nil, nil //nolint:nilnil // there is none
-	}
-	return e, err
 }
 
 // events are those to judge: samples, the one that is named, or the newest.

@@ -15,15 +15,10 @@ type rotateInput struct {
 // rotateSecret is what a change of secret does, with an Idempotency-Key: a new
 // secret whose answer was lost would be one that signs and that nobody has.
 func (s *server) rotateSecret(c *call, in *rotateInput) (endpointView, error) {
-	project, d, err := s.project(c)
+	project, e, d, err := s.endpointToChange(c)
 	if err != nil {
 		return endpointView{}, err
 	}
-	e, err := s.endpoint(c)
-	if err != nil {
-		return endpointView{}, err
-	}
-	d = dialectFor(e.Consumer, d)
 	change := &endpointInput{Secret: in.Secret, SecretType: in.SecretType, SecretOverlap: in.SecretOverlap}
 	if !in.Secret.given() {
 		change.Secret = optional[string]{Set: true, Null: true}
