@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"iter"
 	"strings"
+	"time"
 
 	"github.com/malote-dev/malote/client"
 )
@@ -38,7 +39,7 @@ type portalCreateCmd struct {
 	remote
 	UID     string `arg:"" name:"uid" help:"Your own id of the customer."`
 	Manage  bool   `help:"Let it change endpoints and send again, not only look."`
-	Expires span   `default:"1h" placeholder:"TIME" help:"How long it lasts, from 1m to 24h (default ${default})."`
+	Expires expiry `default:"1h" placeholder:"TIME" help:"How long it lasts, from 1m to 24h, or when it ends, as in 2026-01-31T12:00:00Z (default ${default})."`
 }
 
 // Run makes a session and shows its token, the only time.
@@ -48,7 +49,7 @@ func (p *portalCreateCmd) Run(c *console) error {
 		access = "manage"
 	}
 	return ask(&p.remote, c, func(ctx context.Context, api *client.Client) (*client.PortalSession, error) {
-		return api.CreatePortalSession(ctx, p.UID, client.NewPortalSession{Access: access, ExpiresIn: p.Expires.seconds()})
+		return api.CreatePortalSession(ctx, p.UID, client.NewPortalSession{Access: access, ExpiresIn: p.Expires.seconds(time.Now())})
 	}, func(made *client.PortalSession) {
 		c.facts("token", made.Token, "id", made.ID, "consumer", made.Consumer, "access", made.Access, "scopes", strings.Join(made.Scopes, ", "), "expires", stamp(made.ExpiresAt))
 		fmt.Fprintln(c.err, "The token is not shown again. Keep it out of addresses: browsers and proxies write those down.")
@@ -98,7 +99,7 @@ type linkCmd struct {
 type linkCreateCmd struct {
 	remote
 	Endpoint string `arg:"" help:"The endpoint's id."`
-	Expires  span   `default:"7d" placeholder:"TIME" help:"How long it can be opened, from 5m to 30d (default ${default})."`
+	Expires  expiry `default:"7d" placeholder:"TIME" help:"How long it can be opened, from 5m to 30d, or until when, as in 2026-01-31T12:00:00Z (default ${default})."`
 }
 
 // Run makes a link and shows it, the only time.
@@ -107,7 +108,7 @@ func (l *linkCreateCmd) Run(c *console) error {
 		return err
 	}
 	return ask(&l.remote, c, func(ctx context.Context, api *client.Client) (*client.SecretLink, error) {
-		return api.CreateSecretLink(ctx, l.Endpoint, client.NewSecretLink{ExpiresIn: l.Expires.seconds()})
+		return api.CreateSecretLink(ctx, l.Endpoint, client.NewSecretLink{ExpiresIn: l.Expires.seconds(time.Now())})
 	}, func(made *client.SecretLink) {
 		c.facts("link", made.URL, "id", made.ID, "endpoint", made.EndpointID, "expires", stamp(made.ExpiresAt))
 		fmt.Fprintln(c.err, "It shows the secret to whoever opens it first; whether somebody has: malote link list "+made.EndpointID)

@@ -20,8 +20,8 @@ type endpointSettings struct {
 	Concurrency   *int           `placeholder:"N" help:"Attempts in flight at once; 0: the server's."`
 	AuthBasic     *string        `placeholder:"USER:PASSWORD" help:"Send a user name and a password: themselves, @FILE, or -."`
 	AuthBearer    *string        `placeholder:"TOKEN" help:"Send a bearer token: itself, @FILE, or -."`
-	ClientCert    string         `placeholder:"FILE" help:"Show this client certificate (mTLS): PEM, the leaf first; with --client-key."`
-	ClientKey     string         `placeholder:"FILE" help:"Its private key: PEM, not encrypted."`
+	ClientCert    *string        `placeholder:"FILE" help:"Show this client certificate (mTLS): PEM, the leaf first; with --client-key."`
+	ClientKey     *string        `placeholder:"FILE" help:"Its private key: PEM, not encrypted."`
 }
 
 // retrySchedule is the waits between attempts in seconds; nil: the dialect's.
@@ -50,10 +50,23 @@ func (w *retrySchedule) UnmarshalText(text []byte) error {
 	}
 }
 
+// noAuth reports whether an empty value was given in place of a user name, a
+// token or a certificate, and none that is filled.
+func (s *endpointSettings) noAuth() bool {
+	empty := false
+	for _, given := range []*string{s.AuthBasic, s.AuthBearer, s.ClientCert, s.ClientKey} {
+		if given != nil && *given != "" {
+			return false
+		}
+		empty = empty || given != nil
+	}
+	return empty
+}
+
 // auth is what was given; nil: nothing.
 func (s *endpointSettings) auth(c *console) (*client.EndpointAuth, error) {
 	given := 0
-	for _, is := range []bool{s.AuthBasic != nil, s.AuthBearer != nil, s.ClientCert+s.ClientKey != ""} {
+	for _, is := range []bool{s.AuthBasic != nil, s.AuthBearer != nil, s.ClientCert != nil || s.ClientKey != nil} {
 		if is {
 			given++
 		}
@@ -77,14 +90,14 @@ func (s *endpointSettings) auth(c *console) (*client.EndpointAuth, error) {
 		return &client.EndpointAuth{Type: "bearer", Token: text}, err
 	case given == 0:
 		return nil, nil //nolint:nilnil // nothing was given
-	case s.ClientCert == "" || s.ClientKey == "":
+	case s.ClientCert == nil || s.ClientKey == nil:
 		return nil, usage("--client-cert and --client-key go together", "name both files")
 	}
 	a := &client.EndpointAuth{Type: "mtls"}
 	for flag, f := range map[string]struct {
 		name string
 		into *string
-	}{"client-cert": {s.ClientCert, &a.Certificate}, "client-key": {s.ClientKey, &a.PrivateKey}} {
+	}{"client-cert": {*s.ClientCert, &a.Certificate}, "client-key": {*s.ClientKey, &a.PrivateKey}} {
 		b, err := os.ReadFile(f.name)
 		if err != nil {
 			return nil, usage("--"+flag+": "+err.Error(), "name a file that can be read")
@@ -141,12 +154,14 @@ func (s *endpointSettings) change(c *console, ch *client.EndpointChange) error {
 	if err != nil {
 		return err
 	}
-	auth, err := s.auth(c)
-	if err != nil {
-		return err
-	}
-	if auth != nil {
-		ch.Auth = client.Set(*auth)
+	if s.noAuth() {
+		ch.Auth = client.Null[client.EndpointAuth]()
+	} else {
+		auth, err := s.auth(c)
+		if err != nil {
+			return err
+		}
+		setIf(&ch.Auth, auth)
 	}
 	if s.Channels != nil {
 		ch.Channels = client.Set(append([]string{}, given(s.Channels)...))

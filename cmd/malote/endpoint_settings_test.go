@@ -75,6 +75,16 @@ func TestSettingsFromTheShell(t *testing.T) {
 	if r := <-got; r.authorization != "Bearer t0ken" {
 		t.Errorf("sent %+v", r)
 	}
+	for _, option := range []string{"--auth-basic", "--auth-bearer", "--client-cert"} {
+		if shown, _ = s.malote(key, exitOK, "endpoint", "update", id, "--auth-basic", "a:b"); !strings.Contains(shown, `user name "a"`) {
+			t.Errorf("shown:\n%s", shown)
+		}
+		if shown, _ = s.malote(key, exitOK, "endpoint", "update", id, option, ""); strings.Contains(shown, "user name") {
+			t.Errorf("%s '' leaves it:\n%s", option, shown)
+		}
+	}
+	s.malote(key, exitUsage, "endpoint", "create", "--consumer", "acme", "--to", srv.URL, "--event-types", "*", "--auth-basic", "")
+	s.malote(key, exitOK, "endpoint", "update", id, "--auth-bearer", "t0ken")
 	shown, _ = s.malote(key, exitOK, "endpoint", "update", id, "--no-auth", "--timeout", "0", "--concurrency", "0")
 	if !strings.Contains(shown, "one attempt, no retries") {
 		t.Errorf("shown:\n%s", shown)

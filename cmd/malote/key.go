@@ -2,9 +2,11 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"net/http"
+	"os"
 	"strings"
 	"time"
 
@@ -29,7 +31,7 @@ type keyCreateCmd struct {
 	Name     string   `placeholder:"TEXT" help:"What it is for, to tell it from others."`
 	Consumer string   `placeholder:"UID" help:"Only for this customer of the project."`
 	Prefix   string   `placeholder:"TEXT" help:"What it begins with instead of mlt_, as in pk_."`
-	Expires  moment   `placeholder:"TIME" help:"When it ends, as in 2026-12-31T00:00:00Z."`
+	Expires  expiry   `placeholder:"TIME" help:"How long it lasts, as in 90d, or when it ends, as in 2026-12-31T00:00:00Z."`
 }
 
 // scopes are what was asked for. A customer's own key, where nothing was,
@@ -51,7 +53,7 @@ func (k *keyCreateCmd) Run(c *console) error {
 		return k.root(c)
 	}
 	return ask(&k.remote, c, func(ctx context.Context, api *client.Client) (*client.Key, error) {
-		made, err := api.CreateKey(ctx, k.Project, client.NewKey{Name: k.Name, Scopes: k.scopes(), Consumer: k.Consumer, Prefix: k.Prefix, ExpiresAt: k.Expires.Time})
+		made, err := api.CreateKey(ctx, k.Project, client.NewKey{Name: k.Name, Scopes: k.scopes(), Consumer: k.Consumer, Prefix: k.Prefix, ExpiresAt: k.Expires.when(time.Now())})
 		if hasStatus(err, http.StatusNotFound) {
 			return nil, &failure{what: "--project " + k.Project + ": no such project", fix: "see them with: malote project list", code: exitNotFound, err: err}
 		}
@@ -69,7 +71,7 @@ func (k *keyCreateCmd) root(c *console) error {
 		return usage("--root excludes --scopes, --consumer and --prefix", "a root key makes projects and their keys, and can do nothing else")
 	}
 	return ask(&k.remote, c, func(ctx context.Context, api *client.Client) (*client.Key, error) {
-		return api.CreateRootKey(ctx, client.NewRootKey{Name: k.Name, ExpiresAt: k.Expires.Time})
+		return api.CreateRootKey(ctx, client.NewRootKey{Name: k.Name, ExpiresAt: k.Expires.when(time.Now())})
 	}, func(made *client.Key) {
 		c.facts("key", made.Key, "id", made.ID, "name", made.Name, "expires", stampOf(made.ExpiresAt))
 		fmt.Fprintln(c.err, "The key is not shown again: keep it where you keep passwords.")
@@ -123,11 +125,26 @@ func (k *keyRevokeCmd) Run(c *console) error {
 	}, func(*client.Deleted) { fmt.Fprintln(c.out, "Revoked.") })
 }
 
-type keyMasterCmd struct{}
+type keyMasterCmd struct {
+	Out string `placeholder:"FILE" help:"Write it to this new file, for its owner's eyes alone, instead of printing it."`
+}
 
-// Run prints a new master key; nothing keeps it.
-func (keyMasterCmd) Run(c *console) error {
-	fmt.Fprintln(c.out, app.NewMasterKey())
+// Run prints a new master key, or writes it to a file; nothing else keeps it.
+func (k *keyMasterCmd) Run(c *console) error {
+	if k.Out == "" {
+		fmt.Fprintln(c.out, app.NewMasterKey())
+		return nil
+	}
+	// Never over a file that is there: it may be the only copy of a key in use.
+	f, err := os.OpenFile(k.Out, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return usage("--out: "+err.Error(), "name a new file in a directory that can be written; a master key that is there is never replaced")
+	}
+	_, err = fmt.Fprintln(f, app.NewMasterKey())
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return fmt.Errorf("write %s: %w", k.Out, err)
+	}
+	fmt.Fprintln(c.err, "Keep a copy of it elsewhere: without it the secrets in the database cannot be read.")
 	return nil
 }
 

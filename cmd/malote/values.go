@@ -44,6 +44,34 @@ func (m *moment) UnmarshalText(text []byte) (err error) {
 	return fmt.Errorf("%q is not a time: write for example 2026-01-31T12:00:00Z, or 2026-01-31", text)
 }
 
+// expiry is when something ends: how long it lasts, or a time.
+type expiry struct {
+	after span
+	at    moment
+}
+
+func (e *expiry) UnmarshalText(text []byte) error {
+	*e = expiry{}
+	switch {
+	case e.after.UnmarshalText(text) == nil && e.after > 0, e.at.UnmarshalText(text) == nil:
+		return nil
+	}
+	return fmt.Errorf("%q is neither how long it lasts nor a time: write for example 10m, 7d or 2026-01-31T12:00:00Z", text)
+}
+
+// when is the time that it ends at; zero: nothing was given.
+func (e *expiry) when(now time.Time) time.Time {
+	if e.after > 0 {
+		return now.Add(time.Duration(e.after))
+	}
+	return e.at.Time
+}
+
+// seconds until it ends; at least 1, which the server refuses as too short.
+func (e *expiry) seconds(now time.Time) int {
+	return max(1, int(e.when(now).Sub(now).Round(time.Second)/time.Second))
+}
+
 // size is a number of bytes, as in "64MiB".
 type size int64
 
