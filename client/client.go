@@ -31,6 +31,10 @@ type Options struct {
 	HTTP      *http.Client // default: a client of its own that gives up after 60 s
 	Retries   int          // repeats after a failure (default 3; negative: none)
 	UserAgent string       // default "malote-go"
+	// Answer gets the body of each answer that succeeded as it came, before
+	// the method that asked returns; nil: nobody does. Calls that run at once
+	// call it at once.
+	Answer func(body []byte)
 }
 
 // Client speaks to one server with one key. It is safe for concurrent use.
@@ -40,6 +44,7 @@ type Client struct {
 	http    *http.Client
 	retries int
 	agent   string
+	answer  func([]byte)
 }
 
 // Limits of the client.
@@ -59,7 +64,7 @@ func New(o Options) (*Client, error) {
 	if strings.ContainsFunc(o.Key, func(r rune) bool { return r <= ' ' || r > '~' }) {
 		return nil, errors.New("malote: the key holds characters that no key has; copy it again")
 	}
-	c := &Client{base: base, key: o.Key, http: o.HTTP, retries: o.Retries, agent: o.UserAgent}
+	c := &Client{base: base, key: o.Key, http: o.HTTP, retries: o.Retries, agent: o.UserAgent, answer: o.Answer}
 	if c.http == nil {
 		c.http = &http.Client{
 			Timeout: callTime,
@@ -113,6 +118,9 @@ func (c *Client) call(ctx context.Context, q request, out any) error {
 		if err == nil {
 			if err := json.Unmarshal(answer, out); err != nil {
 				return fmt.Errorf("malote: %s %s: the answer is not what this client knows: %w", q.method, q.path, err)
+			}
+			if c.answer != nil {
+				c.answer(answer)
 			}
 			return nil
 		}

@@ -129,7 +129,7 @@ func (a *deliveryAttemptsCmd) Run(c *console) error {
 			return api.Attempts(ctx, a.ID)
 		}, nil, nil)
 	}
-	ctx, api, stop, err := a.connect()
+	ctx, api, stop, err := a.connect(nil)
 	if err != nil {
 		return err
 	}

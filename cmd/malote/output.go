@@ -19,6 +19,17 @@ func (c *console) json(v any) error {
 	return enc.Encode(v)
 }
 
+// answer prints what a server answered: its JSON, indented.
+func (c *console) answer(body []byte) error {
+	var b bytes.Buffer
+	if err := json.Indent(&b, bytes.TrimSpace(body), "", "  "); err != nil {
+		return err
+	}
+	b.WriteByte('\n')
+	_, err := b.WriteTo(c.out)
+	return err
+}
+
 // checkJSON says where a text is not JSON.
 func checkJSON(text []byte) error {
 	err := json.Unmarshal(text, new(json.RawMessage))

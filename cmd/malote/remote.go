@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -31,9 +32,10 @@ type remote struct {
 	JSON bool   `name:"json" help:"Print JSON: one object, or one a line for lists."`
 }
 
-// connect gives a client, and a context that ends with Ctrl-C.
-func (r *remote) connect() (context.Context, *client.Client, func(), error) {
-	c, err := client.New(client.Options{URL: r.URL, Key: r.Key, UserAgent: "malote-cli/" + version()})
+// connect gives a client, and a context that ends with Ctrl-C. What the server
+// answers goes to answer, too, unless that is nil.
+func (r *remote) connect(answer func([]byte)) (context.Context, *client.Client, func(), error) {
+	c, err := client.New(client.Options{URL: r.URL, Key: r.Key, UserAgent: "malote-cli/" + version(), Answer: answer})
 	if err != nil {
 		return nil, nil, nil, usage(strings.TrimPrefix(err.Error(), "malote: "), "pass --url and --key, or set MALOTE_URL and MALOTE_KEY")
 	}
@@ -41,9 +43,11 @@ func (r *remote) connect() (context.Context, *client.Client, func(), error) {
 	return ctx, c, stop, nil
 }
 
-// ask makes one call and prints what came: as JSON, or as show says.
+// ask makes one call and prints what came: as JSON, the server's own last
+// answer, or as show says.
 func ask[T any](r *remote, c *console, call func(context.Context, *client.Client) (*T, error), show func(*T)) error {
-	ctx, api, stop, err := r.connect()
+	var answer []byte
+	ctx, api, stop, err := r.connect(func(body []byte) { answer = body })
 	if err != nil {
 		return err
 	}
@@ -53,7 +57,7 @@ func ask[T any](r *remote, c *console, call func(context.Context, *client.Client
 		return err
 	}
 	if r.JSON {
-		return c.json(got)
+		return c.answer(answer)
 	}
 	show(got)
 	return nil
@@ -61,13 +65,12 @@ func ask[T any](r *remote, c *console, call func(context.Context, *client.Client
 
 // enumerate prints at most limit items of a list: as JSON, or as rows.
 func enumerate[T any](r *remote, c *console, limit int, list func(context.Context, *client.Client) iter.Seq2[*T, error], header []string, row func(*table, *T)) error {
-	ctx, api, stop, err := r.connect()
+	var answered page
+	ctx, api, stop, err := r.connect(answered.read)
 	if err != nil {
 		return err
 	}
 	defer stop()
-	lines := json.NewEncoder(c.out)
-	lines.SetEscapeHTML(false)
 	t := newTable(c, header...)
 	n := 0
 	for item, err := range list(ctx, api) {
@@ -82,7 +85,7 @@ func enumerate[T any](r *remote, c *console, limit int, list func(context.Contex
 			row(t, item)
 			continue
 		}
-		if err := lines.Encode(item); err != nil {
+		if err := answered.line(c.out); err != nil {
 			return err
 		}
 	}
@@ -94,6 +97,31 @@ func enumerate[T any](r *remote, c *console, limit int, list func(context.Contex
 		return nil
 	}
 	return t.flush()
+}
+
+// page is what of a list's last answer is not printed yet, as it came.
+type page struct {
+	Data []json.RawMessage `json:"data"`
+}
+
+func (p *page) read(body []byte) {
+	p.Data = nil
+	_ = json.Unmarshal(body, p) // the client has read it before
+}
+
+// line prints the next item.
+func (p *page) line(w io.Writer) error {
+	if len(p.Data) == 0 {
+		return errors.New("the server's list ended before its items did")
+	}
+	var b bytes.Buffer
+	if err := json.Compact(&b, p.Data[0]); err != nil {
+		return err
+	}
+	p.Data = p.Data[1:]
+	b.WriteByte('\n')
+	_, err := b.WriteTo(w)
+	return err
 }
 
 // pageSize asks for no more than is shown, and one to know that there is more.
