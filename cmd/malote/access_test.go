@@ -46,9 +46,12 @@ func TestAccessFromTheShell(t *testing.T) {
 	s.malote(token, exitNotAllowed, "endpoint", "list")
 
 	link := s.object(key, "link", "create", id, "--expires", "1d")
-	at := text(t, link, "url")
-	if !strings.HasPrefix(at, "http://"+s.addr+"/s/mlt_link_") {
-		t.Errorf("%s", at)
+	at := "http://" + s.addr + text(t, link, "path")
+	if !strings.HasPrefix(at, "http://"+s.addr+"/s/mlt_link_") || link["url"] != nil {
+		t.Errorf("%v", link)
+	}
+	if out, _ := s.malote(key, exitOK, "link", "create", id); !strings.Contains(out, "http://"+s.addr+"/s/mlt_link_") {
+		t.Errorf("people get the whole link:\n%s", out)
 	}
 	if body := post(t, at); !strings.Contains(body, text(t, e, "secret")) {
 		t.Errorf("%s", body)

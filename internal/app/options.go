@@ -164,7 +164,7 @@ func checkKeys(o *Options) *Problem {
 	if len(o.MasterKeys) == 0 {
 		return &Problem{
 			What: "no master key: secrets are encrypted at rest, and it is the key to them",
-			Fix:  "make one with `malote key master > master.key`, keep a copy safe, and pass --master-key-file master.key (or MALOTE_MASTER_KEY)",
+			Fix:  "make one with `malote key master --out master.key`, keep a copy safe, and pass --master-key-file master.key (or MALOTE_MASTER_KEY)",
 		}
 	}
 	if _, err := keyring(o.MasterKeys); err != nil {
