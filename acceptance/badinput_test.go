@@ -35,7 +35,7 @@ func TestBadInputNamesTheThing(t *testing.T) {
 		{"event: empty body", "/v1/events", ``, api, 400, []string{"the body"}},
 		{"event: too large", "/v1/events", long, api, 413, []string{"bytes"}},
 		{"event: bad timestamp", "/v1/events", `{"type":"a","consumer":"c","data":{},"timestamp":"yesterday"}`, api, 400, []string{"/timestamp"}},
-		{"event: to all without the scope", "/v1/events", `{"type":"a","consumer":"*","data":{}}`, nil, 0, []string{"/consumer", "events:broadcast"}},
+		{"event: to all without the scope", "/v1/events", `{"type":"a","consumer":"*","data":{}}`, nil, 403, []string{"/consumer", "events:broadcast"}},
 		{"batch: not an array", "/v1/events/batch", `{"events":{}}`, api, 400, []string{"/events"}},
 		{"batch: none", "/v1/events/batch", `{"events":[]}`, api, 400, []string{"/events"}},
 		{"endpoint: unknown field", "/v1/endpoints", `{"consumer":"c","url":"https://example.com/","event_types":["a"],"uri":"x"}`, api, 400, []string{"/uri", "url"}},

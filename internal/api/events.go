@@ -121,8 +121,13 @@ func (s *server) own(c *call, r *ingest.Request, recheck func(context.Context) e
 	if r.Consumer == "" {
 		r.Consumer = c.key.Consumer
 	}
-	if !mayAct(c.key, r.Consumer) {
+	switch {
+	case !mayAct(c.key, r.Consumer):
 		return otherConsumer()
+	case r.Consumer == "*" && !r.Broadcast:
+		var errs ingest.FieldErrors
+		addError(&errs, "/consumer", `"*" sends to every consumer of the project and needs a key with the scope events:broadcast; name one consumer`)
+		return kindForbidden.fields(errs)
 	}
 	return nil
 }

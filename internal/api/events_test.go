@@ -45,7 +45,11 @@ func TestEventAnswers(t *testing.T) {
 			t.Errorf("%s: %s, want %s", c.name, got, c.want)
 		}
 	}
-	st.do(narrow, "POST", "/v1/events", `{"type":"x","consumer":"*","data":1}`).problem(kindInvalid, "/consumer")
+	st.do(narrow, "POST", "/v1/events", `{"type":"x","consumer":"*","data":1}`).problem(kindForbidden, "/consumer")
+	mixed := st.do(narrow, "POST", "/v1/events/batch", `{"events":[{"type":"x","consumer":"*","data":1},{"type":"x","consumer":"globex","data":1}]}`).want(202)
+	if body := string(mixed.body); !strings.Contains(body, `"status":403`) || !strings.Contains(body, "events:broadcast") || !strings.Contains(body, `"accepted":1`) {
+		t.Errorf("in a batch: %s", body)
+	}
 }
 
 // TestAcceptedIsJSON: the answer that is written by hand is the one that
