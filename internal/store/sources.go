@@ -20,8 +20,18 @@ func (db *DB) deliverySource(ctx context.Context, v *view, project key, f *Filte
 			return nil, nil
 		}
 	}
+	// Of what is foreign there is no list, not even an empty page and a cursor
+	// that would tell that there is something.
 	if event != 0 {
+		if own, err := v.owns(ctx, ownEvent, event, project, f.Consumer); err != nil || !own {
+			return nil, err
+		}
 		return eventSource(ctx, v.c, event, oldest, newest)
+	}
+	if endpoint != 0 {
+		if own, err := v.owns(ctx, ownEndpoint, endpoint, project, f.Consumer); err != nil || !own {
+			return nil, err
+		}
 	}
 	s := sourcing{view: v, project: project, endpoint: endpoint, f: f, oldest: oldest, newest: newest}
 	if len(f.States) == 0 || slices.Contains(f.States, Delivered) { // there is no list of these alone
@@ -48,6 +58,17 @@ func (db *DB) deliverySource(ctx context.Context, v *view, project key, f *Filte
 		return m.sources[0], nil
 	}
 	return m, nil
+}
+
+const (
+	ownEvent    = "SELECT 1 FROM events WHERE k=?1 AND project=?2 AND (?3='' OR consumer IN (?3, '*'))"
+	ownEndpoint = "SELECT 1 FROM endpoints WHERE k=?1 AND project=?2 AND (?3='' OR consumer=?3)"
+)
+
+// owns reports whether an object is a project's, and concerns a consumer
+// where one is named.
+func (v *view) owns(ctx context.Context, q string, k, project key, consumer string) (bool, error) {
+	return v.c.row(ctx, q, []any{k, project, consumer}, new(int))
 }
 
 // sourcing is what the sources of a list of deliveries are picked by.

@@ -15,6 +15,9 @@ func (db *DB) eventsSource(ctx context.Context, v *view, project key, f *Filter,
 		if !ok || k < oldest || k >= newest {
 			return nil, nil
 		}
+		if own, err := v.owns(ctx, ownEvent, k, project, f.Consumer); err != nil || !own {
+			return nil, err
+		}
 		return &given{keys: []key{k}}, nil
 	case f.IdempotencyKey != "":
 		return db.keyedSource(ctx, v.c, project, f.IdempotencyKey, oldest, newest)

@@ -137,6 +137,32 @@ var listCases = map[string]func(*shelf){
 			}
 		}
 	},
+	"NoCursorTellsOfWhatIsForeign": func(s *shelf) {
+		e := s.endpoint("c")
+		var items []*store.Acceptance
+		for range 2500 { // more than a page looks at
+			items = append(items, s.acceptance("c", "x", "{}"))
+		}
+		out, err := s.db.Accept(s.ctx, items)
+		s.no(err)
+		other := s.newProject("other").ID
+		if p, err := s.db.Deliveries(s.ctx, s.project.ID, store.Filter{EndpointID: e.ID, Consumer: "c", Type: "y"}); err != nil || p.Next.IsZero() {
+			s.Fatalf("%+v, %v: one's own page, empty, has a next one", p, err)
+		}
+		for what, f := range map[string]store.Filter{"endpoint": {EndpointID: e.ID}, "event": {EventID: out[0].EventID}} {
+			p1, err1 := s.db.Deliveries(s.ctx, other, f)
+			f.Consumer = "another"
+			p2, err2 := s.db.Deliveries(s.ctx, s.project.ID, f)
+			if len(p1.Items)+len(p2.Items) != 0 || !p1.Next.IsZero() || !p2.Next.IsZero() || err1 != nil || err2 != nil {
+				s.Errorf("%s: %+v, %+v, %v, %v", what, p1, p2, err1, err2)
+			}
+		}
+		for i, f := range []store.Filter{{EventID: out[0].EventID}, {EventID: out[0].EventID, Consumer: "another"}} {
+			if p, err := s.db.Events(s.ctx, []store.ID{other, s.project.ID}[i], f); len(p.Items) != 0 || !p.Next.IsZero() || err != nil {
+				s.Errorf("%d: %+v, %v", i, p, err)
+			}
+		}
+	},
 	"EmptyAndStrange": func(s *shelf) {
 		s.endpoint("c")
 		s.accept("c", "x")
