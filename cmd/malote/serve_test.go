@@ -30,8 +30,14 @@ type site struct {
 // serve starts a server as docs/operations.md says.
 func serve(t *testing.T, extra ...string) *site {
 	t.Helper()
+	return serveIn(t, nil, extra...)
+}
+
+// serveIn is serve, with more in the environment.
+func serveIn(t *testing.T, environment []string, extra ...string) *site {
+	t.Helper()
 	s := &site{t: t, dir: filepath.Join(t.TempDir(), "data"), addr: freeAddr(t)}
-	env := clean(t)
+	env := clean(t, environment...)
 	code, master, errOut := once(t, env, "key", "master")
 	if code != exitOK {
 		t.Fatalf("key master: %d %s", code, errOut)
