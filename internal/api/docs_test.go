@@ -94,12 +94,22 @@ func TestDocsAreTrue(t *testing.T) {
 // TestReadmeIsTrue runs the curls of the README, in order: each succeeds.
 func TestReadmeIsTrue(t *testing.T) {
 	t.Parallel()
+	for file, heading := range map[string]string{"../../README.md": "The API in five curls", "../../docs/pt-BR/guia-rapido.md": "A API em cinco curls"} {
+		t.Run(heading, func(t *testing.T) {
+			t.Parallel()
+			fiveCurls(t, file, heading)
+		})
+	}
+}
+
+func fiveCurls(t *testing.T, file, heading string) {
+	t.Helper()
 	st := setup(t)
-	readme, err := os.ReadFile("../../README.md")
+	readme, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, section, _ := strings.Cut(string(readme), "\n## The API in five curls\n")
+	_, section, _ := strings.Cut(string(readme), "\n## "+heading+"\n")
 	section, _, _ = strings.Cut(section, "\n## ")
 	found := shellCurls.FindAllStringSubmatch(section, -1)
 	if len(found) != 5 {

@@ -13,7 +13,7 @@ import (
 )
 
 var (
-	example = regexp.MustCompile("(?s)```sh\ncurl -X (\\w+) https://api.your-domain.com(\\S+) .*?-d '(.*?)'\n```\n\n```json\n(.*?)\n```")
+	example = regexp.MustCompile("(?s)```sh\ncurl -X (\\w+) https://api\\.(?:your-domain\\.com|seu-dominio\\.com\\.br)(\\S+) .*?-d '(.*?)'\n```\n\n```json\n(.*?)\n```")
 	members = regexp.MustCompile(`"(\w+)":`)
 )
 
