@@ -18,6 +18,8 @@ type NewProject struct {
 	Emails      []string `json:"emails,omitempty"`   // the operator's, told of every endpoint that fails
 	Language    string   `json:"language,omitempty"` // of mails: "en" or "pt-BR"; empty: the server's
 
+	KnownTypesOnly bool `json:"known_types_only,omitempty"` // refuses events of types that are in no list of event types
+
 	// IdempotencyKey makes a repeat within 24 hours safe: the same key with
 	// the same content makes nothing new and gets the first answer. Empty: one
 	// is made for this call, so that the client's own repeats are safe.
@@ -35,6 +37,8 @@ type Project struct {
 	Emails      []string  `json:"emails"`
 	Language    string    `json:"language"`
 	CreatedAt   time.Time `json:"created_at"`
+
+	KnownTypesOnly bool `json:"known_types_only"` // events of types that are in no list of event types are refused
 }
 
 // CreateProject creates a project. It takes a root key.
@@ -48,6 +52,8 @@ type ProjectChange struct {
 	Host     Field[string]   `json:"host,omitzero"`     // null: none
 	Emails   Field[[]string] `json:"emails,omitzero"`   // null: nobody
 	Language Field[string]   `json:"language,omitzero"` // null: the server's
+
+	KnownTypesOnly Field[bool] `json:"known_types_only,omitzero"`
 }
 
 // UpdateProject changes a project. It takes a root key.

@@ -11,7 +11,7 @@ import (
 
 type projectCmd struct {
 	Create projectCreateCmd `cmd:"" help:"Create a project (root key)."`
-	Update projectUpdateCmd `cmd:"" help:"Change what is named of a project: name, host name, who is told by mail (root key)."`
+	Update projectUpdateCmd `cmd:"" help:"Change what is named of a project: name, host name, which types are taken, who is told by mail (root key)."`
 	Get    projectGetCmd    `cmd:"" help:"Show a project (root key)."`
 	List   projectListCmd   `cmd:"" help:"List the projects (root key)."`
 }
@@ -23,6 +23,7 @@ type projectCreateCmd struct {
 	Dialect     string   `default:"standard" placeholder:"NAME" help:"Wire contract of the project's webhooks (default ${default})."`
 	BodyID      bool     `name:"body-id" help:"Add a top-level id to bodies whose contract has none."`
 	Host        string   `placeholder:"NAME" help:"Host name that the company's own API is called under, as in api.example.com."`
+	KnownTypes  bool     `name:"known-types-only" help:"Refuse events of types that malote event-type list does not have."`
 	Email       []string `placeholder:"ADDRESS" help:"The operator, who is told by mail of every endpoint that fails; repeat it for more."`
 	Language    string   `placeholder:"TAG" help:"Language of mails: en or pt-BR; without it the server's."`
 }
@@ -30,7 +31,7 @@ type projectCreateCmd struct {
 // Run creates the project.
 func (p *projectCreateCmd) Run(c *console) error {
 	return ask(&p.remote, c, func(ctx context.Context, api *client.Client) (*client.Project, error) {
-		return api.CreateProject(ctx, client.NewProject{Name: p.Name, Environment: p.Environment, Dialect: p.Dialect, BodyID: p.BodyID, Host: p.Host, Emails: p.Email, Language: p.Language})
+		return api.CreateProject(ctx, client.NewProject{Name: p.Name, Environment: p.Environment, Dialect: p.Dialect, BodyID: p.BodyID, Host: p.Host, KnownTypesOnly: p.KnownTypes, Emails: p.Email, Language: p.Language})
 	}, func(made *client.Project) {
 		showProject(c, made)
 		fmt.Fprintln(c.err, "Next, a key for it: malote key create --project "+made.ID)
@@ -38,7 +39,7 @@ func (p *projectCreateCmd) Run(c *console) error {
 }
 
 func showProject(c *console, p *client.Project) {
-	c.facts("project", p.ID, "name", p.Name, "environment", p.Environment, "dialect", p.Dialect, "body id", yes(p.BodyID), "host", p.Host, "emails", strings.Join(p.Emails, ", "), "language", p.Language)
+	c.facts("project", p.ID, "name", p.Name, "environment", p.Environment, "dialect", p.Dialect, "body id", yes(p.BodyID), "host", p.Host, "known types only", yes(p.KnownTypesOnly), "emails", strings.Join(p.Emails, ", "), "language", p.Language)
 }
 
 func yes(b bool) string {
@@ -50,9 +51,10 @@ func yes(b bool) string {
 
 type projectUpdateCmd struct {
 	remote
-	ID   string  `arg:"" help:"The project's id."`
-	Name *string `placeholder:"TEXT" help:"Its new name."`
-	Host *string `placeholder:"NAME" help:"Host name that the company's own API is called under, as in api.example.com; '': none."`
+	ID    string  `arg:"" help:"The project's id."`
+	Name  *string `placeholder:"TEXT" help:"Its new name."`
+	Host  *string `placeholder:"NAME" help:"Host name that the company's own API is called under, as in api.example.com; '': none."`
+	Known *bool   `name:"known-types-only" negatable:"" help:"Refuse events of types that malote event-type list does not have, or take them again."`
 	mailing
 }
 
@@ -65,6 +67,7 @@ func (p *projectUpdateCmd) Run(c *console) error {
 	if p.Host != nil {
 		ch.Host = client.Set(*p.Host)
 	}
+	setIf(&ch.KnownTypesOnly, p.Known)
 	if err := p.change(&ch.Emails, &ch.Language); err != nil {
 		return err
 	}
