@@ -214,18 +214,30 @@ func (s *server) replaySince(c *call, in *sinceInput, r *store.Replay) (replayMa
 func (s *server) beginReplay(c *call, r *store.Replay, dry bool) (out replayMade, err error) {
 	if dry {
 		n, more, err := s.store.CountReplay(c.r.Context(), r)
+		if err != nil {
+			return replayMade{}, replayFault(err)
+		}
 		c.status = http.StatusOK
-		return replayMade{DryRun: &countView{Matched: n, More: more}}, err
+		return replayMade{DryRun: &countView{Matched: n, More: more}}, nil
 	}
 	c.before, err = s.store.CreateReplay(c.r.Context(), r, onceOf(c, func(r *store.Replay) any { return replayMade{replayView: new(viewReplay(r))} }))
-	if errors.Is(err, store.ErrLimit) {
-		return replayMade{}, kindTooMany.problemf("so many replays run already: at most %d of a consumer, or of the whole project, and %d in all", store.MaxReplaysOf, store.MaxReplays).
-			fixed("Wait until one has ended, or cancel one: POST /v1/replays/{id}/cancel.").with("Retry-After", "60")
-	}
 	if err != nil {
-		return replayMade{}, err
+		return replayMade{}, replayFault(err)
 	}
 	return replayMade{replayView: new(viewReplay(r))}, nil
+}
+
+// replayFault says what to do where a replay has to wait.
+func replayFault(err error) error {
+	switch {
+	case errors.Is(err, store.ErrLimit):
+		return kindTooMany.problemf("so many replays run already: at most %d of a consumer, or of the whole project, and %d in all", store.MaxReplaysOf, store.MaxReplays).
+			fixed("Wait until one has ended, or cancel one: POST /v1/replays/{id}/cancel.").with("Retry-After", "60")
+	case errors.Is(err, store.ErrTurn):
+		return kindTooMany.problem("other replays are being counted, and that takes long").
+			fixed("Send it again in a few seconds; a shorter time, or one endpoint, is counted faster.").with("Retry-After", "5")
+	}
+	return err
 }
 
 type replaysQuery struct {

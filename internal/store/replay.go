@@ -183,7 +183,8 @@ func (db *DB) replayRow(ctx context.Context, r *Replay) (*replayRow, error) {
 
 // CountReplay says how many deliveries a replay would be of, had it been made
 // now. Counting ends at 100,000, or after two seconds: more is then true.
-// Errors: [ErrNotFound] (no such project, or no such endpoint in it).
+// Errors: [ErrNotFound] (no such project, or no such endpoint in it),
+// [ErrTurn] (too much is counted already).
 func (db *DB) CountReplay(ctx context.Context, r *Replay) (n int, more bool, err error) {
 	row, err := db.replayRow(ctx, r)
 	if err != nil {
@@ -197,7 +198,7 @@ func (db *DB) CountReplay(ctx context.Context, r *Replay) (n int, more bool, err
 // time's answer comes back, and r is as it was.
 // Errors: [ErrNotFound] (no such project, or no such endpoint in it),
 // [ErrLimit] ([MaxReplays] of the project run, or [MaxReplaysOf] of the
-// consumer), [ErrReused].
+// consumer), [ErrReused], [ErrTurn].
 func (db *DB) CreateReplay(ctx context.Context, r *Replay, o *Once[Replay]) (before []byte, err error) {
 	row, err := db.replayRow(ctx, r)
 	if err != nil {

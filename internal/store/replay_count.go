@@ -7,7 +7,13 @@ import (
 	"time"
 )
 
-const legChunk = 256 // keys that one statement looks at
+const (
+	legChunk    = 256 // keys that one statement looks at
+	filterChunk = 8   // the same where each event is judged by a filter
+	countsOnce  = 2   // counts at a time: readers are few
+	countQueue  = 4   // of one consumer, or of a project as a whole
+	countWait   = 10 * time.Second
+)
 
 // errCounted ends a count at one of its bounds.
 var errCounted = errors.New("counted enough")
@@ -25,19 +31,22 @@ func (db *DB) countReplay(ctx context.Context, r *replayRow) (n int, more bool, 
 		}
 		e = row.Endpoint
 	}
-	select { // one at a time: readers are few
-	case db.replays.counting <- struct{}{}:
-		defer func() { <-db.replays.counting }()
-	case <-ctx.Done():
-		return 0, false, ctx.Err()
+	done, err := db.replays.counting.take(ctx, owner{r.project, r.Consumer}, countWait)
+	if err != nil {
+		return 0, false, err
+	}
+	defer done()
+	chunk := legChunk
+	if e != nil && e.Settings.Filter != "" {
+		chunk = filterChunk
 	}
 	end := time.Now().Add(countFor)
 	err = db.read(ctx, true, func(c *conn) error {
 		after, bound := r.span()
 		src, err := r.source(ctx, c, r.endpoint, after, bound)
-		for walked := 0; err == nil; walked += legChunk {
+		for walked := 0; err == nil; walked += chunk {
 			var keys []key
-			if keys, err = take(ctx, src, legChunk); err != nil {
+			if keys, err = take(ctx, src, chunk); err != nil {
 				break
 			}
 			var found int
@@ -48,7 +57,7 @@ func (db *DB) countReplay(ctx context.Context, r *replayRow) (n int, more bool, 
 			case n > db.o.maxCounted:
 				n = db.o.maxCounted
 				return errCounted
-			case len(keys) < legChunk:
+			case len(keys) < chunk:
 				return nil
 			case walked >= 4*db.o.maxCounted, time.Now().After(end):
 				return errCounted

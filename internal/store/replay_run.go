@@ -47,7 +47,7 @@ type replayer struct {
 	closed bool
 	wg     sync.WaitGroup
 
-	counting chan struct{} // full while one is counted
+	counting *turns
 
 	// Of the running goroutine alone.
 	legs   map[legID]*leg // as far as memory holds them; the table has them all
@@ -56,7 +56,7 @@ type replayer struct {
 }
 
 func newReplayer(db *DB) *replayer {
-	r := &replayer{db: db, counting: make(chan struct{}, 1), legs: map[legID]*leg{}, turn: map[key]key{}, faults: map[key]int{}}
+	r := &replayer{db: db, counting: newTurns(countsOnce, countQueue), legs: map[legID]*leg{}, turn: map[key]key{}, faults: map[key]int{}}
 	r.ctx, r.cancel = context.WithCancel(context.Background())
 	return r
 }
