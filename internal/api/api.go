@@ -12,7 +12,6 @@ import (
 	"log/slog"
 	"net/http"
 	"sync"
-	"sync/atomic"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -71,7 +70,7 @@ type server struct {
 	tests    testPacer
 	probes   testPacer
 	links    linkPacer
-	bodies   atomic.Int64  // bytes of large bodies being read
+	bodies   bodies
 	previews chan struct{} // one for each that is being made
 
 	documented Documented

@@ -51,15 +51,6 @@ var (
 	byLanguage = []string{"Accept-Language"}
 )
 
-// Memory for bodies. A body within firstRead is read at once; a larger one
-// takes its limit out of the common budget, so that callers that announce
-// much and send it slowly cannot fill the memory together, and, once it is
-// read, its size, until the request has its answer.
-const (
-	firstRead  = 64 << 10
-	bodyBudget = 256 << 20
-)
-
 // atOnce is how long after its request's head a body is taken to have come with it.
 const atOnce = 250 * time.Microsecond
 
@@ -221,14 +212,6 @@ func (c *call) readBody() (body []byte, slow bool, err error) {
 	// Not before: net/http closes gently what was not read, so that the caller
 	// gets to read the refusal, but only where the body is still its own.
 	c.r.Body = http.MaxBytesReader(c.w, c.r.Body, c.route.body)
-	if size < 0 || size > firstRead {
-		if c.bytes = size; size < 0 {
-			c.bytes = c.route.body
-		}
-		if c.s.bodies.Add(c.bytes) > bodyBudget {
-			return nil, false, kindUnavailable.problem("too many large bodies are being taken in at once").with("Retry-After", "1")
-		}
-	}
 	b := make([]byte, 0, min(max(size, 512), firstRead))
 	for {
 		n, err := c.r.Body.Read(b[len(b):cap(b)])
@@ -243,24 +226,44 @@ func (c *call) readBody() (body []byte, slow bool, err error) {
 			if int64(len(b)) == size {
 				return c.whole(b), slow || time.Since(c.start) > atOnce, nil
 			}
-			b = append(b, 0)[:len(b)]
+			if b, err = c.grow(b, size); err != nil {
+				return nil, false, err
+			}
 		}
 	}
 }
 
-// release gives the budget for bodies back.
-func (c *call) release() {
-	c.s.bodies.Add(-c.bytes)
-	c.bytes = 0
+// grow makes room for more of a body, at most for its size where that is
+// known; what is large is charged to the budget.
+func (c *call) grow(b []byte, size int64) ([]byte, error) {
+	if size < 0 {
+		size = c.route.body + 1 // one more finds the limit
+	}
+	room := min(2*int64(cap(b)), size)
+	if room > firstRead {
+		if err := c.s.bodies.take(senderOf(c.key), room-c.bytes); err != nil {
+			return nil, err
+		}
+		c.bytes = room
+	}
+	return append(make([]byte, 0, room), b...), nil
 }
+
+// release gives the budget for bodies back.
+func (c *call) release() { c.hold(0) }
 
 // whole is a body that was read; what it did not need goes back to the budget.
 func (c *call) whole(b []byte) []byte {
-	if size := int64(len(b)); size < c.bytes {
-		c.s.bodies.Add(size - c.bytes)
-		c.bytes = size
-	}
+	c.hold(int64(len(b)))
 	return b
+}
+
+// hold keeps no more than so many bytes of the budget.
+func (c *call) hold(n int64) {
+	if n < c.bytes {
+		c.s.bodies.give(senderOf(c.key), c.bytes-n)
+		c.bytes = n
+	}
 }
 
 func unreadable(err error) error {

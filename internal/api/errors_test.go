@@ -3,9 +3,11 @@ package api
 import (
 	"bufio"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -248,15 +250,68 @@ func TestBodyLimits(t *testing.T) {
 			t.Errorf("%s takes a webhook for an event: %s", path, r.body)
 		}
 	}
-	if n := st.server.bodies.Load(); n != 0 {
+	if n := st.server.bodies.held(); n != 0 {
 		t.Errorf("%d bytes of the budget are not given back", n)
 	}
-	st.server.bodies.Store(bodyBudget)
-	a := st.do(key, "POST", "/v1/events", event(firstRead+1)).problem(kindUnavailable)
+}
+
+// dial opens a connection of its own, closed with the test.
+func (st *site) dial() net.Conn {
+	st.t.Helper()
+	conn, err := new(net.Dialer).DialContext(st.t.Context(), "tcp", strings.TrimPrefix(st.url, "http://"))
+	if err != nil {
+		st.t.Fatal(err)
+	}
+	st.t.Cleanup(func() { conn.Close() })
+	return conn
+}
+
+// TestBodiesShareTheMemory: what one caller holds is no other's loss, and all
+// together hold only so much.
+func TestBodiesShareTheMemory(t *testing.T) {
+	t.Parallel()
+	st := setup(t)
+	_, greedy := st.project("standard", store.Development)
+	_, other := st.project("standard", store.Development)
+	_, last := st.project("standard", store.Development)
+	event := func(size int) string {
+		return `{"type":"a","consumer":"acme","data":{` + strings.Repeat(" ", size-40) + "}}"
+	}
+	// Announced, and never sent, it holds nothing.
+	for range 40 {
+		conn := st.dial()
+		fmt.Fprintf(conn, "POST /v1/events/batch HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Length: %d\r\n\r\n ", greedy, batchBody)
+	}
+	st.do(greedy, "POST", "/v1/events", event(firstRead+100)).want(202)
+	// Sent but for its last byte, it holds what was sent.
+	for range bodyShare / batchBody {
+		conn := st.dial()
+		fmt.Fprintf(conn, "POST /v1/events/batch HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Length: %d\r\n\r\n", greedy, batchBody)
+		if _, err := io.WriteString(conn, strings.Repeat(" ", batchBody-1)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for deadline := time.Now().Add(time.Minute); st.server.bodies.held() != bodyShare; runtime.Gosched() {
+		if time.Now().After(deadline) {
+			t.Fatalf("%d bytes are held", st.server.bodies.held())
+		}
+	}
+	a := st.do(greedy, "POST", "/v1/events", event(firstRead+100)).problem(kindTooMany)
 	if a.header.Get("Retry-After") == "" {
 		t.Errorf("%v", a.header)
 	}
-	st.do(key, "POST", "/v1/events", event(firstRead)).want(202)
+	st.do(greedy, "POST", "/v1/events", event(firstRead)).want(202)
+	st.do(other, "POST", "/v1/events", event(firstRead+100)).want(202)
+
+	for i := range 3 {
+		if err := st.server.bodies.take(sender{consumer: fmt.Sprint(i)}, bodyShare); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if a := st.do(last, "POST", "/v1/events", event(firstRead+100)).problem(kindUnavailable); a.header.Get("Retry-After") == "" {
+		t.Errorf("%v", a.header)
+	}
+	st.do(last, "POST", "/v1/events", event(firstRead)).want(202)
 }
 
 // TestBodiesCountUntilTheAnswer: what was read and waits to be kept is memory
@@ -265,7 +320,7 @@ func TestBodiesCountUntilTheAnswer(t *testing.T) {
 	t.Parallel()
 	st := setup(t)
 	for _, k := range []struct{ announced, sent, held int64 }{
-		{firstRead + 1, firstRead + 1, firstRead + 1}, {-1, firstRead + 7, firstRead + 7}, {-1, 10, 10}, {firstRead, firstRead, 0},
+		{firstRead + 1, firstRead + 1, firstRead + 1}, {-1, firstRead + 7, firstRead + 7}, {-1, 10, 0}, {firstRead, firstRead, 0},
 	} {
 		rt := &route{body: batchBody}
 		st.server.metrics.prepare(rt)
@@ -275,11 +330,11 @@ func TestBodiesCountUntilTheAnswer(t *testing.T) {
 		if b, err := c.body(); err != nil || int64(len(b)) != k.sent {
 			t.Fatalf("%d bytes, %v", len(b), err)
 		}
-		if n := st.server.bodies.Load(); n != k.held {
+		if n := st.server.bodies.held(); n != k.held {
 			t.Errorf("%+v: %d bytes held", k, n)
 		}
 		c.end()
-		if n := st.server.bodies.Load(); n != 0 {
+		if n := st.server.bodies.held(); n != 0 {
 			t.Errorf("%+v: %d bytes are not given back", k, n)
 		}
 	}

@@ -91,6 +91,9 @@ func (rt *route) problemsOf(words routeWords) []int {
 	if rt.body > 0 {
 		out = append(out, 408, 413, 415)
 	}
+	if rt.body > firstRead {
+		out = append(out, 429) // of one caller, only so much is taken in at once
+	}
 	return out
 }
 

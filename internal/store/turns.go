@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// ErrTurn: somebody counts already, and it takes long.
+// ErrTurn is of a caller whose turn did not come in time.
 var ErrTurn = errors.New("others are served first")
 
 // turns lets a few callers at a time do what is costly: one of each owner, so
