@@ -11,6 +11,7 @@ import (
 
 type eventCmd struct {
 	Send   eventSendCmd   `cmd:"" help:"Send an event; it is kept when this returns."`
+	Import eventImportCmd `cmd:"" help:"Send the events of a file, one JSON object a line."`
 	List   eventListCmd   `cmd:"" help:"List events."`
 	Get    eventGetCmd    `cmd:"" help:"Show an event with its data."`
 	Replay eventReplayCmd `cmd:"" help:"Send an event again: to all that got it and all that want it today."`
