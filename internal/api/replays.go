@@ -231,7 +231,7 @@ func (s *server) beginReplay(c *call, r *store.Replay, dry bool) (out replayMade
 func replayFault(err error) error {
 	switch {
 	case errors.Is(err, store.ErrLimit):
-		return kindTooMany.problemf("so many replays run already: at most %d of a consumer, or of the whole project, and %d in all", store.MaxReplaysOf, store.MaxReplays).
+		return kindTooMany.problemf("so many replays of this project run already: at most %d of one consumer, as many of no consumer, and %d in all", store.MaxReplaysOf, store.MaxReplays).
 			fixed("Wait until one has ended, or cancel one: POST /v1/replays/{id}/cancel.").with("Retry-After", "60")
 	case errors.Is(err, store.ErrTurn):
 		return kindTooMany.problem("other replays are being counted, and that takes long").
