@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/malote-dev/malote/internal/lang"
@@ -177,31 +176,4 @@ func remoteAddr(r *http.Request) string {
 		return host
 	}
 	return r.RemoteAddr
-}
-
-// linkPacer bounds how often links ask the store: 100 times a second, and 200
-// at once. The zero value is ready.
-type linkPacer struct {
-	mu    sync.Mutex
-	spent float64
-	at    time.Time
-}
-
-const (
-	linkRate  = 100 // a second
-	linkBurst = 200
-)
-
-func (p *linkPacer) admit(now time.Time) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if back := now.Sub(p.at).Seconds(); back > 0 {
-		p.spent = max(0, p.spent-back*linkRate)
-		p.at = now
-	}
-	if p.spent+1 > linkBurst {
-		return false
-	}
-	p.spent++
-	return true
 }

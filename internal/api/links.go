@@ -2,6 +2,8 @@ package api
 
 import (
 	"errors"
+	"io"
+	"net/http"
 	"time"
 
 	"github.com/malote-dev/malote/internal/secret"
@@ -142,7 +144,7 @@ func (s *server) seeLink(c *call) (hash [32]byte, err error) {
 	if mistyped(token) || len(token) > 64 || len(token) < len(keyPrefix) || token[:len(keyPrefix)] != keyPrefix {
 		return hash, noLink()
 	}
-	if !s.links.admit(time.Now()) {
+	if !s.links.admit(remoteAddr(c.r), time.Now()) {
 		return hash, kindTooMany.problem("too many links are being opened at once").with("Retry-After", "1").fixed("Wait a few seconds, then open the link again.")
 	}
 	return HashKey(token), nil
@@ -193,6 +195,9 @@ func (s *server) openLink(c *call) error {
 	hash, err := s.seeLink(c)
 	if err != nil {
 		return c.failPage(err)
+	}
+	if _, err := io.Copy(io.Discard, http.MaxBytesReader(c.w, c.r.Body, noBody)); err != nil { // what is not whole opens nothing
+		return c.failPage(unreadable(err))
 	}
 	ctx := store.WithActor(c.r.Context(), store.Actor{Kind: store.ActorLink, Request: c.id})
 	l, of, err := s.store.OpenSecretLink(ctx, hash, remoteAddr(c.r))

@@ -1,7 +1,12 @@
 package api
 
 import (
+	"bufio"
+	"fmt"
 	"html"
+	"net"
+	"net/http"
+	"net/netip"
 	"regexp"
 	"slices"
 	"strings"
@@ -246,23 +251,23 @@ func TestLinkURL(t *testing.T) {
 	}
 }
 
-// spend sets how many links were asked for just now, for an hour.
+// spend sets how many links this machine asked for just now, for an hour.
 func (st *site) spend(n float64) {
 	p := &st.server.links
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.at, p.spent = time.Now().Add(time.Hour), n
+	p.of = map[netip.Prefix]bucket{network("127.0.0.1"): {spent: n, at: time.Now().Add(time.Hour)}}
 }
 
 // TestLinksAreThrottled: whatever number of links are asked for, the store is
-// asked so many times.
+// asked so many times; who asks often keeps nobody else out.
 func TestLinksAreThrottled(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var p linkPacer
-		count := func(n int) (passed int) {
+		count := func(n int, from string) (passed int) {
 			for range n {
-				if p.admit(time.Now()) {
+				if p.admit(from, time.Now()) {
 					passed++
 				}
 			}
@@ -271,10 +276,34 @@ func TestLinksAreThrottled(t *testing.T) {
 		var got []int
 		for _, wait := range []time.Duration{0, 0, time.Second / 10, time.Second, time.Hour} {
 			time.Sleep(wait)
-			got = append(got, count(1000))
+			got = append(got, count(1000, "192.0.2.1"))
 		}
-		if want := []int{200, 0, 10, 100, 200}; !slices.Equal(got, want) {
+		if want := []int{100, 0, 2, 20, 100}; !slices.Equal(got, want) {
 			t.Errorf("%v passed, want %v", got, want)
+		}
+		if n := count(1000, "192.0.2.2"); n != 100 {
+			t.Errorf("another address: %d passed, want 100", n)
+		}
+		if a, b := count(1000, "2001:db8::1"), count(1000, "2001:db8::2"); a != 100 || b != 0 {
+			t.Errorf("two addresses of one network: %d and %d passed, want 100 and 0", a, b)
+		}
+		if a, b := count(1000, "x"), count(1000, "y"); a != 100 || b != 0 {
+			t.Errorf("what is no address: %d and %d passed, want 100 and 0", a, b)
+		}
+		all := 0
+		for i := range 20 {
+			all += count(100, fmt.Sprintf("198.51.100.%d", i))
+		}
+		if all != linkBurstAll-400 {
+			t.Errorf("all together: %d passed, want %d", all, linkBurstAll-400)
+		}
+		time.Sleep(time.Hour)
+		p.admit("192.0.2.1", time.Now())
+		for i := range maxLinkers + 10 {
+			p.of[netip.PrefixFrom(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}), 32)] = bucket{}
+		}
+		if !p.admit("192.0.2.3", time.Now()) || len(p.of) != 2 {
+			t.Errorf("%d addresses are remembered, want 2", len(p.of))
 		}
 	})
 	st := setup(t)
@@ -287,5 +316,18 @@ func TestLinksAreThrottled(t *testing.T) {
 	}
 	st.do("", "GET", linkPath+"mlt_link_x", nil).page(404) // costs nothing
 	st.spend(0)
+	for _, body := range []string{"", "a=1"} { // announced, and not sent
+		conn := st.dial()
+		fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: 30\r\n\r\n%s", path, body)
+		if err := conn.(*net.TCPConn).CloseWrite(); err != nil {
+			t.Fatal(err)
+		}
+		if resp, err := http.ReadResponse(bufio.NewReader(conn), nil); err == nil {
+			resp.Body.Close()
+			if resp.StatusCode < 400 {
+				t.Errorf("half a request opened it: %d", resp.StatusCode)
+			}
+		}
+	}
 	st.do("", "POST", path, nil).page(200) // and is still to be opened
 }

@@ -66,7 +66,7 @@ func (s *server) tryMail(c *call, in *mailTest) (mailTested, error) {
 
 // mailToken is that of the path, if it may be asked for now.
 func (s *server) mailToken(c *call) (secret.Text, error) {
-	if !s.links.admit(time.Now()) {
+	if !s.links.admit(remoteAddr(c.r), time.Now()) {
 		return "", kindTooMany.problem("too many links are being opened at once").with("Retry-After", "1").fixed("Wait a few seconds, then open the link again.")
 	}
 	return secret.Text(c.r.PathValue("token")), nil

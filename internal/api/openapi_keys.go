@@ -114,7 +114,7 @@ var keyRoutesWords = map[string]routeWords{
 	"GET /v1/endpoints/{id}/secret-links":           {id: "listSecretLinks", tag: "Access", text: "Newest first, also those that were opened, revoked, or are over."},
 	"DELETE /v1/endpoints/{id}/secret-links/{link}": {id: "revokeSecretLink", tag: "Access", problems: []int{409}},
 	"GET /s/{token}":  {id: "showSecretLink", tag: "Access", text: "A page that says what the link is, and opens nothing: programs may look at it.", problems: []int{410, 429, 503}, media: "text/html", pages: true},
-	"POST /s/{token}": {id: "openSecretLink", tag: "Access", text: "What the page's button does: shows the secret, once.", problems: []int{410, 429, 503}, media: "text/html", pages: true},
+	"POST /s/{token}": {id: "openSecretLink", tag: "Access", text: "What the page's button does: shows the secret, once.", problems: []int{400, 408, 410, 413, 429, 503}, media: "text/html", pages: true},
 }
 
 func portalAccesses() []string { return []string{string(store.PortalRead), string(store.PortalManage)} }

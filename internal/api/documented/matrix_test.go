@@ -5,7 +5,9 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/malote-dev/malote/internal/api"
 	"github.com/malote-dev/malote/internal/api/documented"
 	"github.com/malote-dev/malote/internal/store"
 )
@@ -18,6 +20,9 @@ type party struct {
 	other          string // another consumer's, of the same project
 	whole, foreign string // without a consumer; of the native scopes alone
 	revoked        string // no longer in force
+	expired        string // the same
+	portal         string // a session that may manage the consumer's webhooks, in the native API alone
+	otherPortal    string // another consumer's
 }
 
 func (st *site) party(dialect string) *party {
@@ -32,6 +37,15 @@ func (st *site) party(dialect string) *party {
 	keys, err := st.db.Keys(st.Context(), st.projectID(p.project), store.ID{}, 100)
 	st.no(err)
 	st.no(st.db.RevokeKey(st.Context(), st.projectID(p.project), keys[len(keys)-1].ID))
+	text, prefix, hash := api.NewKey("prod")
+	st.no(st.db.CreateKey(st.Context(), &store.Key{
+		ProjectID: st.projectID(p.project), Consumer: "1", Name: "old", Prefix: prefix, Scopes: []string{"*"}, ExpiresAt: time.Now().Add(-time.Second),
+	}, hash))
+	p.expired = text.Reveal()
+	st.keys[p.expired] = st.speaks[p.project]
+	for consumer, token := range map[string]*string{"1": &p.portal, "2": &p.otherPortal} {
+		*token = st.text(st.do("POST", "/v1/consumers/"+consumer+"/portal-sessions", p.whole, map[string]any{"access": "manage"}).want(201), "token")
+	}
 	p.id = st.webhook(dialect, p.full)
 	return p
 }
@@ -81,7 +95,8 @@ func TestMatrix(t *testing.T) {
 				return st.do(rt.Method, strings.Replace(rt.Pattern, "{id}", id, 1), key, bodyOf(dialect, rt.Method))
 			}
 			name := dialect + " " + rt.Method + " " + rt.Pattern
-			for what, key := range map[string]string{"no key": "", "unknown": "pk_unknown", "revoked": own.revoked, "root": st.vars["ROOT"]} {
+			for what, key := range map[string]string{"no key": "", "unknown": "pk_unknown", "revoked": own.revoked, "expired": own.expired, "root": st.vars["ROOT"],
+				"a portal session": own.portal, "another's portal session": own.otherPortal} {
 				if r := ask(key, own.id); r.status != 401 || r.body != "{\"error\":\"Unauthorized\"}\n" || r.header.Get("WWW-Authenticate") == "" {
 					t.Errorf("%s with %s: %d %s", name, what, r.status, r.body)
 				}
