@@ -63,10 +63,11 @@ func (b *batch) inForce(a Actor) error {
 	var query string
 	var id ID
 	var err error
-	args := []any{b.us}
+	var args []any
 	switch a.Kind {
 	case ActorKey, ActorRoot:
 		id, err = KeyName.Parse(a.ID)
+		args = []any{b.us}
 		query = "SELECT 1 FROM keys WHERE revoked=0 AND (expires=0 OR expires>?) AND k=?"
 	case ActorPortal:
 		id, err = SessionName.Parse(a.ID)

@@ -120,8 +120,9 @@ func (b *batch) fill(in *inbox) error {
 	return b.finishRows()
 }
 
-// runOp runs one call of [DB.write]. What it did is undone where it fails;
-// only a fault of the database fails the batch.
+// runOp runs one call of [DB.write], unless who asks for it has ended since.
+// What it did is undone where it fails; only a fault of the database fails the
+// batch.
 func (b *batch) runOp(o *op) error {
 	before := b.effects
 	b.actor = o.actor
@@ -129,7 +130,9 @@ func (b *batch) runOp(o *op) error {
 	if err := b.c.exec(context.Background(), "SAVEPOINT op"); err != nil {
 		return err
 	}
-	o.err = o.run(b)
+	if o.err = b.inForce(o.actor); o.err == nil {
+		o.err = o.run(b)
+	}
 	if o.err != nil {
 		if f := faultOf(o.err); f != faultOther && f != faultUnique {
 			return o.err

@@ -17,9 +17,6 @@ func (db *DB) PutConsumer(ctx context.Context, project ID, uid string, change fu
 	}
 	var now Consumer
 	err = db.write(ctx, func(b *batch) error {
-		if err := b.inForce(actorOf(ctx)); err != nil {
-			return err
-		}
 		made, k, err := b.mention(p.k, uid)
 		if err != nil {
 			return err

@@ -250,7 +250,8 @@ func (db *DB) read(ctx context.Context, snapshot bool, f func(c *conn) error) er
 }
 
 // write runs f in the writer's next transaction and waits for the commit. An
-// error of f undoes what f did and nothing else. Where ctx ends first, the
+// error of f undoes what f did and nothing else. Where the key or the session
+// of the context's actor has ended by then, it is [ErrEnded] instead. Where ctx ends first, the
 // outcome is unknown, and what f writes to must not be read any more.
 func (db *DB) write(ctx context.Context, f func(b *batch) error) error {
 	o := &op{run: f, actor: actorOf(ctx), done: make(chan struct{})}

@@ -87,9 +87,6 @@ func created[T any](ctx context.Context, db *DB, o *Once[T], one, own *T, create
 // time.
 func once[T any](ctx context.Context, db *DB, o *Once[T], shown *T, do func(*batch) error) (before []byte, err error) {
 	err = db.write(ctx, func(b *batch) (err error) {
-		if err := b.inForce(actorOf(ctx)); err != nil {
-			return err
-		}
 		if before = nil; o == nil {
 			return do(b)
 		}

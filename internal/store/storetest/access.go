@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"context"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -91,6 +92,86 @@ var accessCases = map[string]func(*shelf){
 		}
 		if _, err := s.db.Consumer(s.ctx, s.project.ID, "c"); !errors.Is(err, store.ErrNotFound) {
 			s.Error("a deleted consumer is there again:", err)
+		}
+	},
+	"WhatHasEndedChangesNothing": func(s *shelf) {
+		e := s.endpoint("c")
+		w := s.send("c", "order.paid")
+		other := s.endpoint("c")
+		maker, revoked := s.keyCalled(s.project, "maker", ""), s.keyCalled(s.project, "revoked", "")
+		link, session := s.link(e, "link", time.Now().Add(time.Hour)), s.session(maker, "c", "session")
+		s.no(s.db.CreateEventType(s.ctx, &store.EventType{ProjectID: s.project.ID, Name: "order.paid"}))
+		replay := &store.Replay{ProjectID: s.project.ID, Kind: store.ReplayRecover, ReplayFilter: store.ReplayFilter{EndpointID: e.ID, From: time.Now().Add(-time.Hour)}}
+		_, err := s.db.CreateReplay(s.ctx, replay, nil)
+		s.no(err)
+		of := s.project.ID
+		set := func(state store.EndpointState) func(*store.Endpoint) error {
+			return func(e *store.Endpoint) error { e.State = state; return nil }
+		}
+		tries := []struct {
+			name string
+			run  func(context.Context) error
+		}{
+			{"project change", func(ctx context.Context) error {
+				_, err := s.db.UpdateProject(ctx, of, func(p *store.Project) error { p.Name = "changed"; return nil })
+				return err
+			}},
+			{"type change", func(ctx context.Context) error {
+				_, err := s.db.UpdateEventType(ctx, of, "order.paid", func(t *store.EventType) error { t.Description = "changed"; return nil })
+				return err
+			}},
+			{"types put", func(ctx context.Context) error {
+				return s.db.PutEventTypes(ctx, of, []*store.EventType{{Name: "order.put"}})
+			}},
+			{"pause", func(ctx context.Context) error {
+				_, _, err := s.db.UpdateEndpoint(ctx, of, other.ID, set(store.Paused))
+				return err
+			}},
+			{"resume", func(ctx context.Context) error {
+				_, _, _, err := s.db.ResumeSkipping(ctx, of, other.ID, set(store.Active))
+				return err
+			}},
+			{"cancel", func(ctx context.Context) error { _, _, err := s.db.CancelDelivery(ctx, of, w.ID); return err }},
+			{"retry", func(ctx context.Context) error { _, err := s.db.RetryDelivery(ctx, of, w.ID); return err }},
+			{"event's replay", func(ctx context.Context) error {
+				_, err := s.db.ReplayEvent(ctx, of, w.Event.ID, store.ID{})
+				return err
+			}},
+			{"replay", func(ctx context.Context) error {
+				_, err := s.db.CreateReplay(ctx, &store.Replay{ProjectID: of, Kind: store.ReplayRecover, ReplayFilter: store.ReplayFilter{EndpointID: e.ID, From: time.Now().Add(-time.Hour)}}, nil)
+				return err
+			}},
+			{"replay's cancel", func(ctx context.Context) error { _, err := s.db.CancelReplay(ctx, of, replay.ID); return err }},
+			{"link's revocation", func(ctx context.Context) error { return s.db.RevokeSecretLink(ctx, of, e.ID, link.ID) }},
+			{"session's end", func(ctx context.Context) error { return s.db.EndPortalSession(ctx, of, "c", session.ID) }},
+			{"sessions' end", func(ctx context.Context) error { _, err := s.db.EndPortalSessions(ctx, of, "c"); return err }},
+			{"type's deletion", func(ctx context.Context) error { return s.db.DeleteEventType(ctx, of, "order.paid") }},
+			{"endpoint's deletion", func(ctx context.Context) error { _, err := s.db.DeleteEndpoint(ctx, of, other.ID); return err }},
+			{"consumer's deletion", func(ctx context.Context) error { _, err := s.db.DeleteConsumer(ctx, of, "c"); return err }},
+			{"key's revocation", func(ctx context.Context) error { return s.db.RevokeKey(ctx, of, maker.ID) }},
+		}
+		s.no(s.db.RevokeKey(s.ctx, of, revoked.ID))
+		log := func() int {
+			page, err := s.db.Audit(s.ctx, of, store.AuditFilter{Limit: 250})
+			s.no(err)
+			return len(page.Items)
+		}
+		before := log()
+		for _, t := range tries {
+			if err := t.run(store.WithActor(s.ctx, store.KeyActor(revoked, store.ID{1}))); !errors.Is(err, store.ErrEnded) {
+				s.Errorf("%s with a key that was revoked: %v", t.name, err)
+			}
+		}
+		if n := log(); n != before {
+			s.Errorf("%d changes were made", n-before)
+		}
+		for _, t := range tries { // the same with one that is in force
+			if err := t.run(store.WithActor(s.ctx, store.KeyActor(maker, store.ID{1}))); errors.Is(err, store.ErrEnded) {
+				s.Errorf("%s: %v", t.name, err)
+			}
+		}
+		if n := log(); n < before+10 {
+			s.Errorf("%d changes were noted", n-before)
 		}
 	},
 	"PortalSessionReadsBackWhole": func(s *shelf) {
