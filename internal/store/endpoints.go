@@ -317,8 +317,10 @@ func (b *batch) updateEndpoint(was *endpointRow, e *Endpoint, inFlight *int) err
 			}
 		}
 	}
-	e.UpdatedAt = b.now
 	b.asKept(e)
+	if e.UpdatedAt = was.UpdatedAt; e.StateReason != was.StateReason || len(endpointChanges(was.Endpoint, e)) > 0 {
+		e.UpdatedAt = b.now
+	}
 	types, err := json.Marshal(e.EventTypes)
 	if err != nil {
 		return err

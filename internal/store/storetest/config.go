@@ -13,6 +13,27 @@ import (
 )
 
 var configCases = map[string]func(*shelf){
+	"ChangingNothingIsNoUpdate": func(s *shelf) {
+		was := s.endpoint("c")
+		set := func(change func(*store.Endpoint)) *store.Endpoint {
+			e, _, err := s.db.UpdateEndpoint(s.ctx, s.project.ID, was.ID, func(e *store.Endpoint) error { change(e); return nil })
+			s.no(err)
+			kept, err := s.db.Endpoint(s.ctx, s.project.ID, was.ID)
+			s.no(err)
+			if !kept.UpdatedAt.Equal(e.UpdatedAt) {
+				s.Errorf("updated %v, kept as %v", e.UpdatedAt, kept.UpdatedAt)
+			}
+			return kept
+		}
+		first, err := s.db.Endpoint(s.ctx, s.project.ID, was.ID)
+		s.no(err)
+		if e := set(func(e *store.Endpoint) { e.State = store.Active }); !e.UpdatedAt.Equal(first.UpdatedAt) {
+			s.Errorf("updated %v, made %v: nothing changed", e.UpdatedAt, first.UpdatedAt)
+		}
+		if e := set(func(e *store.Endpoint) { e.State = store.Paused }); !e.UpdatedAt.After(first.UpdatedAt) {
+			s.Errorf("updated %v, made %v: it was paused", e.UpdatedAt, first.UpdatedAt)
+		}
+	},
 	"SettingsAndAuth": func(s *shelf) {
 		e := s.endpoint("acme")
 		auth := store.Auth{
