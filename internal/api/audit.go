@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/malote-dev/malote/internal/store"
+	"github.com/malote-dev/malote/webhook"
 )
 
 func (s *server) auditRoutes() []*route {
@@ -76,6 +77,12 @@ func (s *server) listAudit(c *call, q *auditQuery) (list[auditView], error) {
 	if known := auditActions(); q.Action != "" && !slices.Contains(known, q.Action) {
 		return list[auditView]{}, parameter("action", "is none of %s", strings.Join(known, ", "))
 	}
+	if !isActor(q.Actor) {
+		return list[auditView]{}, parameter("actor", "is neither the id of a key, a portal session or a link, nor operator, nor server")
+	}
+	if err := span(q.From, q.Until); err != nil {
+		return list[auditView]{}, err
+	}
 	project, err := s.auditedProject(c, q.Project)
 	if err != nil {
 		return list[auditView]{}, err
@@ -91,6 +98,19 @@ func (s *server) listAudit(c *call, q *auditQuery) (list[auditView], error) {
 		return list[auditView]{}, err
 	}
 	return list[auditView]{Data: views(page.Items, viewAudit), NextCursor: c.cursor(page.Next)}, nil
+}
+
+// isActor reports whether an entry of the log may have such an actor; empty: any.
+func isActor(text string) bool {
+	if text == "" || text == string(store.ActorOperator) || text == string(store.ActorServer) {
+		return true
+	}
+	for _, n := range []webhook.IDFormat{store.KeyName, store.SessionName, store.LinkName, store.MailboxName} {
+		if _, err := n.Parse(text); err == nil && strings.HasPrefix(text, n.Prefix) {
+			return true
+		}
+	}
+	return false
 }
 
 // auditedProject is whose log is asked for: a project's key sees its own

@@ -107,7 +107,10 @@ type deliveriesQuery struct {
 
 func (s *server) listDeliveries(c *call, q *deliveriesQuery) (list[deliveryView], error) {
 	f := store.Filter{EventID: q.EventID, EndpointID: q.EndpointID, Type: q.Type, From: q.From, Until: q.Until, Limit: limitOf(q.Limit)}
-	var err error
+	err := span(q.From, q.Until)
+	if err != nil {
+		return list[deliveryView]{}, err
+	}
 	if f.States, err = statesOf[store.State](q.State, deliveryStates()); err != nil {
 		return list[deliveryView]{}, err
 	}

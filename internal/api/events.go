@@ -309,6 +309,9 @@ type eventsQuery struct {
 }
 
 func (s *server) listEvents(c *call, q *eventsQuery) (list[eventView], error) {
+	if err := span(q.From, q.Until); err != nil {
+		return list[eventView]{}, err
+	}
 	before, err := c.after(q.Cursor)
 	if err != nil {
 		return list[eventView]{}, err

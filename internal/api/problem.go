@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"time"
 
 	"github.com/malote-dev/malote/internal/ingest"
 	"github.com/malote-dev/malote/internal/lang"
@@ -156,6 +157,14 @@ func parameter(name string, detail lang.Format, args ...any) *problem {
 	p := kindShape.problemf("the parameter %s %s", name, m)
 	p.Errors = []fieldProblem{{Parameter: name, Detail: m.String(), detail: m}}
 	return p
+}
+
+// span refuses the bounds of a list between which there is nothing.
+func span(from, until time.Time) error {
+	if !from.IsZero() && !until.IsZero() && !from.Before(until) {
+		return parameter("from", "is not before until")
+	}
+	return nil
 }
 
 // keyProblem is what is wrong with the header Idempotency-Key.
