@@ -144,7 +144,7 @@ func TestReplayLimits(t *testing.T) {
 		st.do(key, "POST", "/v1/replays", same).want(202)
 	}
 	full := st.do(key, "POST", "/v1/replays", same).problem(kindTooMany)
-	if full.header.Get("Retry-After") == "" || !strings.Contains(string(full.body), "at most 10 of a consumer") {
+	if full.header.Get("Retry-After") == "" || !strings.Contains(string(full.body), "at most 10 of one consumer, as many of no consumer, and 100 in all") {
 		t.Errorf("%v %s", full.header, full.body)
 	}
 	st.do(key, "POST", "/v1/replays", `{"kind":"recover","from":"2020-01-01T00:00:00Z","consumer":"another"}`).want(202)
