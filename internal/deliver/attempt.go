@@ -91,6 +91,7 @@ func (e *Engine) attempt(it *item, s *scratch) (a attempt) {
 	}
 	a.resp = &egress.Response{} // from here on it may have left
 	resp, err := e.sender.Send(e.sending, &s.request)
+	it.config.redact(resp)
 	a.resp = resp
 	a.classify(e.sending, err, s.request.Connect+s.request.Total)
 	if a.result.Status == http.StatusUnauthorized || a.result.Status == http.StatusForbidden {

@@ -28,6 +28,7 @@ type config struct {
 	faulty   error // why the identity cannot be used
 	secrets  []string
 	headers  []webhook.Field // configured ones, and the one that authenticates: all of them secrets
+	echoed   [][]byte        // forms of these that answers may hold
 	signing  atomic.Pointer[signing]
 }
 
@@ -116,6 +117,7 @@ func (e *Engine) configure(known *store.Lane) *config {
 		c.headers = append(c.headers, webhook.Field{Name: h.Name, Value: h.Value.Reveal()})
 	}
 	c.authenticate()
+	c.echoed = c.echoes()
 	return c
 }
 

@@ -66,6 +66,7 @@ func (e *Engine) Probe(ctx context.Context, endpoint store.ID) (resp *egress.Res
 	at := time.Now()
 	written = at
 	resp, err = e.sender.Send(ctx, r)
+	c.redact(resp)
 	if t := resp.Timings; err == nil {
 		written = at.Add(t.DNS + t.Connect + t.TLS)
 	}

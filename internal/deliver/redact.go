@@ -1,0 +1,77 @@
+package deliver
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"html"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/malote-dev/malote/internal/deliver/egress"
+	"github.com/malote-dev/malote/internal/store"
+)
+
+// minRedacted is the length from which on a value is looked for in answers: a
+// shorter one would be found in much that is none.
+const minRedacted = 8
+
+var redacted = []byte("[redacted]")
+
+// echoes are the forms in which a receiver that shows what it was sent, as
+// many do in errors, would show this endpoint's secrets: its header values and
+// what it authenticates with.
+func (c *config) echoes() (forms [][]byte) {
+	var values []string
+	for _, h := range c.headers {
+		values = append(values, h.Value)
+		if _, credentials, ok := strings.Cut(h.Value, " "); ok {
+			values = append(values, credentials)
+		}
+	}
+	if c.endpoint.Auth.Kind == store.AuthBasic {
+		password := c.endpoint.Auth.Password.Reveal()
+		values = append(values, password, base64.StdEncoding.EncodeToString([]byte(password)))
+	}
+	for _, v := range values {
+		if len(v) < minRedacted {
+			continue
+		}
+		text, _ := json.Marshal(v) // a string always can be
+		asJSON := strings.Trim(string(text), `"`)
+		for _, form := range []string{v, asJSON, strings.ReplaceAll(v, "/", `\/`), html.EscapeString(v), url.QueryEscape(v), url.PathEscape(v)} {
+			if !slices.ContainsFunc(forms, func(f []byte) bool { return string(f) == form }) {
+				forms = append(forms, []byte(form))
+			}
+		}
+	}
+	slices.SortStableFunc(forms, func(a, b []byte) int { return len(b) - len(a) }) // a part of another one comes after it
+	return forms
+}
+
+// redact takes the endpoint's secrets out of an answer before anybody keeps it.
+func (c *config) redact(resp *egress.Response) {
+	if resp == nil || len(c.echoed) == 0 {
+		return
+	}
+	resp.Head, resp.Body = c.redactText(resp.Head, resp.Truncated), c.redactText(resp.Body, resp.Truncated)
+}
+
+func (c *config) redactText(text []byte, truncated bool) []byte {
+	for _, form := range c.echoed {
+		if bytes.Contains(text, form) {
+			text = bytes.ReplaceAll(text, form, redacted)
+		}
+		if !truncated {
+			continue
+		}
+		for n := min(len(form)-1, len(text)); n >= minRedacted; n-- { // cut off in the middle of it
+			if bytes.HasSuffix(text, form[:n]) {
+				text = append(slices.Clip(text[:len(text)-n]), redacted...)
+				break
+			}
+		}
+	}
+	return text
+}
