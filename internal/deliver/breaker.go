@@ -39,6 +39,13 @@ func (b *breaker) admit(now time.Time) (ok bool, at time.Time) {
 	return true, time.Time{}
 }
 
+// hurry lets the next probe go at once.
+func (b *breaker) hurry(now time.Time) {
+	if b.open() && now.Before(b.until) {
+		b.until = now
+	}
+}
+
 // start says that an attempt starts; it is the probe where the breaker is open.
 func (b *breaker) start() (probe bool) {
 	if b.open() {

@@ -372,6 +372,21 @@ func (e *Engine) DeliveryChanged(endpoint, id store.ID) (inFlight int) {
 	return inFlight
 }
 
+// RecoveryAsked says that a receiver is taken to be back: see [store.Owner]. An
+// open breaker lets its probe go now instead of after its wait.
+func (e *Engine) RecoveryAsked(id store.ID) {
+	e.mu.Lock()
+	defer e.unlock()
+	l := e.lanes[id]
+	if l == nil || e.stopping {
+		return
+	}
+	now := time.Now()
+	l.gate.breaker.hurry(now)
+	e.place(l, now)
+	e.pump(now)
+}
+
 // lane finds or makes an endpoint's lane.
 func (e *Engine) lane(id store.ID, now time.Time) *lane {
 	l := e.lanes[id]

@@ -257,6 +257,35 @@ func TestBreaker(t *testing.T) {
 	})
 }
 
+// TestRecoveryProbesAtOnce: whoever asks for a recovery does not wait for an
+// open breaker; one that fails leaves it open as any probe does.
+func TestRecoveryProbesAtOnce(t *testing.T) {
+	inBubble(t, func(t *testing.T, r *rig) {
+		ep := r.endpoint("standard", "a")
+		r.always(reply{after: 50 * time.Millisecond, err: &egress.Error{Class: store.ClassConnect, Detail: "refused"}})
+		r.accept(ep, 400)
+		after(3 * time.Minute) // the next probe is minutes away
+		recover := func() {
+			one := &store.Replay{ProjectID: ep.ProjectID, Kind: store.ReplayRecover, ReplayFilter: store.ReplayFilter{EndpointID: ep.ID, From: time.Now().Add(-time.Hour)}}
+			if _, err := r.db.CreateReplay(t.Context(), one, nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+		n := len(r.got(ep))
+		recover()
+		after(2 * time.Second)
+		if got := len(r.got(ep)) - n; got != 1 {
+			t.Fatalf("%d requests after a recovery was asked for, want one probe", got)
+		}
+		r.always(reply{})
+		recover()
+		after(time.Minute)
+		if s := r.states(ep); s[store.Delivered] < 100 {
+			t.Errorf("a minute after the receiver came back: %v", s)
+		}
+	})
+}
+
 func TestRetryAfterHoldsTheEndpoint(t *testing.T) {
 	inBubble(t, func(t *testing.T, r *rig) {
 		ep, other := r.endpoint("standard", "a"), r.endpoint("standard", "b")

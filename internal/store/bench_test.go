@@ -47,6 +47,7 @@ func (f *finisher) Accepted(works []*store.Work) {
 }
 func (f *finisher) QueueGrew(store.ID, store.Place)        {}
 func (f *finisher) EndpointChanged(store.ID) int           { return 0 }
+func (f *finisher) RecoveryAsked(store.ID)                 {}
 func (f *finisher) DeliveryChanged(store.ID, store.ID) int { return 0 }
 
 var (

@@ -105,6 +105,7 @@ func (f *finishing) Accepted(works []*store.Work) {
 }
 func (f *finishing) QueueGrew(store.ID, store.Place)        {}
 func (f *finishing) EndpointChanged(store.ID) int           { return 0 }
+func (f *finishing) RecoveryAsked(store.ID)                 {}
 func (f *finishing) DeliveryChanged(store.ID, store.ID) int { return 0 }
 
 // TestKill kills a process in the middle of its work, again and again, and

@@ -236,6 +236,9 @@ func (b *batch) createReplay(r *replayRow) error {
 			return err
 		}
 	}
+	if id := r.EndpointID; r.endpoint != 0 && r.Kind == ReplayRecover {
+		b.after = append(b.after, func() { b.db.tell(func(o Owner) { o.RecoveryAsked(id) }) })
+	}
 	madeBy, _ := b.db.keys.key(r.KeyID)
 	err = b.exec("INSERT INTO replays VALUES (?,?,?,?,?,?,?,?,'',?,?,0,0,0,?,0)",
 		r.k, r.project, r.Consumer, r.endpoint, string(r.Kind), filter, madeBy, string(r.State), r.Matched, r.More, r.next)

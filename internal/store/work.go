@@ -58,6 +58,8 @@ type Owner interface {
 	// DeliveryChanged says that a delivery was cancelled or made due now.
 	// It returns 1 if an attempt of it is in flight, else 0.
 	DeliveryChanged(endpoint, delivery ID) (inFlight int)
+	// RecoveryAsked says that somebody takes an endpoint's receiver to be back.
+	RecoveryAsked(endpoint ID)
 }
 
 // PendingEndpoint is an endpoint that has pending deliveries.

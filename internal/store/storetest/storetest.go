@@ -329,6 +329,8 @@ func (o *owner) DeliveryChanged(_, id store.ID) int {
 	return o.inFlight[id]
 }
 
+func (o *owner) RecoveryAsked(store.ID) {}
+
 func (o *owner) take() []*store.Work {
 	o.mu.Lock()
 	defer o.mu.Unlock()
