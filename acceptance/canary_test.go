@@ -153,7 +153,11 @@ func (c *canaries) clientCertificate() (certificate, private string) {
 	if err != nil {
 		c.Fatal(err)
 	}
-	c.secrets["client certificate's private key"] = base64.StdEncoding.EncodeToString(key.D.FillBytes(make([]byte, 32)))
+	raw, err := key.Bytes()
+	if err != nil {
+		c.Fatal(err)
+	}
+	c.secrets["client certificate's private key"] = base64.StdEncoding.EncodeToString(raw)
 	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})), string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pkcs8}))
 }
 
@@ -367,7 +371,7 @@ func (c *canaries) everyRoute(root string, ids map[string]string) {
 	if asked < 30 {
 		c.Errorf("only %d reads were answered", asked)
 	}
-	for _, id := range strings.Fields(ids["deliveries"]) {
+	for id := range strings.FieldsSeq(ids["deliveries"]) {
 		c.ask(200, ids["key"], "GET", "/v1/deliveries/"+id+"/attempts", "")
 	}
 }

@@ -3,6 +3,7 @@ package rig
 import (
 	"context"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -40,7 +41,24 @@ func Link(ctx context.Context, dir string) (string, error) {
 	if msg, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("linking malote: %w\n%s", err, msg)
 	}
-	return out, nil
+	return out, dependOn(root)
+}
+
+// dependOn looks at the sources, so that the go command, which remembers what
+// a test looked at, runs it again where they changed.
+func dependOn(root string) error {
+	for _, dir := range []string{"client", "cmd", "internal", "webhook"} {
+		err := filepath.WalkDir(filepath.Join(root, dir), func(path string, d fs.DirEntry, err error) error {
+			if err == nil && !d.IsDir() {
+				_, err = os.Stat(path)
+			}
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func moduleRoot(ctx context.Context) (string, error) {
