@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 )
 
 // Build compiles the malote command into dir as a release is (no cgo) and
@@ -41,12 +42,16 @@ func Link(ctx context.Context, dir string) (string, error) {
 	if msg, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("linking malote: %w\n%s", err, msg)
 	}
-	return out, dependOn(root)
+	return out, nil
 }
 
-// dependOn looks at the sources, so that the go command, which remembers what
-// a test looked at, runs it again where they changed.
-func dependOn(root string) error {
+// depend looks at the sources, once, while tests run: the go command remembers
+// what they looked at, and runs them again where it changed.
+var depend = sync.OnceValue(func() error {
+	root, err := moduleRoot(context.Background())
+	if err != nil {
+		return nil // a benchmark may run elsewhere, on a binary that is given
+	}
 	for _, dir := range []string{"client", "cmd", "internal", "webhook"} {
 		err := filepath.WalkDir(filepath.Join(root, dir), func(path string, d fs.DirEntry, err error) error {
 			if err == nil && !d.IsDir() {
@@ -59,7 +64,7 @@ func dependOn(root string) error {
 		}
 	}
 	return nil
-}
+})
 
 func moduleRoot(ctx context.Context) (string, error) {
 	out, err := exec.CommandContext(ctx, "go", "env", "GOMOD").Output()

@@ -47,6 +47,9 @@ var keyShape = regexp.MustCompile(`\bmlt_root_[0-9a-z]{20,}\b`)
 // NewSite makes a data directory under dir with a master key and a root key,
 // and chooses a free port for the API.
 func NewSite(ctx context.Context, binary, dir string) (*Site, error) {
+	if err := depend(); err != nil {
+		return nil, err
+	}
 	s := &Site{Binary: binary, Dir: dir}
 	if err := os.MkdirAll(s.Data(), 0o700); err != nil {
 		return nil, err
