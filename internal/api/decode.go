@@ -247,6 +247,7 @@ func fieldList(t reflect.Type, tag string) lang.Message {
 // Limits of a page.
 const (
 	defaultLimit = 50
+	maxParameter = 512 // characters
 	maxLimit     = 250
 )
 
@@ -275,8 +276,8 @@ func readParameter(into any, name, text string, tag reflect.StructTag) error {
 	}
 	switch p := into.(type) {
 	case *string:
-		if len(text) > 512 {
-			return parameter(name, "is longer than 512 characters")
+		if len(text) > maxParameter {
+			return parameter(name, "is longer than %d characters", maxParameter)
 		}
 		*p = text
 	case *int:

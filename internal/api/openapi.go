@@ -216,7 +216,7 @@ func pathParameters(pattern string) (names []string) {
 func (b *documenter) queryParameter(f reflect.StructField) parameterObject {
 	s := b.of(f.Type, true)
 	if f.Type == reflect.TypeFor[string]() || f.Type == reflect.TypeFor[store.ID]() {
-		s.MinLength, s.MaxLength = new(1), new(512)
+		s.MinLength, s.MaxLength = new(1), new(maxParameter)
 	}
 	if prefix := f.Tag.Get("prefix"); prefix != "" {
 		s.MinLength, s.MaxLength, s.Pattern = nil, nil, wireIDPattern(prefix)

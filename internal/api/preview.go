@@ -342,7 +342,7 @@ func (p *preview) explain(e *store.Event, r *previewResult) error {
 	case !r.Matched || r.Problem != nil || p.in.EventTypes.given() || p.in.Channels.given() || p.in.Filter.given():
 	case e.Test:
 		r.Detail = lang.Keep("it is a test, which went to one endpoint alone")
-	case e.CreatedAt.Before(p.endpoint.CreatedAt):
+	case !e.CreatedAt.After(p.endpoint.CreatedAt): // in the same millisecond, too: else there were a delivery
 		r.Detail = lang.Keep("it came before the endpoint was made; a replay sends it")
 	default:
 		r.Detail = lang.Keep("the endpoint would get it today: when it came, the endpoint's event types, channels or filter were others; a replay sends it")
