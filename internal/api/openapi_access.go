@@ -29,7 +29,7 @@ var accessFields = map[string]fieldWords{
 
 var accessParameters = map[string]fieldWords{
 	"project": {text: "With a root key: the project whose log it is; left out: the server's own.", pattern: wireIDPattern("prj_")},
-	"actor":   {text: "Only what this one did: the id of a key, a portal session or a link, or operator, or server."},
+	"actor":   {text: "Only what this one did: the id of a key, a portal session or a link, or operator, or server.", pattern: "^(operator|server|(key|ses|lnk|mbx)_" + ulidForm + ")$"},
 	"action":  {text: "Only this action.", enum: auditActions()},
 	"object":  {text: "Only changes of the object with this id."},
 }

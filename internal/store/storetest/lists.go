@@ -146,7 +146,7 @@ var listCases = map[string]func(*shelf){
 		out, err := s.db.Accept(s.ctx, items)
 		s.no(err)
 		other := s.newProject("other").ID
-		if p, err := s.db.Deliveries(s.ctx, s.project.ID, store.Filter{EndpointID: e.ID, Consumer: "c", Type: "y"}); err != nil || p.Next.IsZero() {
+		if p, err := s.db.Deliveries(s.ctx, s.project.ID, store.Filter{EndpointID: e.ID, Consumer: "c", MinStatus: 418, MaxStatus: 418}); err != nil || p.Next.IsZero() {
 			s.Fatalf("%+v, %v: one's own page, empty, has a next one", p, err)
 		}
 		for what, f := range map[string]store.Filter{"endpoint": {EndpointID: e.ID}, "event": {EventID: out[0].EventID}} {
