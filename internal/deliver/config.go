@@ -100,7 +100,8 @@ func (e *Engine) configure(known *store.Lane) *config {
 	ep := known.Endpoint
 	c := &config{endpoint: ep, project: known.Project, rate: ep.RateLimit}
 	e.settings(c)
-	if d, ok := e.dialects(known.Project.Dialect); ok {
+	d, ok := e.dialects(known.Project.Dialect)
+	if ok {
 		c.breaks = d.Delivery.Breaker
 		if c.rate == 0 {
 			c.rate = d.Limits.RatePerMinute
@@ -117,7 +118,7 @@ func (e *Engine) configure(known *store.Lane) *config {
 		c.headers = append(c.headers, webhook.Field{Name: h.Name, Value: h.Value.Reveal()})
 	}
 	c.authenticate()
-	c.echoed = c.echoes()
+	c.echoed = c.echoes(d)
 	return c
 }
 

@@ -3,6 +3,7 @@ package deliver
 import (
 	"bytes"
 	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"html"
 	"net/url"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/malote-dev/malote/internal/deliver/egress"
 	"github.com/malote-dev/malote/internal/store"
+	"github.com/malote-dev/malote/webhook"
 )
 
 // minRedacted is the length from which on a value is looked for in answers: a
@@ -20,10 +22,16 @@ const minRedacted = 8
 var redacted = []byte("[redacted]")
 
 // echoes are the forms in which a receiver that shows what it was sent, as
-// many do in errors, would show this endpoint's secrets: its header values and
-// what it authenticates with.
-func (c *config) echoes() (forms [][]byte) {
+// many do in errors, would show this endpoint's secrets: its header values,
+// what it authenticates with, and its signing secrets where the dialect sends
+// these themselves (d is nil where it is not known).
+func (c *config) echoes(d *webhook.Dialect) (forms [][]byte) {
 	var values []string
+	if d != nil && slices.ContainsFunc(d.Signature.Schemes, func(s webhook.Scheme) bool { return s.Algorithm == webhook.Token }) {
+		for _, s := range c.secrets {
+			values = append(values, s, hex.EncodeToString([]byte(s)), base64.StdEncoding.EncodeToString([]byte(s)), base64.RawURLEncoding.EncodeToString([]byte(s)))
+		}
+	}
 	for _, h := range c.headers {
 		values = append(values, h.Value)
 		if _, credentials, ok := strings.Cut(h.Value, " "); ok {

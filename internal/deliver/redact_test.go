@@ -2,6 +2,7 @@ package deliver
 
 import (
 	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"html"
 	"net/url"
@@ -22,7 +23,7 @@ func TestEchoesAreRedacted(t *testing.T) {
 	for _, auth := range []store.Auth{{Kind: store.AuthBearer, Token: secret.Text(token)}, {Kind: store.AuthBasic, Username: "u", Password: secret.Text(password)}} {
 		c := &config{endpoint: &store.Endpoint{Auth: auth}, headers: []webhook.Field{{Name: "X-Key", Value: token}, {Name: "X-Tenant", Value: "7"}}}
 		c.authenticate()
-		c.echoed = c.echoes()
+		c.echoed = c.echoes(nil)
 		secrets := []string{token}
 		if auth.Kind == store.AuthBasic {
 			secrets = append(secrets, password, base64.StdEncoding.EncodeToString([]byte("u:"+password)))
@@ -48,10 +49,25 @@ func TestEchoesAreRedacted(t *testing.T) {
 		}
 	}
 	c := &config{endpoint: &store.Endpoint{}}
-	c.echoed = c.echoes()
+	c.echoed = c.echoes(nil)
 	resp := &egress.Response{Body: []byte("as it is")}
 	if c.redact(resp); string(resp.Body) != "as it is" {
 		t.Errorf("%s", resp.Body)
 	}
 	c.redact(nil)
+
+	// A dialect that sends the secret itself.
+	c.secrets = []string{"signing/canary"}
+	d := &webhook.Dialect{Signature: webhook.Signature{Schemes: []webhook.Scheme{{Algorithm: webhook.HMACSHA256}}}}
+	if c.echoed = c.echoes(d); len(c.echoed) != 0 {
+		t.Errorf("%q is looked for, and never sent", c.echoed)
+	}
+	d.Signature.Schemes[0].Algorithm = webhook.Token
+	c.echoed = c.echoes(d)
+	for _, echo := range []string{"signing/canary", hex.EncodeToString([]byte("signing/canary")), base64.StdEncoding.EncodeToString([]byte("signing/canary"))} {
+		resp := &egress.Response{Body: []byte("no: " + echo)}
+		if c.redact(resp); string(resp.Body) != "no: [redacted]" {
+			t.Errorf("%s", resp.Body)
+		}
+	}
 }
