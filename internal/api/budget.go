@@ -64,9 +64,3 @@ func (b *bodies) give(of sender, n int64) {
 		delete(b.of, of)
 	}
 }
-
-func (b *bodies) held() int64 {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.all
-}

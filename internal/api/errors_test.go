@@ -210,6 +210,13 @@ func TestRefusedHeaders(t *testing.T) {
 	try(std, many(1, maxHeaderBytes-4)).problem(kindInvalid, "/headers")
 }
 
+// held is what large bodies hold in all.
+func (b *bodies) held() int64 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.all
+}
+
 // TestBodyLimits: at the limit and one past, announced and not.
 func TestBodyLimits(t *testing.T) {
 	t.Parallel()
