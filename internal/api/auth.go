@@ -236,3 +236,17 @@ func hasScope(k *store.Key, need scope) bool {
 // mayAct reports whether the key may act for a consumer: a key of the whole
 // project for any, a key of one consumer for that one.
 func mayAct(k *store.Key, consumer string) bool { return k.Consumer == "" || k.Consumer == consumer }
+
+// maySee reports whether the key may see what a consumer got at a time: not
+// what was an earlier consumer's of the same uid.
+func maySee(k *store.Key, consumer string, at time.Time) bool {
+	return mayAct(k, consumer) && !at.Before(k.Since)
+}
+
+// seenFrom is the time from which on the key may see, or a later one that it asked for.
+func seenFrom(k *store.Key, asked time.Time) time.Time {
+	if asked.Before(k.Since) {
+		return k.Since
+	}
+	return asked
+}

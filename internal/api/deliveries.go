@@ -106,7 +106,7 @@ type deliveriesQuery struct {
 }
 
 func (s *server) listDeliveries(c *call, q *deliveriesQuery) (list[deliveryView], error) {
-	f := store.Filter{EventID: q.EventID, EndpointID: q.EndpointID, Type: q.Type, From: q.From, Until: q.Until, Limit: limitOf(q.Limit)}
+	f := store.Filter{EventID: q.EventID, EndpointID: q.EndpointID, Type: q.Type, From: seenFrom(c.key, q.From), Until: q.Until, Limit: limitOf(q.Limit)}
 	err := span(q.From, q.Until)
 	if err != nil {
 		return list[deliveryView]{}, err
@@ -178,7 +178,7 @@ func (s *server) delivery(c *call) (*store.Delivery, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !mayAct(c.key, d.Consumer) {
+	if !maySee(c.key, d.Consumer, d.CreatedAt) {
 		return nil, store.ErrNotFound
 	}
 	return d, nil

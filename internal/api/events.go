@@ -322,7 +322,7 @@ func (s *server) listEvents(c *call, q *eventsQuery) (list[eventView], error) {
 	}
 	page, err := s.store.Events(c.r.Context(), c.key.ProjectID, store.Filter{
 		EventID: q.ID, Consumer: consumer, Type: q.Type, IdempotencyKey: q.IdempotencyKey, Channel: q.Channel,
-		From: q.From, Until: q.Until, Before: before, Limit: limitOf(q.Limit),
+		From: seenFrom(c.key, q.From), Until: q.Until, Before: before, Limit: limitOf(q.Limit),
 	})
 	if err != nil {
 		return list[eventView]{}, err

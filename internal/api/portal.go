@@ -205,7 +205,7 @@ func (s *server) findSession(c *call) error {
 	}
 	c.key = &store.Key{
 		ID: p.ID, ProjectID: p.ProjectID, Consumer: p.Consumer, Prefix: p.Prefix, Scopes: portalScopes(p.Access),
-		CreatedAt: p.CreatedAt, ExpiresAt: p.ExpiresAt, LastUsedAt: p.LastUsedAt, Portal: p.Access,
+		CreatedAt: p.CreatedAt, ExpiresAt: p.ExpiresAt, LastUsedAt: p.LastUsedAt, Since: p.Since, Portal: p.Access,
 	}
 	return nil
 }

@@ -180,7 +180,7 @@ func (p *preview) events() (events []*store.Event, more bool, err error) {
 		return nil, false, nil
 	}
 	return p.s.store.RecentEvents(p.c.r.Context(), p.c.key.ProjectID, store.Recent{
-		Consumer: p.consumer, Type: in.Type.Value, Limit: in.Limit.or(defPreviewed), Bytes: maxPreviewData,
+		Consumer: p.consumer, Since: p.c.key.Since, Type: in.Type.Value, Limit: in.Limit.or(defPreviewed), Bytes: maxPreviewData,
 	})
 }
 
@@ -195,7 +195,7 @@ func (p *preview) stored() (*store.Event, error) {
 		err = store.ErrNotFound
 	}
 	switch {
-	case errors.Is(err, store.ErrNotFound) || err == nil && !mayAct(p.c.key, e.Consumer):
+	case errors.Is(err, store.ErrNotFound) || err == nil && !maySee(p.c.key, e.Consumer, e.CreatedAt):
 		addError(&p.errs, "/event_id", "is no event of this project; check the id, and that it is not past its retention")
 		return nil, nil //nolint:nilnil // there is none
 	case err != nil:

@@ -39,7 +39,7 @@ func (s *server) eventOf(c *call) (*store.Event, error) {
 		return nil, err
 	}
 	e, err := s.store.Event(c.r.Context(), c.key.ProjectID, id)
-	if err == nil && !mayAct(c.key, e.Consumer) {
+	if err == nil && !maySee(c.key, e.Consumer, e.CreatedAt) {
 		err = store.ErrNotFound
 	}
 	return e, err

@@ -212,6 +212,7 @@ func (s *server) replaySince(c *call, in *sinceInput, r *store.Replay) (replayMa
 
 // beginReplay starts a replay, or says what it would be of.
 func (s *server) beginReplay(c *call, r *store.Replay, dry bool) (out replayMade, err error) {
+	r.From = seenFrom(c.key, r.From)
 	if dry {
 		n, more, err := s.store.CountReplay(c.r.Context(), r)
 		if err != nil {
@@ -261,7 +262,7 @@ func (s *server) listReplays(c *call, q *replaysQuery) (list[replayView], error)
 		return list[replayView]{Data: []replayView{}}, nil
 	}
 	page, err := s.store.Replays(c.r.Context(), c.key.ProjectID, store.ReplaysFilter{
-		Consumer: consumer, EndpointID: q.EndpointID, State: store.ReplayState(q.State), Before: before, Limit: limitOf(q.Limit),
+		Consumer: consumer, EndpointID: q.EndpointID, State: store.ReplayState(q.State), From: seenFrom(c.key, time.Time{}), Before: before, Limit: limitOf(q.Limit),
 	})
 	if err != nil {
 		return list[replayView]{}, err
@@ -279,7 +280,7 @@ func (s *server) replayOf(c *call) (*store.Replay, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !mayAct(c.key, r.Consumer) {
+	if !maySee(c.key, r.Consumer, r.CreatedAt) {
 		return nil, store.ErrNotFound
 	}
 	return r, nil

@@ -87,22 +87,24 @@ func (b *batch) inForce(a Actor) error {
 	return err
 }
 
-const selectKey = "SELECT k, project, consumer, name, prefix, scopes, expires, revoked, used FROM keys"
+const selectKey = "SELECT k, project, consumer, name, prefix, scopes, expires, revoked, used, " +
+	"coalesce((SELECT d.k FROM departed d WHERE d.project=keys.project AND d.consumer=keys.consumer), 0) FROM keys"
 
 func (db *DB) scanKey(scan func(...any) error) (*Key, error) {
 	var (
 		k                       Key
-		row, project            key
+		row, project, departed  key
 		scopes                  []byte
 		expires, revoked, used_ int64
 	)
-	if err := scan(&row, &project, &k.Consumer, &k.Name, &k.Prefix, &scopes, &expires, &revoked, &used_); err != nil {
+	if err := scan(&row, &project, &k.Consumer, &k.Name, &k.Prefix, &scopes, &expires, &revoked, &used_, &departed); err != nil {
 		return nil, err
 	}
 	if err := json.Unmarshal(scopes, &k.Scopes); err != nil {
 		return nil, fmt.Errorf("scopes of key %s: %w", db.keys.id(row), err)
 	}
 	k.ID, k.ProjectID, k.CreatedAt = db.keys.id(row), db.keys.id(project), keyTime(row)
+	k.Since = afterKey(departed)
 	k.ExpiresAt, k.RevokedAt, k.LastUsedAt = fromMicros(expires), fromMicros(revoked), fromMicros(used_)
 	return &k, nil
 }

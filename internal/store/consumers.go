@@ -172,6 +172,9 @@ func (db *DB) DeleteConsumer(ctx context.Context, project ID, uid string) (inFli
 		if err := b.endAccess(p.k, uid, &d); err != nil {
 			return err
 		}
+		if err := b.depart(p.k, uid); err != nil {
+			return err
+		}
 		if err := b.note(p.k, ActionConsumerDelete, ConsumerName.Format(db.keys.id(k)), uid, d...); err != nil {
 			return err
 		}
@@ -181,6 +184,25 @@ func (db *DB) DeleteConsumer(ctx context.Context, project ID, uid string) (inFli
 		return 0, err
 	}
 	return flying, nil
+}
+
+// depart notes that a consumer is gone, for the next of its uid.
+func (b *batch) depart(project key, uid string) error {
+	return b.exec("INSERT INTO departed (project, consumer, k) VALUES (?,?,?) ON CONFLICT (project, consumer) DO UPDATE SET k=excluded.k",
+		project, uid, b.key())
+}
+
+// pruneDeparted forgets consumers of which no history is left.
+func (b *batch) pruneDeparted(_ *pruneRound, cut key, limit int) (int, error) {
+	var oldest *key
+	if _, err := b.row("SELECT min(k) FROM (SELECT min(k) AS k FROM events UNION ALL SELECT min(k) FROM deliveries) AS kept", nil, &oldest); err != nil {
+		return 0, err
+	}
+	if oldest != nil {
+		cut = min(cut, *oldest)
+	}
+	return b.change(`DELETE FROM departed WHERE (project, consumer) IN
+		(SELECT project, consumer FROM departed WHERE k<? ORDER BY k LIMIT ?)`, cut, limit)
 }
 
 // endAccess ends what acts for a consumer.

@@ -91,6 +91,15 @@ func (m *keymaker) key(id ID) (key, bool) {
 	return k, true
 }
 
+// afterKey is the first millisecond of which no key was made before k; zero
+// stays zero.
+func afterKey(k key) time.Time {
+	if k == 0 {
+		return time.Time{}
+	}
+	return keyTime(k).Add(time.Millisecond)
+}
+
 // micros and fromMicros are how times are kept: zero stays zero.
 func micros(t time.Time) int64 {
 	if t.IsZero() {

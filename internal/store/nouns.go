@@ -53,6 +53,10 @@ type Key struct {
 	RevokedAt time.Time // zero: in force
 	// LastUsedAt is written with a delay of a second or so; zero: never used.
 	LastUsedAt time.Time
+	// Since is when a consumer of the same uid was last deleted, in whole
+	// milliseconds rounded up: what is older was that one's. Zero: none was, or
+	// nothing of it is kept any more.
+	Since time.Time
 	// Portal is set where this is no key but a portal session, seen as the key
 	// that its token stands for: ID is the session's.
 	Portal PortalAccess

@@ -28,6 +28,7 @@ type PortalSession struct {
 	ExpiresAt time.Time
 	// LastUsedAt is written with a delay of a second or so; zero: never used.
 	LastUsedAt time.Time
+	Since      time.Time // as of [Key]
 }
 
 // portalInForce says which sessions are: what they were made with must be, too.
@@ -86,17 +87,19 @@ func (b *batch) createPortalSession(project key, s *PortalSession, hash [32]byte
 	return b.note(project, ActionPortalCreate, SessionName.Format(s.ID), s.Consumer, d...)
 }
 
-const selectPortal = "SELECT s.k, s.project, s.consumer, s.access, s.made_by, s.prefix, s.expires, s.used FROM portal_sessions s WHERE "
+const selectPortal = "SELECT s.k, s.project, s.consumer, s.access, s.made_by, s.prefix, s.expires, s.used, " +
+	"coalesce((SELECT d.k FROM departed d WHERE d.project=s.project AND d.consumer=s.consumer), 0) FROM portal_sessions s WHERE "
 
 func (db *DB) scanPortal(scan func(...any) error) (*PortalSession, error) {
 	var (
 		s                   PortalSession
 		row, project, maker key
 		expires, used       int64
+		departed            key
 	)
-	err := scan(&row, &project, &s.Consumer, &s.Access, &maker, &s.Prefix, &expires, &used)
+	err := scan(&row, &project, &s.Consumer, &s.Access, &maker, &s.Prefix, &expires, &used, &departed)
 	s.ID, s.ProjectID, s.MadeBy, s.CreatedAt = db.keys.id(row), db.keys.id(project), db.keys.id(maker), keyTime(row)
-	s.ExpiresAt, s.LastUsedAt = fromMicros(expires), fromMicros(used)
+	s.ExpiresAt, s.LastUsedAt, s.Since = fromMicros(expires), fromMicros(used), afterKey(departed)
 	return &s, err
 }
 

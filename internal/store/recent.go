@@ -1,13 +1,17 @@
 package store
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // Recent asks for the newest events that could have reached a consumer.
 type Recent struct {
-	Consumer string // uid
-	Type     string // empty: any
-	Limit    int    // events, at most 250
-	Bytes    int    // of data; the event that passes it is the last
+	Consumer string    // uid
+	Since    time.Time // zero: any
+	Type     string    // empty: any
+	Limit    int       // events, at most 250
+	Bytes    int       // of data; the event that passes it is the last
 }
 
 // RecentEvents are a consumer's own events and those for all consumers, newest
@@ -52,11 +56,12 @@ func (db *DB) RecentEvents(ctx context.Context, project ID, r Recent) (events []
 // recentSource joins the lists of a consumer and of all consumers. The
 // server's own consumer gets no broadcasts.
 func (db *DB) recentSource(ctx context.Context, v *view, project key, r *Recent) (source, error) {
-	own, err := db.eventsSource(ctx, v, project, &Filter{Consumer: r.Consumer, Type: r.Type}, 0, never)
+	oldest := timeKey(r.Since)
+	own, err := db.eventsSource(ctx, v, project, &Filter{Consumer: r.Consumer, Type: r.Type}, oldest, never)
 	if err != nil || r.Consumer == SystemConsumer {
 		return own, err
 	}
-	all, err := db.eventsSource(ctx, v, project, &Filter{Consumer: "*", Type: r.Type}, 0, never)
+	all, err := db.eventsSource(ctx, v, project, &Filter{Consumer: "*", Type: r.Type}, oldest, never)
 	return &joined{of: [2]source{own, all}}, err
 }
 

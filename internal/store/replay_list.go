@@ -1,26 +1,30 @@
 package store
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // ReplaysFilter narrows a list of replays; zero fields do not.
 type ReplaysFilter struct {
 	Consumer   string
 	EndpointID ID
 	State      ReplayState
-	Before     ID  // cursor: strictly older than this id
-	Limit      int // at most 250
+	From       time.Time // made then or later
+	Before     ID        // cursor: strictly older than this id
+	Limit      int       // at most 250
 }
 
 // Replays lists a project's replays, newest first. A page looks at a bounded
 // number of them: it may have fewer than Limit, or none, and still a Next.
 func (db *DB) Replays(ctx context.Context, project ID, f ReplaysFilter) (p Page[*Replay], err error) {
 	state := db.project(project)
-	bounds := Filter{Before: f.Before, Limit: f.Limit}
-	_, newest, ok := db.bounds(&bounds)
+	bounds := Filter{From: f.From, Before: f.Before, Limit: f.Limit}
+	oldest, newest, ok := db.bounds(&bounds)
 	if state == nil || !ok {
 		return p, nil
 	}
-	where, args := "project=? AND k<?", []any{state.k, newest}
+	where, args := "project=? AND k<? AND k>=?", []any{state.k, newest, oldest}
 	switch {
 	case f.State == ReplayRunning:
 		where += " AND state='running'" // an index of its own: few run

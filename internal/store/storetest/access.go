@@ -330,6 +330,44 @@ var accessCases = map[string]func(*shelf){
 		}
 		_, _ = own, another
 	},
+	"ALaterConsumerBeginsAfterTheEarlier": func(s *shelf) {
+		k := s.keyCalled(s.project, "k", "")
+		s.endpoint("acme")
+		since := func(key, session string) [2]time.Time {
+			s.keyCalled(s.project, key, "acme")
+			s.session(k, "acme", session)
+			bound, err := s.db.KeyByHash(s.ctx, tokenHash(key), time.Now())
+			s.no(err)
+			p, err := s.db.PortalSessionByHash(s.ctx, tokenHash(session), time.Now())
+			s.no(err)
+			return [2]time.Time{bound.Since, p.Since}
+		}
+		if got := since("first", "a"); !got[0].IsZero() || !got[1].IsZero() {
+			s.Errorf("nothing was deleted: %v", got)
+		}
+		before := time.Now().Truncate(time.Millisecond)
+		s.accept("acme", "t")
+		_, err := s.db.DeleteConsumer(s.ctx, s.project.ID, "acme")
+		s.no(err)
+		got := since("second", "b")
+		if got[0] != got[1] || got[0].Before(before) || got[0].After(time.Now().Add(time.Millisecond)) {
+			s.Errorf("%v, deleted after %v", got, before)
+		}
+		s.reopen()
+		if again := since("third", "c"); again != got {
+			s.Errorf("%v, before it was opened again %v", again, got)
+		}
+		_, err = s.db.DeleteConsumer(s.ctx, s.project.ID, "acme")
+		s.no(err)
+		if later := since("fourth", "d"); !later[0].After(got[0]) {
+			s.Errorf("%v, after it was deleted once more %v", later, got)
+		}
+		_, err = s.db.Prune(s.ctx, time.Now().Add(time.Hour), 100_000)
+		s.no(err)
+		if kept := since("fifth", "e"); !kept[0].IsZero() {
+			s.Errorf("no history is left, and %v is", kept)
+		}
+	},
 	"SecretLinkIsOpenedOnce": func(s *shelf) {
 		e := s.endpoint("acme")
 		l := s.link(e, "a", time.Now().Add(time.Hour))
