@@ -97,8 +97,10 @@ func (b *batch) accept(a *Acceptance) (Accepted, error) {
 		b.chores.fanouts++
 	}
 	if e.IdempotencyKey != "" {
-		err = b.exec("INSERT INTO idempotency VALUES (?,?,?,?,?,?,?,?)",
-			dayOf(b.now), p.k, e.IdempotencyKey, k, a.RequestHash[:], n, out.Unreached, out.More)
+		if b.foreseen != nil {
+			b.foreseen[ownedKey{p.k, e.IdempotencyKey}] = usedKey{k, a.RequestHash, n, out.Unreached, out.More}
+		}
+		err = b.exec(insertKeyed, dayOf(b.now), p.k, e.IdempotencyKey, k, a.RequestHash[:], n, out.Unreached, out.More)
 	}
 	return out, err
 }
@@ -117,6 +119,15 @@ func (b *batch) keep(project key, e *Event, targets []target) key {
 	return k
 }
 
+// Statements of which a transaction has many.
+const (
+	intoEvents          = "INSERT INTO events (k, project, consumer, type, time, dialect, flags, idempotency, unreached, targets, crc, data"
+	insertEvent         = intoEvents + ") VALUES (?,?,?,?,?,?,?,?,?,?,?,?)"
+	insertEventChannels = intoEvents + ", channels) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)"
+	insertQueued        = "INSERT INTO queue VALUES (?,?,?,?,?,0,0,0,0)"
+	insertKeyed         = "INSERT INTO idempotency VALUES (?,?,?,?,?,?,?,?)"
+)
+
 func (b *batch) insertEvent(project, k key, e *Event, broadcast bool, targets []target) error {
 	flags := 0
 	if e.Test {
@@ -128,14 +139,13 @@ func (b *batch) insertEvent(project, k key, e *Event, broadcast bool, targets []
 	if e.BodyID {
 		flags |= flagBodyID
 	}
-	const columns = "INSERT INTO events (k, project, consumer, type, time, dialect, flags, idempotency, unreached, targets, crc, data"
 	args := []any{
 		k, project, e.Consumer, e.Type, micros(e.Time), e.Dialect, flags, e.IdempotencyKey, e.Unreached, targetList(targets),
 		checksum(e.Data), notNil(e.Data),
 	}
-	q := columns + ") VALUES (?,?,?,?,?,?,?,?,?,?,?,?)"
+	q := insertEvent
 	if len(e.Channels) > 0 {
-		q, args = columns+", channels) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)", append(args, strings.Join(e.Channels, " "))
+		q, args = insertEventChannels, append(args, strings.Join(e.Channels, " "))
 	}
 	if err := b.exec(q, args...); err != nil {
 		return err
@@ -148,7 +158,7 @@ func (b *batch) enqueue(project, event key, e *Event, first key, targets []targe
 	works := make([]Work, len(targets))
 	for i, t := range targets {
 		d := first + key(i)
-		if err := b.exec("INSERT INTO queue VALUES (?,?,?,?,?,0,0,0,0)", d, event, t.endpoint, project, b.us); err != nil {
+		if err := b.exec(insertQueued, d, event, t.endpoint, project, b.us); err != nil {
 			return err
 		}
 		w := &works[i]
@@ -181,29 +191,51 @@ func (b *batch) targets(project key, a *Acceptance) (_ []target, next key, why m
 
 // known looks an idempotency key up: whether it was used, and the answer then.
 func (b *batch) known(project key, a *Acceptance) (Accepted, bool, error) {
-	var (
-		event    key
-		hash     []byte
-		out      = Accepted{Duplicate: true}
-		today    = dayOf(b.now)
-		earliest = dayOf(b.now.Add(-b.db.o.IdempotencyFor))
-	)
-	for day := today; day >= earliest; day-- {
-		found, err := b.row("SELECT event, hash, deliveries, unreached, more FROM idempotency WHERE day=? AND project=? AND key=?",
-			[]any{day, project, a.Event.IdempotencyKey}, &event, &hash, &out.Deliveries, &out.Unreached, &out.More)
-		if err != nil {
-			return Accepted{}, false, err
-		}
-		switch {
-		case !found:
-			continue
-		case string(hash) != string(a.RequestHash[:]):
-			return Accepted{Err: ErrConflict}, true, nil
-		}
-		out.EventID = b.db.keys.id(event)
-		return out, true, nil
+	used, found, err := b.usedKey(ownedKey{project, a.Event.IdempotencyKey})
+	switch {
+	case err != nil || !found:
+		return Accepted{}, false, err
+	case used.hash != a.RequestHash:
+		return Accepted{Err: ErrConflict}, true, nil
 	}
-	return Accepted{}, false, nil
+	return Accepted{
+		EventID: b.db.keys.id(used.event), Deliveries: used.deliveries, Unreached: used.unreached, More: used.more, Duplicate: true,
+	}, true, nil
+}
+
+// ownedKey is an idempotency key of a project.
+type ownedKey struct {
+	project key
+	key     string
+}
+
+// usedKey is what became of the event that came with one.
+type usedKey struct {
+	event      key
+	hash       [32]byte
+	deliveries int
+	unreached  string
+	more       bool
+}
+
+// usedKey finds what a key was used for, in the days that it is remembered.
+func (b *batch) usedKey(k ownedKey) (used usedKey, found bool, err error) {
+	if b.foreseen != nil {
+		used, found = b.foreseen[k]
+		return used, found, nil
+	}
+	var hash []byte
+	for day, earliest := b.keyDays(); day >= earliest && !found && err == nil; day-- {
+		found, err = b.row("SELECT event, hash, deliveries, unreached, more FROM idempotency WHERE day=? AND project=? AND key=?",
+			[]any{day, k.project, k.key}, &used.event, &hash, &used.deliveries, &used.unreached, &used.more)
+	}
+	copy(used.hash[:], hash)
+	return used, found, err
+}
+
+// keyDays are the newest and the oldest day that keys are remembered of.
+func (b *batch) keyDays() (today, earliest int64) {
+	return dayOf(b.now), dayOf(b.now.Add(-b.db.o.IdempotencyFor))
 }
 
 // dayOf numbers days from 1970 on.

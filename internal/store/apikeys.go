@@ -277,9 +277,9 @@ func (b *batch) revokeKeysOf(project key, consumer string) (int, error) {
 // touchKeys writes when keys and portal sessions were used last.
 func (b *batch) touchKeys() error {
 	for k, at := range b.db.cache.takeUsed() {
-		n, err := b.change("UPDATE keys SET used=max(used,?) WHERE k=?", at, k)
+		n, err := b.change("UPDATE keys SET used=?1 WHERE k=?2 AND used<?1", at, k)
 		if err == nil && n == 0 {
-			_, err = b.change("UPDATE portal_sessions SET used=max(used,?) WHERE k=?", at, k)
+			_, err = b.change("UPDATE portal_sessions SET used=?1 WHERE k=?2 AND used<?1", at, k)
 		}
 		if err != nil {
 			return err

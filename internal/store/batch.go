@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"strings"
 	"time"
 )
 
@@ -15,7 +14,8 @@ type batch struct {
 	us  int64     // the same, as kept
 
 	filtering filtering
-	incidents map[key]*incident // that its attempts look at, and change
+	incidents map[key]*incident    // that its attempts look at, and change
+	foreseen  map[ownedKey]usedKey // idempotency keys that were looked up at once; nil: none were
 
 	actor Actor // of the op under way; zero: the server
 
@@ -49,7 +49,7 @@ type effects struct {
 func (b *batch) reset(now time.Time) {
 	b.now = now.UTC().Truncate(time.Microsecond)
 	b.us = now.UnixMicro()
-	b.filtering = filtering{}
+	b.filtering, b.foreseen = filtering{}, nil
 	clear(b.incidents)
 	b.effects = effects{
 		index: b.index[:0], finals: b.finals[:0], sends: b.sends[:0], after: b.after[:0],
@@ -72,6 +72,12 @@ func (b *batch) change(q string, args ...any) (int, error) {
 	return n, err
 }
 
+// likely is a change of one row that nearly always is there; see [conn].
+func (b *batch) likely(q string, args ...any) (bool, error) {
+	b.dirty = true
+	return b.c.likely(context.Background(), q, args...)
+}
+
 func (b *batch) row(q string, args []any, dest ...any) (bool, error) {
 	return b.c.row(context.Background(), q, args, dest...)
 }
@@ -85,6 +91,9 @@ func (b *batch) key() key { return b.db.keys.next(b.now, 1) }
 
 // fill does all the work of an inbox.
 func (b *batch) fill(in *inbox) error {
+	if err := b.db.engine.foresee(b, in); err != nil {
+		return err
+	}
 	for _, a := range in.accepts {
 		for i, item := range a.items {
 			out, err := b.accept(item)
@@ -127,6 +136,8 @@ func (b *batch) runOp(o *op) error {
 	before := b.effects
 	b.actor = o.actor
 	defer func() { b.actor = Actor{} }()
+	b.c.together(false)
+	defer b.c.together(true)
 	if err := b.c.exec(context.Background(), "SAVEPOINT op"); err != nil {
 		return err
 	}
@@ -145,12 +156,14 @@ func (b *batch) runOp(o *op) error {
 	return b.c.exec(context.Background(), "RELEASE op")
 }
 
+const insertSend = "INSERT INTO sends VALUES (?,?)"
+
 // finishRows writes what every commit ends with: the times of the attempts in
 // it, the lists of what failed, and the state row.
 func (b *batch) finishRows() error {
 	if len(b.sends) > 0 {
 		b.sendsRow = b.key()
-		if err := b.exec("INSERT INTO sends VALUES (?,?)", b.sendsRow, b.sends); err != nil {
+		if err := b.exec(insertSend, b.sendsRow, b.sends); err != nil {
 			return err
 		}
 		if err := b.db.ledger.meet(context.Background(), b.c, b.sends); err != nil {
@@ -163,11 +176,10 @@ func (b *batch) finishRows() error {
 	if err := b.writeFinals(); err != nil {
 		return err
 	}
-	if !b.dirty && !b.w.ailing() {
+	if !b.dirty && !b.w.ailing() && !b.w.renewDue(b.now) {
 		return nil
 	}
-	return b.exec("UPDATE state SET pending=?, indexed=?, last=? WHERE id=1",
-		b.db.pending.Load()+b.pending, b.indexed, b.db.keys.last)
+	return b.db.engine.mark(b)
 }
 
 // settle makes a commit known: memory first, then who waits, then the owner.
@@ -215,6 +227,3 @@ func (b *batch) settle(in *inbox) {
 	clear(b.after)
 	b.works = nil
 }
-
-// noTransaction says that SQLite had rolled back by itself.
-func noTransaction(err error) bool { return strings.Contains(err.Error(), "no transaction is active") }

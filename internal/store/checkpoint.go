@@ -46,6 +46,9 @@ func (p *checkpointer) start() {
 	}()
 }
 
+// abandon is for one that may never have been started.
+func (p *checkpointer) abandon() { p.pool.close() }
+
 func (p *checkpointer) stop() {
 	close(p.want)
 	<-p.ended

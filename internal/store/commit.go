@@ -1,11 +1,13 @@
 package store
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"time"
 )
+
+// againAtOnce is how often a transaction that met another is tried again at once.
+const againAtOnce = 3
 
 // write commits an inbox, whole where that works, else each item alone, so
 // that a bad one fails no other.
@@ -14,19 +16,22 @@ func (w *writer) write(in *inbox) {
 		w.refuse(in, w.failed)
 		return
 	}
-	if err := w.db.space.refuses(time.Now()); err != nil {
+	if err := w.db.engine.room(time.Now()); err != nil {
 		w.refuseEvents(in, err)
 	}
 	err := w.transact(in)
+	for tries := 0; tries < againAtOnce && faultOf(err) == faultAgain; tries++ {
+		err = w.transact(in)
+	}
 	if err == nil {
 		w.lastEnd, w.lastSize = time.Now(), in.size()
 		return
 	}
 	switch f := faultOf(err); {
-	case f == faultDisk:
+	case f == faultDisk, f == faultFenced:
 		w.refuse(in, err)
 		w.fail(err, "write to the database")
-	case f == faultFull, f == faultBusy, f == faultReadOnly:
+	case f == faultFull, f == faultBusy, f == faultReadOnly, f == faultAgain:
 		w.later(in, f, err)
 	case in.size() > 1:
 		w.apart(in)
@@ -43,7 +48,7 @@ func (w *writer) later(in *inbox, f fault, err error) {
 	cause := fmt.Errorf("%w: %w", ErrBusy, err)
 	if f == faultFull {
 		cause = fmt.Errorf("%w: %w", ErrFull, err)
-		if w.db.space.emergency() {
+		if w.db.engine.makeRoom() {
 			// The ballast is gone: what is not new has room now.
 			w.refuseEvents(in, cause)
 			w.write(in)
@@ -117,19 +122,15 @@ func (w *writer) refuseEvents(in *inbox, err error) {
 func (w *writer) transact(in *inbox) error {
 	b := &w.batch
 	b.reset(time.Now())
-	ctx := context.Background()
-	if err := w.c.exec(ctx, "BEGIN IMMEDIATE"); err != nil {
+	if err := w.db.engine.begin(w.c, in.size() == 1); err != nil {
 		return err
 	}
 	err := b.fill(in)
 	if err == nil {
-		err = w.c.exec(ctx, "COMMIT")
+		err = w.db.engine.commit(b)
 	}
 	if err != nil {
-		if e := w.c.exec(ctx, "ROLLBACK"); e != nil && !noTransaction(e) {
-			err = errors.Join(err, e)
-		}
-		return err
+		return errors.Join(err, w.db.engine.rollback(w.c))
 	}
 	w.db.setTrouble(nil)
 	b.settle(in)

@@ -3,10 +3,8 @@ package store
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -33,9 +31,12 @@ var (
 
 // Options to open a store. Zero fields mean the defaults.
 type Options struct {
-	Dir     string // data directory, created if missing (0700)
-	Keyring *secret.Keyring
-	Logger  *slog.Logger
+	Dir string // data directory, created if missing (0700)
+	// Database is the URL of a database in PostgreSQL, which then is used
+	// instead of SQLite in Dir. It may hold a password.
+	Database secret.Text
+	Keyring  *secret.Keyring
+	Logger   *slog.Logger
 
 	// NoSecrets opens without a Keyring, for work that neither reads nor
 	// writes an endpoint, such as making a root key.
@@ -66,14 +67,13 @@ type Options struct {
 type DB struct {
 	o       Options
 	log     *slog.Logger
-	lock    *dirLock
+	engine  engine
 	keys    *keymaker
 	readers *pool
 	w       *writer
 	owner   atomic.Pointer[Owner]
 	cache   *caches
 	filters *match.Engine
-	space   *space
 	sends   *recentSends
 	ledger  *ledger
 	replays *replayer
@@ -126,7 +126,7 @@ func Open(ctx context.Context, o Options) (_ *DB, err error) {
 		db.o.maxCounted = maxCounted
 	}
 	db.replays = newReplayer(db)
-	if db.lock, err = lockDir(o.Dir); err != nil {
+	if db.engine, err = newEngine(&db.o); err != nil {
 		return nil, err
 	}
 	if err := db.open(ctx); err != nil {
@@ -137,34 +137,23 @@ func Open(ctx context.Context, o Options) (_ *DB, err error) {
 }
 
 func (db *DB) open(ctx context.Context) error {
-	path := filepath.Join(db.o.Dir, dbFile)
-	if err := db.lock.begin(db.o.Dir); err != nil {
-		return err
-	}
-	if err := createFile(db.o.Dir); err != nil {
-		return fmt.Errorf("data directory: %w", err)
-	}
-	if err := migrate(ctx, path); err != nil {
+	if err := db.engine.open(ctx); err != nil {
 		return err
 	}
 	var err error
-	if db.w, err = newWriter(ctx, db, path); err != nil {
+	if db.w, err = newWriter(ctx, db); err != nil {
 		return err
 	}
 	if err := db.recover(ctx); err != nil {
 		return err
 	}
-	if db.readers, err = openPool(ctx, path, readerCount, "query_only(1)"); err != nil {
+	if db.readers, err = db.engine.connect(ctx, readerCount, toRead); err != nil {
 		return err
 	}
-	if kind := unfitFileSystem(db.o.Dir); kind != "" {
-		db.log.Warn("the data directory is on a file system that may lose what it confirmed", "dir", db.o.Dir, "file_system", kind)
+	if db.unclean, err = db.engine.serve(ctx); err != nil {
+		return err
 	}
-	db.space = newSpace(db.o.Dir, db.o.MinFree, db.log)
-	db.unclean, db.opened = db.lock.unclean, time.Now()
-	if err := db.lock.mark(markOpen); err != nil {
-		return fmt.Errorf("mark the data directory in use: %w", err)
-	}
+	db.opened = time.Now()
 	db.w.start()
 	if !db.o.NoSecrets {
 		db.replays.wake()
@@ -180,7 +169,7 @@ func (db *DB) abandon() {
 	if db.readers != nil {
 		db.readers.close()
 	}
-	db.lock.release()
+	db.engine.release()
 }
 
 // Unclean reports whether the process before this one ended without closing
@@ -201,13 +190,12 @@ func (db *DB) Close() error {
 	err := ErrClosed
 	db.closing.Do(func() {
 		db.replays.stop()
-		err = db.lock.mark(markMoving)
-		err = errors.Join(err, db.w.close())
+		err = errors.Join(db.engine.closing(), db.w.close())
 		db.readers.close()
 		if err == nil {
-			err = db.lock.mark(markClosed)
+			err = db.engine.closed()
 		}
-		db.lock.release()
+		db.engine.release()
 	})
 	if errors.Is(err, ErrClosed) {
 		return nil
@@ -217,7 +205,7 @@ func (db *DB) Close() error {
 
 // exit is the default of [Options.Fatal].
 func (db *DB) exit(err error) {
-	db.log.Error("the disk failed a write: ending the process, the next start recovers what was acknowledged", "error", err)
+	db.log.Error("the store cannot go on: ending the process, the next start recovers what was acknowledged", "error", err)
 	os.Exit(70)
 }
 

@@ -3,11 +3,12 @@ package store
 import (
 	"errors"
 
+	"github.com/jackc/pgx/v5/pgconn"
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
 )
 
-// fault is what an error of SQLite means to the store.
+// fault is what an error of the database means to the store.
 type fault int
 
 const (
@@ -18,12 +19,14 @@ const (
 	faultDisk           // a write or an fsync failed: what is on disk is unknown
 	faultCorrupt        // a page does not read as it should
 	faultUnique         // a unique constraint
+	faultAgain          // met another transaction: the same may work now
+	faultFenced         // another process took the database: this one may write no more
 )
 
 func faultOf(err error) fault {
 	var e *sqlite.Error
 	if !errors.As(err, &e) {
-		return faultOther
+		return postgresFault(err)
 	}
 	switch e.Code() {
 	case sqlite3.SQLITE_IOERR_SHMSIZE, sqlite3.SQLITE_IOERR_SHMMAP:
@@ -46,6 +49,46 @@ func faultOf(err error) fault {
 		return faultDisk
 	case sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB:
 		return faultCorrupt
+	}
+	return faultOther
+}
+
+// postgresFault reads the codes of PostgreSQL (its manual's appendix A). What
+// the server cannot write it says; its own disk it judges itself.
+func postgresFault(err error) fault {
+	var e *pgconn.PgError
+	var lost *lostError
+	switch {
+	case err == nil:
+		return faultOther
+	case errors.Is(err, errFenced):
+		return faultFenced
+	case errors.As(err, &lost):
+		return faultBusy
+	case !errors.As(err, &e):
+		return faultOther
+	}
+	switch e.Code {
+	case "23502":
+		if e.TableName == "state" { // see markState
+			return faultFenced
+		}
+	case "53100":
+		return faultFull
+	case "25006": // a standby, or a database that was set so
+		return faultReadOnly
+	case "40001", "40P01":
+		return faultAgain
+	case "23505":
+		return faultUnique
+	case "XX001", "XX002":
+		return faultCorrupt
+	case "58030", "55P03", "25P03": // an I/O error, a lock, a transaction that was too slow
+		return faultBusy
+	}
+	switch e.Code[:2] {
+	case "53", "57", "08":
+		return faultBusy
 	}
 	return faultOther
 }

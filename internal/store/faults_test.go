@@ -416,10 +416,10 @@ func TestLowSpaceRefusesEventsOnly(t *testing.T) {
 	w := s.send()
 	var free atomic.Int64
 	free.Store(1 << 40)
-	s.db.space.mu.Lock()
-	s.db.space.minFree = 64 << 20
-	s.db.space.free = func(string) (int64, error) { return free.Load(), nil }
-	s.db.space.mu.Unlock()
+	s.db.engine.(*liteEngine).space.mu.Lock()
+	s.db.engine.(*liteEngine).space.minFree = 64 << 20
+	s.db.engine.(*liteEngine).space.free = func(string) (int64, error) { return free.Load(), nil }
+	s.db.engine.(*liteEngine).space.mu.Unlock()
 	if _, err := s.accept(`{}`); err != nil {
 		t.Fatal(err)
 	}
@@ -428,9 +428,9 @@ func TestLowSpaceRefusesEventsOnly(t *testing.T) {
 		t.Errorf("no ballast: %v", err)
 	}
 	ask := func() { // forget the last answer
-		s.db.space.mu.Lock()
-		s.db.space.asked = time.Time{}
-		s.db.space.mu.Unlock()
+		s.db.engine.(*liteEngine).space.mu.Lock()
+		s.db.engine.(*liteEngine).space.asked = time.Time{}
+		s.db.engine.(*liteEngine).space.mu.Unlock()
 	}
 	free.Store(1 << 20)
 	ask()
@@ -445,7 +445,7 @@ func TestLowSpaceRefusesEventsOnly(t *testing.T) {
 	if err := <-done; err != nil {
 		t.Errorf("a finish was refused: %v", err)
 	}
-	if !s.db.space.emergency() || s.db.space.emergency() {
+	if !s.db.engine.(*liteEngine).space.emergency() || s.db.engine.(*liteEngine).space.emergency() {
 		t.Error("the ballast is given up once")
 	}
 	if _, err := os.Stat(ballast); !errors.Is(err, os.ErrNotExist) {

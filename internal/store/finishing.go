@@ -30,6 +30,13 @@ func (db *DB) Finish(o *Outcome, done func(error)) {
 	}
 }
 
+// Statements of which a transaction has many.
+const (
+	insertDelivery = "INSERT INTO deliveries VALUES (?,?,?,?,?,?,?,?,?)"
+	insertAttempt  = "INSERT INTO attempts VALUES (?,?,?) ON CONFLICT DO NOTHING"
+	deleteQueued   = "DELETE FROM queue WHERE k=?"
+)
+
 // queued is a row of the queue.
 type queued struct {
 	k, event, endpoint, project key
@@ -70,11 +77,11 @@ func (b *batch) finish(o *Outcome) error {
 	if o.State == Pending {
 		return b.again(k, endpoint, o)
 	}
-	n, err := b.change("DELETE FROM queue WHERE k=?", k)
+	there, err := b.likely(deleteQueued, k)
 	if err != nil {
 		return err
 	}
-	if n == 0 {
+	if !there {
 		return b.finishLate(k, o, "")
 	}
 	b.pending--
@@ -118,7 +125,7 @@ func (b *batch) insertFinal(k, endpoint key, o *Outcome) error {
 		}
 		made, status = max(made, a.Number), a.Status
 	}
-	err := b.exec("INSERT INTO deliveries VALUES (?,?,?,?,?,?,?,?,?)",
+	err := b.exec(insertDelivery,
 		k, event, endpoint, stateNumbers[o.State], o.Reason, made, b.us, status, inline)
 	if err != nil || o.State == Delivered {
 		return err
@@ -150,8 +157,8 @@ func (b *batch) party(endpoint key) (party, error) {
 // insertAttempt keeps an attempt under its number, or under the next free one
 // where that is taken: an attempt that was made is never lost.
 func (b *batch) insertAttempt(k key, a *Attempt) error {
-	n, err := b.change("INSERT INTO attempts VALUES (?,?,?) ON CONFLICT DO NOTHING", k, a.Number, appendAttempt(nil, a))
-	if err != nil || n == 1 {
+	n, err := b.likely(insertAttempt, k, a.Number, appendAttempt(nil, a))
+	if err != nil || n {
 		return err
 	}
 	return b.exec("INSERT INTO attempts SELECT ?, max(number)+1, ? FROM attempts WHERE delivery=?", k, appendAttempt(nil, a), k)
@@ -175,7 +182,7 @@ func (b *batch) again(k, endpoint key, o *Outcome) error {
 	if o.Interrupted != nil {
 		interrupted = 1
 	}
-	n, err := b.change("UPDATE queue SET due=?, attempts=max(attempts,?), interrupted=interrupted+?, last_at=?, status=? WHERE k=?",
+	n, err := b.change("UPDATE queue SET due=?1, attempts=CASE WHEN attempts<?2 THEN ?2 ELSE attempts END, interrupted=interrupted+?3, last_at=?4, status=?5 WHERE k=?6",
 		micros(o.DueAt), a.Number, interrupted, micros(a.At), a.Status, k)
 	if err != nil {
 		return err
@@ -227,7 +234,7 @@ func (b *batch) finishLate(k key, o *Outcome, reason string) error {
 		if err := b.insertAttempt(k, &o.Attempt); err != nil {
 			return err
 		}
-		if err := b.exec("UPDATE deliveries SET attempts=max(attempts,?), status=? WHERE k=?", o.Attempt.Number, o.Attempt.Status, k); err != nil {
+		if err := b.exec("UPDATE deliveries SET attempts=CASE WHEN attempts<?1 THEN ?1 ELSE attempts END, status=?2 WHERE k=?3", o.Attempt.Number, o.Attempt.Status, k); err != nil {
 			return err
 		}
 	}
@@ -271,8 +278,7 @@ func (b *batch) endQueued(q *queued, s State, reason string) error {
 	if i := slices.Index(endings[:], reason); i >= 0 {
 		b.ended[i]++
 	}
-	err = b.exec("INSERT INTO deliveries VALUES (?,?,?,?,?,?,?,?,NULL)",
-		q.k, q.event, q.endpoint, stateNumbers[s], reason, q.attempts, b.us, q.status)
+	err = b.exec(insertDelivery, q.k, q.event, q.endpoint, stateNumbers[s], reason, q.attempts, b.us, q.status, nil)
 	if err != nil {
 		return err
 	}

@@ -2,8 +2,6 @@ package store
 
 import (
 	"context"
-	"os"
-	"path/filepath"
 	"sync"
 	"time"
 )
@@ -19,17 +17,15 @@ type Health struct {
 // Health reports; its cost does not grow with the queue.
 func (db *DB) Health(ctx context.Context) Health {
 	now := time.Now()
-	h := Health{Pending: db.pending.Load(), Err: db.space.refuses(now)}
+	h := Health{Pending: db.pending.Load(), Err: db.engine.room(now)}
 	if p := db.trouble.Load(); p != nil && h.Err == nil {
 		h.Err = *p
 	}
-	for _, suffix := range []string{"", "-wal"} {
-		if st, err := os.Stat(filepath.Join(db.o.Dir, dbFile+suffix)); err == nil {
-			h.SizeBytes += st.Size()
-		} else if suffix == "" && h.Err == nil {
-			h.Err = err
-		}
+	size, err := db.engine.size(ctx, db)
+	if err != nil && h.Err == nil {
+		h.Err = err
 	}
+	h.SizeBytes = size
 	due, err := db.oldest.get(now, func() (time.Time, error) { return db.findOldestDue(ctx, now) })
 	if err != nil && h.Err == nil {
 		h.Err = err

@@ -24,6 +24,7 @@ const (
 // calls next; id and key may be called from anywhere.
 type keymaker struct {
 	last  key
+	from  key // counter that a millisecond's keys begin with
 	block cipher.Block
 }
 
@@ -38,7 +39,7 @@ func newKeymaker(secret []byte, last key) (*keymaker, error) {
 // next gives out n keys in a row and returns the first. They are greater than
 // all before, also where the clock was set back.
 func (m *keymaker) next(now time.Time, n int) key {
-	first := max(timeKey(now), m.last+1)
+	first := max(timeKey(now)+m.from, m.last+1)
 	m.last = first + key(n) - 1
 	return first
 }

@@ -281,7 +281,7 @@ func (b *batch) readIncident(endpoint key) {
 
 // resumeIncident lets everything be told again, since a person stepped in.
 func (b *batch) resumeIncident(endpoint key) error {
-	n, err := b.change("UPDATE incidents SET failures=0, remind=0, told=iif(told=0, 0, ?) WHERE endpoint=? AND closed=0", toldBefore, endpoint)
+	n, err := b.change("UPDATE incidents SET failures=0, remind=0, told=CASE WHEN told=0 THEN 0 ELSE ? END WHERE endpoint=? AND closed=0", toldBefore, endpoint)
 	if n > 0 {
 		b.readIncident(endpoint)
 	}

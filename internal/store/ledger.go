@@ -251,8 +251,8 @@ func (b *batch) writeAccount(k key, a *account) error {
 type rollupTable struct{ get, put string }
 
 var (
-	hourTable = rollupTable{"SELECT data FROM hours WHERE hour=? AND subject=?", "INSERT OR REPLACE INTO hours VALUES (?,?,?)"}
-	dayTable  = rollupTable{"SELECT data FROM days WHERE day=? AND subject=?", "INSERT OR REPLACE INTO days VALUES (?,?,?)"}
+	hourTable = rollupTable{"SELECT data FROM hours WHERE hour=? AND subject=?", "INSERT INTO hours VALUES (?,?,?) ON CONFLICT (hour, subject) DO UPDATE SET data=excluded.data"}
+	dayTable  = rollupTable{"SELECT data FROM days WHERE day=? AND subject=?", "INSERT INTO days VALUES (?,?,?) ON CONFLICT (day, subject) DO UPDATE SET data=excluded.data"}
 )
 
 // addRollup adds to a row.
@@ -271,8 +271,9 @@ func (b *batch) addRollup(t rollupTable, at int64, subject key, r *rollup) error
 }
 
 const addTally = `INSERT INTO tallies (endpoint, attempts, last_at, status, last_ok, streak) VALUES (?1,?2,?3,?4,?5,?6)
-	ON CONFLICT (endpoint) DO UPDATE SET attempts=attempts+?2, status=iif(?3>=last_at, ?4, status), last_at=max(last_at, ?3),
-	last_ok=max(last_ok, ?5), streak=iif(?7, 0, streak)+?6`
+	ON CONFLICT (endpoint) DO UPDATE SET attempts=tallies.attempts+?2, status=CASE WHEN ?3>=tallies.last_at THEN ?4 ELSE tallies.status END,
+	last_at=CASE WHEN ?3>tallies.last_at THEN ?3 ELSE tallies.last_at END, last_ok=CASE WHEN ?5>tallies.last_ok THEN ?5 ELSE tallies.last_ok END,
+	streak=CASE WHEN ?7 THEN 0 ELSE tallies.streak END+?6`
 
 func (b *batch) addTally(k key, t *tally) error {
 	return b.exec(addTally, k, t.attempts, t.lastAt, t.status, t.lastOK, t.streak, t.broken)

@@ -224,7 +224,7 @@ func (db *DB) Attempts(ctx context.Context, project, delivery ID, after, limit i
 		}
 		return c.rows(ctx, `SELECT number, data FROM (
 				SELECT number, data FROM attempts WHERE delivery=?1
-				UNION ALL SELECT 1, attempt FROM deliveries WHERE k=?1 AND attempt IS NOT NULL)
+				UNION ALL SELECT 1, attempt FROM deliveries WHERE k=?1 AND attempt IS NOT NULL) AS a
 			WHERE number>?2 ORDER BY number LIMIT ?3`, []any{k, after, limit}, func(scan func(...any) error) (bool, error) {
 			var number int
 			var data []byte

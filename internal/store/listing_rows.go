@@ -23,7 +23,7 @@ func (db *DB) deliveryRows(ctx context.Context, c *conn, project key, f *Filter,
 		return nil, nil
 	}
 	least, most := f.statuses()
-	args := []any{keysJSON(keys), project, event, endpoint, least, most, f.NoAnswer}
+	args := []any{keyList(keys), project, event, endpoint, least, most, f.NoAnswer}
 	out := make(map[key]*Delivery, len(keys))
 	for _, q := range [...]string{queueRows, finalRows} { // what is in both is pending
 		err := c.rows(ctx, q, args, func(scan func(...any) error) (bool, error) {
@@ -51,7 +51,7 @@ const (
 	queueRows   = rowsColumns + " 0, d.due, '' FROM json_each(?1) j CROSS JOIN queue d ON d.k=j.value" + rowsJoins
 	finalRows   = rowsColumns + " d.state, d.finished, d.reason FROM json_each(?1) j CROSS JOIN deliveries d ON d.k=j.value" + rowsJoins
 	rowsJoins   = ` CROSS JOIN events e ON e.k=d.event LEFT JOIN endpoints p ON p.k=d.endpoint
-		WHERE (?3=0 OR d.event=?3) AND (?4=0 OR d.endpoint=?4) AND d.status BETWEEN ?5 AND ?6 AND (NOT ?7 OR d.attempts>0) AND e.project=?2`
+		WHERE (CAST(?3 AS BIGINT)=0 OR d.event=?3) AND (CAST(?4 AS BIGINT)=0 OR d.endpoint=?4) AND d.status BETWEEN ?5 AND ?6 AND (NOT ?7 OR d.attempts>0) AND e.project=?2`
 )
 
 // scanDelivery reads a row of these.
@@ -124,7 +124,7 @@ func (db *DB) addFailures(ctx context.Context, c *conn, ds []*Delivery) error {
 	}
 	const last = `SELECT j.value, coalesce((SELECT substr(data,1,?1) FROM attempts a WHERE a.delivery=j.value ORDER BY number DESC LIMIT 1),
 		(SELECT substr(attempt,1,?1) FROM deliveries d WHERE d.k=j.value)) FROM json_each(?2) j`
-	return c.rows(ctx, last, []any{attemptWhy, keysJSON(keys)}, func(scan func(...any) error) (bool, error) {
+	return c.rows(ctx, last, []any{attemptWhy, keyList(keys)}, func(scan func(...any) error) (bool, error) {
 		var k key
 		var head []byte
 		if err := scan(&k, &head); err != nil {
@@ -142,7 +142,7 @@ func (db *DB) eventRows(ctx context.Context, c *conn, project key, f *Filter, ke
 		return nil, nil
 	}
 	out := make(map[key]*Event, len(keys))
-	err := c.rows(ctx, "SELECT "+eventColumns+" FROM json_each(?) j CROSS JOIN events e ON e.k=j.value WHERE e.project=?", []any{keysJSON(keys), project},
+	err := c.rows(ctx, "SELECT "+eventColumns+" FROM json_each(?) j CROSS JOIN events e ON e.k=j.value WHERE e.project=?", []any{keyList(keys), project},
 		func(scan func(...any) error) (bool, error) {
 			k, e, err := db.scanEvent(scan)
 			if err == nil && f.wantsEvent(e) {
@@ -154,7 +154,7 @@ func (db *DB) eventRows(ctx context.Context, c *conn, project key, f *Filter, ke
 }
 
 const eventColumns = `e.k, e.project, e.consumer, e.type, e.time, e.dialect, e.flags, e.idempotency, e.unreached, e.targets, e.channels,
-	(SELECT coalesce(sum(count),0) FROM spans WHERE event=e.k)`
+	(SELECT CAST(coalesce(sum(count),0) AS BIGINT) FROM spans WHERE event=e.k)`
 
 // scanEvent reads a row of these, and what follows them.
 func (db *DB) scanEvent(scan func(...any) error, more ...any) (key, *Event, error) {

@@ -111,7 +111,8 @@ func (b *batch) keepAnswer(c Claim, make func() ([]byte, error)) error {
 	}
 	project, _ := b.db.keys.key(c.Project)
 	sealed := b.db.o.Keyring.Seal(answer, answerPlace(project, c.Consumer, c.name()))
-	return b.exec("INSERT OR REPLACE INTO answers VALUES (?,?,?,?,?,?)", project, c.Consumer, c.name(), c.Request[:], b.us, sealed)
+	return b.exec(`INSERT INTO answers VALUES (?,?,?,?,?,?) ON CONFLICT (project, consumer, key)
+		DO UPDATE SET request=excluded.request, made=excluded.made, answer=excluded.answer`, project, c.Consumer, c.name(), c.Request[:], b.us, sealed)
 }
 
 // forgetAnswers deletes those to the keys and sessions of a consumer.

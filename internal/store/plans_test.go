@@ -80,7 +80,7 @@ func (s *shelf) prepared() (out []string) {
 		c, err := s.db.readers.take(s.Context())
 		s.no(err)
 		conns[i] = c
-		for q := range c.stmts {
+		for q := range c.link.(*liteConn).stmts {
 			if strings.HasPrefix(q, "SELECT") || strings.HasPrefix(q, "WITH") {
 				out = append(out, q)
 			}
@@ -106,7 +106,7 @@ func (s *shelf) plan(q string) (steps []string) {
 		}
 	}
 	err := s.db.read(s.Context(), false, func(c *conn) error {
-		rows, err := c.c.QueryContext(context.Background(), "EXPLAIN QUERY PLAN "+q, make([]any, n)...)
+		rows, err := c.link.(*liteConn).c.QueryContext(context.Background(), "EXPLAIN QUERY PLAN "+q, make([]any, n)...)
 		if err != nil {
 			return fmt.Errorf("%s: %w", q, err)
 		}

@@ -96,6 +96,8 @@ func deliveryEntries(project, first key, eventType string, targets []target) pos
 	return p
 }
 
+const insertPosting = "INSERT INTO postings VALUES (?,?,?,?)"
+
 // indexNow writes postings in this batch.
 func (b *batch) indexNow(p postings) error {
 	terms := make([]string, 0, len(p))
@@ -113,7 +115,7 @@ func (b *batch) indexNow(p postings) error {
 				n++
 			}
 			block = appendBlock(block[:0], keys[:n])
-			if err := b.exec("INSERT INTO postings VALUES (?,?,?,?)", []byte(t), keys[0], b.key(), block); err != nil {
+			if err := b.exec(insertPosting, []byte(t), keys[0], b.key(), block); err != nil {
 				return err
 			}
 			keys = keys[n:]

@@ -17,7 +17,7 @@ func (db *DB) NoteProbe(ctx context.Context, endpoint ID, at time.Time) error {
 			return err
 		}
 		b.after = append(b.after, func() { db.sends.note(k, micros(at), b.us) })
-		return b.exec("INSERT OR IGNORE INTO probes VALUES (?,?)", k, micros(at))
+		return b.exec("INSERT INTO probes VALUES (?,?) ON CONFLICT DO NOTHING", k, micros(at))
 	})
 }
 

@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"strconv"
 	"time"
 )
 
@@ -25,42 +24,7 @@ func (db *DB) Prune(ctx context.Context, before time.Time, limit int) (int, erro
 			break
 		}
 	}
-	return total, db.shrink(ctx)
-}
-
-const (
-	shrinkPages = 1000 // that one transaction gives back
-	sparePages  = 2000 // that are kept for what comes next
-	spareShare  = 4    // and a quarter of the file
-)
-
-// shrink gives space that is free inside the database back to the disk: what
-// is over a share that the next events will need, or all of it where the disk
-// is short.
-func (db *DB) shrink(ctx context.Context) error {
-	for {
-		var free, pages int
-		err := db.write(ctx, func(b *batch) error {
-			if _, err := b.row("PRAGMA freelist_count", nil, &free); err != nil {
-				return err
-			}
-			if _, err := b.row("PRAGMA page_count", nil, &pages); err != nil {
-				return err
-			}
-			keep := max(sparePages, pages/spareShare)
-			if db.space.refuses(b.now) != nil {
-				keep = 0
-			}
-			if free -= keep; free <= 0 {
-				return nil
-			}
-			free = min(free, shrinkPages)
-			return b.exec("PRAGMA incremental_vacuum(" + strconv.Itoa(free) + ")")
-		})
-		if err != nil || free <= 0 {
-			return err
-		}
-	}
+	return total, db.engine.giveBack(ctx, db)
 }
 
 const pruneRows = 500 // rows that one transaction deletes

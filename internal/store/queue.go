@@ -313,7 +313,7 @@ func (db *DB) recover(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if db.keys, err = newKeymaker(secret, last); err != nil {
+	if db.keys, err = db.engine.keymaker(secret, last); err != nil {
 		return err
 	}
 	if err := db.checkCanary(ctx, c); err != nil {
@@ -321,5 +321,9 @@ func (db *DB) recover(ctx context.Context) error {
 	}
 	db.pending.Store(pending)
 	db.w.indexed = indexed
+	if !db.engine.alone() {
+		db.sends, db.ledger = &recentSends{at: map[key][]int64{}}, newLedger()
+		return db.recoverProjects(ctx, c)
+	}
 	return errors.Join(db.recoverProjects(ctx, c), db.recoverChores(ctx, c), db.recoverDebt(ctx, c), db.recoverSends(ctx, c), db.recoverProbes(ctx, c), db.recoverIncidents(ctx, c), db.recoverLedger(ctx, c))
 }

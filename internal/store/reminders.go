@@ -40,7 +40,7 @@ func (b *batch) remindOfKey(k key, made *Key) error {
 }
 
 func (b *batch) remind(at time.Time, kind int, subject key) error {
-	return b.exec("INSERT OR IGNORE INTO reminders VALUES (?,?,?)", micros(at), kind, subject)
+	return b.exec("INSERT INTO reminders VALUES (?,?,?) ON CONFLICT DO NOTHING", micros(at), kind, subject)
 }
 
 // Remind announces what by now has ended, or is about to, and was not announced

@@ -100,7 +100,7 @@ func take(ctx context.Context, src source, n int) (keys []key, err error) {
 // countOver is over without reading more of a row than is needed to count it.
 func (db *DB) countOver(ctx context.Context, c *conn, r *replayRow, keys []key) (n int, err error) {
 	err = c.rows(ctx, `SELECT d.state, e.k IS NOT NULL, coalesce(e.type,''), coalesce(e.flags,0) FROM json_each(?) j CROSS JOIN deliveries d ON d.k=j.value
-		JOIN endpoints p ON p.k=d.endpoint AND p.deleted_at=0 LEFT JOIN events e ON e.k=d.event`, []any{keysJSON(keys)}, func(scan func(...any) error) (bool, error) {
+		JOIN endpoints p ON p.k=d.endpoint AND p.deleted_at=0 LEFT JOIN events e ON e.k=d.event`, []any{keyList(keys)}, func(scan func(...any) error) (bool, error) {
 		var (
 			state     int
 			there     bool
@@ -119,7 +119,7 @@ func (db *DB) countOver(ctx context.Context, c *conn, r *replayRow, keys []key) 
 // countWaiting is the same for what waits for a retry.
 func (db *DB) countWaiting(ctx context.Context, c *conn, r *replayRow, keys []key) (n int, err error) {
 	err = c.rows(ctx, `SELECT coalesce(e.type,''), coalesce(e.flags,0) FROM json_each(?) j CROSS JOIN queue q ON q.k=j.value LEFT JOIN events e ON e.k=q.event
-		WHERE q.attempts>0 AND q.due>?`, []any{keysJSON(keys), micros(time.Now())}, func(scan func(...any) error) (bool, error) {
+		WHERE q.attempts>0 AND q.due>?`, []any{keyList(keys), micros(time.Now())}, func(scan func(...any) error) (bool, error) {
 		var eventType string
 		var flags int64
 		err := scan(&eventType, &flags)

@@ -6,7 +6,6 @@ import (
 	"context"
 	"encoding/binary"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/malote-dev/malote/internal/match"
@@ -66,19 +65,6 @@ func (r *replayRow) wants(eventType string, flags int64) bool {
 	return flags&flagTest == 0 && (len(r.EventTypes) == 0 || match.Type(r.EventTypes, eventType))
 }
 
-// keysJSON is how a statement takes many keys.
-func keysJSON(keys []key) string {
-	out := make([]byte, 0, 22*len(keys)+2)
-	out = append(out, '[')
-	for i, k := range keys {
-		if i > 0 {
-			out = append(out, ',')
-		}
-		out = strconv.AppendInt(out, k, 10)
-	}
-	return string(append(out, ']'))
-}
-
 // over is when something was made that is no replay's any more because it
 // ended after the replay was made.
 func (r *replayRow) over() int64 {
@@ -98,7 +84,7 @@ const selectOver = `SELECT d.k, d.state, d.attempts, d.finished, d.status, d.att
 // order of the keys, and those that ended anew since it was made.
 func (db *DB) over(ctx context.Context, c *conn, r *replayRow, endpoint key, keys []key) (out []candidate, err error) {
 	until := r.over()
-	err = c.rows(ctx, selectOver, []any{attemptHead, keysJSON(keys), endpoint}, func(scan func(...any) error) (bool, error) {
+	err = c.rows(ctx, selectOver, []any{attemptHead, keyList(keys), endpoint}, func(scan func(...any) error) (bool, error) {
 		var (
 			d     candidate
 			state int
@@ -139,7 +125,7 @@ const selectWaiting = `SELECT q.k, q.event, q.due, q.attempts, q.last_at, coales
 // waiting finds among an endpoint's deliveries those that wait for a retry.
 func (db *DB) waiting(ctx context.Context, c *conn, r *replayRow, endpoint key, keys []key) (out []candidate, err error) {
 	now := micros(time.Now())
-	err = c.rows(ctx, selectWaiting, []any{keysJSON(keys), endpoint}, func(scan func(...any) error) (bool, error) {
+	err = c.rows(ctx, selectWaiting, []any{keyList(keys), endpoint}, func(scan func(...any) error) (bool, error) {
 		d := candidate{waiting: true}
 		var due, flags int64
 		err := scan(&d.k, &d.event, &due, &d.attempts, &d.lastAt, &d.eventType, &flags)
@@ -179,7 +165,7 @@ func (db *DB) missed(ctx context.Context, c *conn, r *replayRow, e *Endpoint, ke
 	}
 	own := binary.BigEndian.AppendUint64(nil, uint64(r.endpoint))
 	err = c.rows(ctx, `SELECT e.k, e.type, e.flags, e.targets, coalesce(f.cursor, 0), coalesce(f.bound, 0)
-		FROM json_each(?) j CROSS JOIN events e ON e.k=j.value LEFT JOIN fanouts f ON f.event=e.k`, []any{keysJSON(keys)},
+		FROM json_each(?) j CROSS JOIN events e ON e.k=j.value LEFT JOIN fanouts f ON f.event=e.k`, []any{keyList(keys)},
 		func(scan func(...any) error) (bool, error) {
 			var (
 				d             candidate
@@ -200,8 +186,11 @@ func (db *DB) missed(ctx context.Context, c *conn, r *replayRow, e *Endpoint, ke
 	if err != nil {
 		return nil, err
 	}
+	slices.SortFunc(out, byKey)
 	return db.filtered(ctx, c, e, out)
 }
+
+func byKey(x, y candidate) int { return cmp.Compare(x.k, y.k) }
 
 // filtered leaves out events that an endpoint's channels and filter do.
 func (db *DB) filtered(ctx context.Context, c *conn, e *Endpoint, events []candidate) (out []candidate, err error) {
@@ -235,7 +224,7 @@ func (db *DB) gotLater(ctx context.Context, c *conn, endpoint key, keys []key) (
 	got, newest = map[key]bool{}, map[key]key{}
 	type unlisted struct{ event, first, count key }
 	var old []unlisted
-	err = c.rows(ctx, "SELECT s.event, s.first, s.count, s.targets FROM json_each(?) j CROSS JOIN spans s ON s.event=j.value", []any{keysJSON(keys)},
+	err = c.rows(ctx, "SELECT s.event, s.first, s.count, s.targets FROM json_each(?) j CROSS JOIN spans s ON s.event=j.value", []any{keyList(keys)},
 		func(scan func(...any) error) (bool, error) {
 			var u unlisted
 			var targets []byte

@@ -124,9 +124,9 @@ func (db *DB) checkCanary(ctx context.Context, c *conn) error {
 	_, err = db.o.Keyring.Open(sealed, canaryPlace)
 	switch {
 	case errors.Is(err, secret.ErrUnknownKey):
-		return fmt.Errorf("the master key is not the one that the secrets in %s were encrypted with: %w", db.o.Dir, err)
+		return fmt.Errorf("the master key is not the one that the secrets in %s were encrypted with: %w", db.engine, err)
 	case err != nil:
-		return fmt.Errorf("the master key does not open the secrets in %s: %w", db.o.Dir, err)
+		return fmt.Errorf("the master key does not open the secrets in %s: %w", db.engine, err)
 	}
 	return nil
 }

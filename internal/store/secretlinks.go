@@ -75,7 +75,7 @@ func (b *batch) createSecretLink(project ID, l *SecretLink, hash [32]byte, cap i
 		return fmt.Errorf("%d open links for each endpoint: %w", cap, ErrLimit)
 	}
 	err = b.exec(`DELETE FROM secret_links WHERE k IN (SELECT k FROM secret_links WHERE endpoint=? AND (opened<>0 OR revoked<>0 OR expires<=?)
-		ORDER BY k DESC LIMIT -1 OFFSET ?)`, of.k, b.us, maxOverLinks)
+		ORDER BY k DESC LIMIT ? OFFSET ?)`, of.k, b.us, never, maxOverLinks)
 	if err != nil {
 		return err
 	}
@@ -169,7 +169,7 @@ func (db *DB) RevokeSecretLink(ctx context.Context, project, endpoint, id ID) er
 			return err
 		}
 		var there bool
-		if _, err := b.row("SELECT 1 FROM secret_links WHERE k=? AND endpoint=?", []any{k, of.k}, &there); err != nil {
+		if _, err := b.row("SELECT true FROM secret_links WHERE k=? AND endpoint=?", []any{k, of.k}, &there); err != nil {
 			return err
 		}
 		if !there {

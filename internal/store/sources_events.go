@@ -47,7 +47,7 @@ func (v *view) shortest(ctx context.Context, terms []string, oldest, newest key)
 		}
 		n := 0
 		from := min(newest, never-blockSpan) + blockSpan
-		_, err := v.c.row(ctx, "SELECT count(*) FROM (SELECT 1 FROM postings WHERE term=? AND last<? AND last>=? ORDER BY last DESC LIMIT ?)",
+		_, err := v.c.row(ctx, "SELECT count(*) FROM (SELECT 1 FROM postings WHERE term=? AND last<? AND last>=? ORDER BY last DESC LIMIT ?) AS blocks",
 			[]any{[]byte(t), from, oldest, maxCompared}, &n)
 		if err != nil {
 			return nil, err

@@ -13,18 +13,21 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 
 	"github.com/pressly/goose/v3"
 	_ "modernc.org/sqlite" // the driver
 )
 
-//go:embed migrations/*.sql
+//go:embed migrations/*.sql migrations/postgres/*.sql
 var migrationFiles embed.FS
 
-// migrations are this binary's.
-func migrations() fs.FS {
-	sub, err := fs.Sub(migrationFiles, "migrations")
+// migrations are this binary's, for SQLite.
+func migrations() fs.FS { return migrationsIn("migrations") }
+
+func postgresMigrations() fs.FS { return migrationsIn("migrations/postgres") }
+
+func migrationsIn(dir string) fs.FS {
+	sub, err := fs.Sub(migrationFiles, dir)
 	if err != nil {
 		panic(err) // the directory is embedded
 	}
@@ -130,15 +133,15 @@ func olderVersion(a, b string) bool {
 	return len(as) < len(bs)
 }
 
-// conn is one connection with its prepared statements, used by one goroutine
-// at a time. database/sql's own transactions are left out: they cost more
-// than the statements in them.
-type conn struct {
+// liteConn is a connection to SQLite with its prepared statements.
+// database/sql's own transactions are left out: they cost more than the
+// statements in them.
+type liteConn struct {
 	c     *sql.Conn
 	stmts map[string]*sql.Stmt
 }
 
-func (c *conn) prepare(ctx context.Context, q string) (*sql.Stmt, error) {
+func (c *liteConn) prepare(ctx context.Context, q string) (*sql.Stmt, error) {
 	if s := c.stmts[q]; s != nil {
 		return s, nil
 	}
@@ -150,7 +153,7 @@ func (c *conn) prepare(ctx context.Context, q string) (*sql.Stmt, error) {
 	return s, nil
 }
 
-func (c *conn) exec(ctx context.Context, q string, args ...any) error {
+func (c *liteConn) exec(ctx context.Context, q string, args ...any) error {
 	s, err := c.prepare(ctx, q)
 	if err != nil {
 		return err
@@ -159,8 +162,7 @@ func (c *conn) exec(ctx context.Context, q string, args ...any) error {
 	return err
 }
 
-// change is exec that says how many rows changed.
-func (c *conn) change(ctx context.Context, q string, args ...any) (int, error) {
+func (c *liteConn) change(ctx context.Context, q string, args ...any) (int, error) {
 	s, err := c.prepare(ctx, q)
 	if err != nil {
 		return 0, err
@@ -173,8 +175,14 @@ func (c *conn) change(ctx context.Context, q string, args ...any) (int, error) {
 	return int(n), err
 }
 
-// row reads one row; found is false where there is none.
-func (c *conn) row(ctx context.Context, q string, args []any, dest ...any) (found bool, err error) {
+func (c *liteConn) likely(ctx context.Context, q string, args ...any) (bool, error) {
+	n, err := c.change(ctx, q, args...)
+	return n > 0, err
+}
+
+func (c *liteConn) together(bool) {}
+
+func (c *liteConn) row(ctx context.Context, q string, args []any, dest ...any) (found bool, err error) {
 	s, err := c.prepare(ctx, q)
 	if err != nil {
 		return false, err
@@ -186,8 +194,7 @@ func (c *conn) row(ctx context.Context, q string, args []any, dest ...any) (foun
 	return err == nil, err
 }
 
-// rows reads all rows; scan is called with each until it returns false.
-func (c *conn) rows(ctx context.Context, q string, args []any, scan func(scan func(...any) error) (more bool, err error)) error {
+func (c *liteConn) rows(ctx context.Context, q string, args []any, scan func(scan func(...any) error) (more bool, err error)) error {
 	s, err := c.prepare(ctx, q)
 	if err != nil {
 		return err
@@ -206,63 +213,28 @@ func (c *conn) rows(ctx context.Context, q string, args []any, scan func(scan fu
 	return rows.Err()
 }
 
-func (c *conn) close() {
+func (c *liteConn) close() {
 	for _, s := range c.stmts {
 		_ = s.Close()
 	}
 	_ = c.c.Close()
 }
 
-// pool is a few connections over one file.
-type pool struct {
-	db    *sql.DB
-	conns chan *conn
-	open  int
-	once  sync.Once
-}
-
+// openPool opens connections to one file.
 func openPool(ctx context.Context, path string, n int, pragmas ...string) (*pool, error) {
 	db, err := sql.Open("sqlite", dsn(path, pragmas...))
 	if err != nil {
 		return nil, err
 	}
 	db.SetMaxOpenConns(n)
-	p := &pool{db: db, conns: make(chan *conn, n)}
+	p := newPool(n, func() { _ = db.Close() })
 	for range n {
 		c, err := db.Conn(ctx)
 		if err != nil {
 			p.close()
 			return nil, err
 		}
-		p.open++
-		p.conns <- &conn{c: c, stmts: map[string]*sql.Stmt{}}
+		p.add(&liteConn{c: c, stmts: map[string]*sql.Stmt{}})
 	}
 	return p, nil
-}
-
-// take waits for a connection.
-func (p *pool) take(ctx context.Context) (*conn, error) {
-	select {
-	case c, ok := <-p.conns:
-		if !ok {
-			return nil, ErrClosed
-		}
-		return c, nil
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-}
-
-func (p *pool) give(c *conn) { p.conns <- c }
-
-// close waits until all connections are back.
-func (p *pool) close() {
-	p.once.Do(func() {
-		for range p.open {
-			c := <-p.conns
-			c.close()
-		}
-		close(p.conns)
-		_ = p.db.Close()
-	})
 }

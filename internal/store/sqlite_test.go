@@ -19,7 +19,15 @@ func TestMain(m *testing.M) {
 	// Fewer than rapid's usual hundred runs: each step is a real commit. The flag
 	// on the command line still decides.
 	_ = flag.Set("rapid.checks", machineRuns)
-	goleak.VerifyTestMain(m)
+	goleak.VerifyTestMain(withCluster{m})
+}
+
+// withCluster ends the cluster of the tests before leaks are looked for.
+type withCluster struct{ *testing.M }
+
+func (m withCluster) Run() int {
+	defer stopCluster()
+	return m.M.Run()
 }
 
 func TestSQLite(t *testing.T) {

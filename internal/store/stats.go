@@ -181,9 +181,9 @@ func (w *window) add(at int64, r *rollup) {
 }
 
 const (
-	readHours = `WITH RECURSIVE h(x) AS (VALUES (?1) UNION ALL SELECT x+1 FROM h WHERE x+1<?2)
+	readHours = `WITH RECURSIVE h(x) AS (VALUES (CAST(?1 AS BIGINT)) UNION ALL SELECT x+1 FROM h WHERE x+1<?2)
 		SELECT hour, data FROM h CROSS JOIN hours ON hour=x AND subject=?3`
-	readDays = `WITH RECURSIVE d(x) AS (VALUES (?1) UNION ALL SELECT x+1 FROM d WHERE x+1<?2)
+	readDays = `WITH RECURSIVE d(x) AS (VALUES (CAST(?1 AS BIGINT)) UNION ALL SELECT x+1 FROM d WHERE x+1<?2)
 		SELECT day, data FROM d CROSS JOIN days ON day=x AND subject=?3`
 )
 
@@ -228,9 +228,9 @@ func (w *window) countPending(ctx context.Context, c *conn, project key, q *Stat
 	limit := pendingCount + 1
 	switch {
 	case !q.Endpoint.IsZero():
-		return w.countQueue(ctx, c, "SELECT count(*) FROM (SELECT 1 FROM queue WHERE endpoint=? LIMIT ?)", w.subject, limit)
+		return w.countQueue(ctx, c, "SELECT count(*) FROM (SELECT 1 FROM queue WHERE endpoint=? LIMIT ?) AS found", w.subject, limit)
 	case q.Consumer == "":
-		return w.countQueue(ctx, c, "SELECT count(*) FROM (SELECT 1 FROM queue WHERE project=? LIMIT ?)", project, limit)
+		return w.countQueue(ctx, c, "SELECT count(*) FROM (SELECT 1 FROM queue WHERE project=? LIMIT ?) AS found", project, limit)
 	}
 	var endpoints []key
 	err := c.rows(ctx, "SELECT k FROM endpoints WHERE project=? AND consumer=? AND deleted_at=0 LIMIT ?", []any{project, q.Consumer, pendingEndpoints + 1},
@@ -251,7 +251,7 @@ func (w *window) countPending(ctx context.Context, c *conn, project key, q *Stat
 		if left <= 1 {
 			break
 		}
-		if err := w.countQueue(ctx, c, "SELECT count(*) FROM (SELECT 1 FROM queue WHERE endpoint=? LIMIT ?)", k, left); err != nil {
+		if err := w.countQueue(ctx, c, "SELECT count(*) FROM (SELECT 1 FROM queue WHERE endpoint=? LIMIT ?) AS found", k, left); err != nil {
 			return err
 		}
 	}

@@ -163,7 +163,7 @@ func (db *DB) logOf(ctx context.Context, c *conn, delivery key, offset, limit in
 	}
 	err = c.rows(ctx, `SELECT number, data FROM (
 			SELECT number, data FROM attempts WHERE delivery=?1
-			UNION ALL SELECT 1, attempt FROM deliveries WHERE k=?1 AND attempt IS NOT NULL)
+			UNION ALL SELECT 1, attempt FROM deliveries WHERE k=?1 AND attempt IS NOT NULL) AS a
 		ORDER BY number DESC LIMIT ?2 OFFSET ?3`, []any{delivery, limit - len(out), offset}, func(scan func(...any) error) (bool, error) {
 		var number int
 		var data []byte

@@ -110,8 +110,6 @@ type writer struct {
 	sum    rollup // memory for rollups
 	coded  []byte
 
-	log *checkpointer
-
 	commits, accepted, finished atomic.Uint64
 	endedBy                     [len(endings)]atomic.Uint64 // by the index in endings
 	suppressed                  atomic.Uint64               // notices
@@ -126,34 +124,28 @@ const (
 	paced                  // only a full inbox
 )
 
-func newWriter(ctx context.Context, db *DB, path string) (*writer, error) {
-	p, err := openPool(ctx, path, 1)
+func newWriter(ctx context.Context, db *DB) (*writer, error) {
+	p, err := db.engine.connect(ctx, 1, toWrite)
 	if err != nil {
-		return nil, fmt.Errorf("open %s: %w", path, err)
+		return nil, fmt.Errorf("open %s: %w", db.engine, err)
 	}
 	c, err := p.take(ctx)
 	if err != nil {
 		return nil, err
 	}
-	log, err := newCheckpointer(ctx, path)
-	if err != nil {
-		p.give(c)
-		p.close()
+	w := &writer{db: db, c: c, pool: p, wake: make(chan struct{}, 1), ended: make(chan struct{}), unheard: map[key]bool{}, mute: map[key]bool{}, incidents: map[key]*incident{}}
+	w.batch = batch{w: w, db: db, c: c, incidents: map[key]*incident{}}
+	if err := db.engine.attach(ctx, w); err != nil {
+		w.abandon()
 		return nil, err
 	}
-	w := &writer{db: db, c: c, pool: p, log: log, wake: make(chan struct{}, 1), ended: make(chan struct{}), unheard: map[key]bool{}, mute: map[key]bool{}, incidents: map[key]*incident{}}
-	w.batch = batch{w: w, db: db, c: c, incidents: map[key]*incident{}}
 	return w, nil
 }
 
-func (w *writer) start() {
-	w.log.start()
-	go w.loop()
-}
+func (w *writer) start() { go w.loop() }
 
 // abandon closes a writer that was never started.
 func (w *writer) abandon() {
-	w.log.pool.close()
 	w.pool.give(w.c)
 	w.pool.close()
 }
@@ -232,7 +224,7 @@ func (w *writer) loop() {
 		if in.size() > 0 || w.due(time.Now()) {
 			size := in.bytes
 			w.write(&in)
-			w.log.step(w, size)
+			w.db.engine.wrote(w, size)
 		}
 		w.recycle(&in)
 		if closed && w.empty() {
@@ -340,6 +332,9 @@ func (w *writer) pause(now time.Time) (time.Duration, sleepMode) {
 	if w.ailing() {
 		alarm(now)
 	}
+	if at := w.db.engine.renewal(); !at.IsZero() {
+		alarm(at)
+	}
 	return wait, idle
 }
 
@@ -348,7 +343,19 @@ func (w *writer) due(now time.Time) bool {
 	if now.Before(w.retryAt) {
 		return false
 	}
-	return w.chores.any() || w.flushDue(now) || w.ailing()
+	return w.chores.any() || w.flushDue(now) || w.ailing() || w.renewDue(now)
+}
+
+// renewDue reports whether the engine wants a sign of life.
+func (w *writer) renewDue(now time.Time) bool {
+	at := w.db.engine.renewal()
+	return !at.IsZero() && !now.Before(at)
+}
+
+func (w *writer) isClosed() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.closed
 }
 
 // ailing reports that the last write failed and that another may work: it is
@@ -373,14 +380,10 @@ func (w *writer) recycle(in *inbox) {
 
 // end leaves the database closed in order.
 func (w *writer) end() {
-	w.log.stop()
-	if w.failed != nil {
-		return
-	}
-	if w.owed > 0 || w.db.cache.anyUsed() {
+	if w.failed == nil && (w.owed > 0 || w.db.cache.anyUsed()) {
 		w.write(&inbox{ops: []*op{{run: (*batch).flush, done: make(chan struct{})}}})
 	}
-	w.fail(w.log.all(w.c), "checkpoint")
+	w.fail(w.db.engine.detach(w, w.failed == nil), "close the database")
 }
 
 // fail ends everything after an error that leaves unknown what is on disk.
@@ -388,7 +391,7 @@ func (w *writer) fail(err error, doing string) {
 	if err == nil || w.failed != nil {
 		return
 	}
-	if faultOf(err) != faultDisk {
+	if f := faultOf(err); f != faultDisk && f != faultFenced {
 		w.db.log.Warn("a step of the writer failed, tried again", "doing", doing, "error", err)
 		return
 	}
