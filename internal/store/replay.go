@@ -216,7 +216,7 @@ func (db *DB) CreateReplay(ctx context.Context, r *Replay, o *Once[Replay]) (bef
 
 func (b *batch) createReplay(r *replayRow) error {
 	var running, same int
-	if _, err := b.row("SELECT count(*), coalesce(sum(consumer=?),0) FROM replays WHERE project=? AND state='running'",
+	if _, err := b.row("SELECT count(*), count(CASE WHEN consumer=? THEN 1 END) FROM replays WHERE project=? AND state='running'",
 		[]any{r.Consumer, r.project}, &running, &same); err != nil {
 		return err
 	}
