@@ -69,7 +69,7 @@ func TestListsSearch(t *testing.T) {
 var scansOfFew = []string{
 	"SCAN j VIRTUAL TABLE", // json_each of the keys that were given
 	"SCAN CONSTANT ROW",
-	"SCAN (subquery",  // of what is counted up to a limit
+	"SCAN (subquery", "SCAN blocks", "SCAN ready", // of what is counted up to a limit
 	"replays_running", // the index has only those that run
 }
 
