@@ -115,20 +115,10 @@ func (db *DB) scanKey(scan func(...any) error) (*Key, error) {
 func (db *DB) KeyByHash(ctx context.Context, hash [32]byte, now time.Time) (*Key, error) {
 	k, ok := db.cache.keys.get(hash)
 	if !ok {
-		pass := db.cache.pass()
-		err := db.read(ctx, false, func(c *conn) error {
-			return c.rows(ctx, selectKey+" WHERE hash=?", []any{hash[:]}, func(scan func(...any) error) (_ bool, err error) {
-				k, err = db.scanKey(scan)
-				return false, err
-			})
-		})
-		if err != nil {
+		var err error
+		if k, err = db.readKey(ctx, hash); err != nil {
 			return nil, err
 		}
-		if k == nil || !k.RevokedAt.IsZero() {
-			return nil, ErrNotFound
-		}
-		db.cache.keep(pass, func() { db.cache.keys.put(hash, k) })
 	}
 	if !k.ExpiresAt.IsZero() && !now.Before(k.ExpiresAt) {
 		return nil, ErrNotFound
@@ -136,6 +126,25 @@ func (db *DB) KeyByHash(ctx context.Context, hash [32]byte, now time.Time) (*Key
 	if row, ok := db.keys.key(k.ID); ok && db.cache.use(row, now) {
 		_ = db.w.addOp(&op{run: (*batch).touchKeys, done: make(chan struct{})})
 	}
+	return k, nil
+}
+
+// readKey reads a key that is not revoked, and keeps it in memory.
+func (db *DB) readKey(ctx context.Context, hash [32]byte) (k *Key, err error) {
+	pass := db.cache.pass()
+	err = db.read(ctx, false, func(c *conn) error {
+		return c.rows(ctx, selectKey+" WHERE hash=?", []any{hash[:]}, func(scan func(...any) error) (_ bool, err error) {
+			k, err = db.scanKey(scan)
+			return false, err
+		})
+	})
+	if err != nil {
+		return nil, err
+	}
+	if k == nil || !k.RevokedAt.IsZero() {
+		return nil, ErrNotFound
+	}
+	db.cache.keep(pass, func() { db.cache.keys.put(hash, k) })
 	return k, nil
 }
 

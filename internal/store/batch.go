@@ -18,6 +18,7 @@ type batch struct {
 	foreseen  map[ownedKey]usedKey // idempotency keys that were looked up at once; nil: none were
 
 	actor Actor // of the op under way; zero: the server
+	args  []any // memory of lend
 
 	effects
 }
@@ -60,12 +61,19 @@ func (b *batch) reset(now time.Time) {
 // exec writes; every write of a batch goes through here.
 func (b *batch) exec(q string, args ...any) error {
 	b.dirty = true
-	return b.c.exec(context.Background(), q, args...)
+	return b.c.exec(context.Background(), q, b.lend(args)...)
+}
+
+// lend copies arguments to memory that is used again, so that those of a caller
+// need none: nothing of them is kept.
+func (b *batch) lend(args []any) []any {
+	b.args = append(b.args[:0], args...)
+	return b.args
 }
 
 // change is exec that says how many rows changed.
 func (b *batch) change(q string, args ...any) (int, error) {
-	n, err := b.c.change(context.Background(), q, args...)
+	n, err := b.c.change(context.Background(), q, b.lend(args)...)
 	if n > 0 {
 		b.dirty = true
 	}
@@ -75,7 +83,7 @@ func (b *batch) change(q string, args ...any) (int, error) {
 // likely is a change of one row that nearly always is there; see [conn].
 func (b *batch) likely(q string, args ...any) (bool, error) {
 	b.dirty = true
-	return b.c.likely(context.Background(), q, args...)
+	return b.c.likely(context.Background(), q, b.lend(args)...)
 }
 
 func (b *batch) row(q string, args []any, dest ...any) (bool, error) {

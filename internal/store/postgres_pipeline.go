@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -84,6 +85,7 @@ func (c *pgConn) queue(q string, args []any) {
 		c.pipe.row(q, b, args, false)
 		return
 	}
+	args = slices.Clone(args)
 	for i, a := range args {
 		if v, ok := a.([]byte); ok && v != nil {
 			args[i] = append([]byte{}, v...) // the caller uses its memory again
