@@ -74,7 +74,8 @@ func Start(ctx context.Context, o Options) (_ *Cluster, err error) {
 	if c.port, err = freePort(); err != nil {
 		return nil, err
 	}
-	init := c.command(ctx, "initdb", "-D", c.data(), "-U", name, "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
+	init := c.command(ctx, "initdb", "-D", c.data(), "-U", name, "-A", "trust", "-E", "UTF8",
+		"--locale=C", "--locale-provider=icu", "--icu-locale=en-US", "--no-sync") // orders texts otherwise than by bytes, as most do
 	if out, err := init.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("initdb: %w: %s", err, out)
 	}

@@ -27,7 +27,7 @@ CREATE TABLE projects (
     k                bigint PRIMARY KEY,
     name             text COLLATE "C" NOT NULL,
     environment      text COLLATE "C" NOT NULL,
-    dialect          text NOT NULL,
+    dialect          text COLLATE "C" NOT NULL,
     body_id          boolean NOT NULL,
     version          bigint NOT NULL, -- of the configuration; every change raises it
     host             text COLLATE "C" NOT NULL DEFAULT '', -- lower case, without port
@@ -40,11 +40,11 @@ CREATE UNIQUE INDEX projects_by_host ON projects (host) WHERE host <> '';
 CREATE TABLE keys (
     k        bigint PRIMARY KEY,
     project  bigint NOT NULL, -- 0: a root key
-    consumer text NOT NULL,
-    name     text NOT NULL,
-    prefix   text NOT NULL,
+    consumer text COLLATE "C" NOT NULL,
+    name     text COLLATE "C" NOT NULL,
+    prefix   text COLLATE "C" NOT NULL,
     hash     bytea NOT NULL UNIQUE,
-    scopes   text NOT NULL, -- JSON
+    scopes   text COLLATE "C" NOT NULL, -- JSON
     expires  bigint NOT NULL,
     revoked  bigint NOT NULL,
     used     bigint NOT NULL
@@ -55,7 +55,7 @@ CREATE TABLE consumers (
     k       bigint PRIMARY KEY,
     project bigint NOT NULL,
     uid     text COLLATE "C" NOT NULL,
-    name    text NOT NULL,
+    name    text COLLATE "C" NOT NULL,
     UNIQUE (project, uid)
 );
 
@@ -64,24 +64,24 @@ CREATE TABLE endpoints (
     k             bigint PRIMARY KEY,
     project       bigint NOT NULL,
     consumer      text COLLATE "C" NOT NULL,
-    url           text NOT NULL,
-    description   text NOT NULL,
-    event_types   text NOT NULL, -- JSON
+    url           text COLLATE "C" NOT NULL,
+    description   text COLLATE "C" NOT NULL,
+    event_types   text COLLATE "C" NOT NULL, -- JSON
     headers       bytea,         -- sealed JSON
     secrets       bytea,         -- sealed JSON
     rate_limit    bigint NOT NULL,
     state         text COLLATE "C" NOT NULL,
-    state_reason  text NOT NULL,
+    state_reason  text COLLATE "C" NOT NULL,
     state_since   bigint NOT NULL,
     failure_count bigint NOT NULL,
     failed_at     bigint NOT NULL,
     updated_at    bigint NOT NULL,
     revision      bigint NOT NULL, -- of this row; raised by every write
     deleted_at    bigint NOT NULL,
-    name          text NOT NULL DEFAULT '',
+    name          text COLLATE "C" NOT NULL DEFAULT '',
     path          bytea, -- sealed: the secret of its address
     path_hash     bytea, -- SHA-256 of it; stays when the endpoint is deleted
-    settings      text NOT NULL DEFAULT '', -- JSON: what its owner set beside its URL, types and headers
+    settings      text COLLATE "C" NOT NULL DEFAULT '', -- JSON: what its owner set beside its URL, types and headers
     auth          bytea  -- what of that is secret, sealed
 );
 CREATE INDEX endpoints_by_project ON endpoints (project, k) WHERE deleted_at = 0;
@@ -92,7 +92,7 @@ CREATE UNIQUE INDEX endpoints_by_path ON endpoints (path_hash) WHERE path_hash I
 -- Endpoints whose pending deliveries are still to be cancelled.
 CREATE TABLE deletions (
     endpoint bigint PRIMARY KEY,
-    reason   text NOT NULL
+    reason   text COLLATE "C" NOT NULL
 );
 
 -- Append-only. The deliveries that were made with an event have the keys
@@ -100,17 +100,17 @@ CREATE TABLE deletions (
 CREATE TABLE events (
     k           bigint PRIMARY KEY,
     project     bigint NOT NULL,
-    consumer    text NOT NULL,
-    type        text NOT NULL,
+    consumer    text COLLATE "C" NOT NULL,
+    type        text COLLATE "C" NOT NULL,
     time        bigint NOT NULL,
-    dialect     text NOT NULL,
+    dialect     text COLLATE "C" NOT NULL,
     flags       bigint NOT NULL, -- 1: test, 2: broadcast, 4: bodies have an id
-    idempotency text NOT NULL,
-    unreached   text NOT NULL,
+    idempotency text COLLATE "C" NOT NULL,
+    unreached   text COLLATE "C" NOT NULL,
     targets     bytea,
     crc         bigint NOT NULL, -- CRC-32C of data
     data        bytea NOT NULL,
-    channels    text -- names that the event carries, with a space between them; NULL: none
+    channels    text COLLATE "C" -- names that the event carries, with a space between them; NULL: none
 );
 
 -- Broadcasts that go on, over the endpoints up to bound.
@@ -151,7 +151,7 @@ CREATE TABLE deliveries (
     event    bigint NOT NULL,
     endpoint bigint NOT NULL,
     state    bigint NOT NULL, -- 1 delivered, 2 failed, 3 cancelled
-    reason   text NOT NULL,
+    reason   text COLLATE "C" NOT NULL,
     attempts bigint NOT NULL,
     finished bigint NOT NULL,
     status   bigint NOT NULL,
@@ -173,7 +173,7 @@ CREATE TABLE idempotency (
     event      bigint NOT NULL,
     hash       bytea NOT NULL,
     deliveries bigint NOT NULL,
-    unreached  text NOT NULL,
+    unreached  text COLLATE "C" NOT NULL,
     more       boolean NOT NULL,
     PRIMARY KEY (day, project, key)
 );
@@ -249,7 +249,7 @@ CREATE TABLE event_types (
     updated_at bigint NOT NULL,
     validate   boolean NOT NULL,
     deprecated boolean NOT NULL,
-    about      text NOT NULL, -- JSON: what is said to people
+    about      text COLLATE "C" NOT NULL, -- JSON: what is said to people
     schema     bytea,         -- JSON Schema as it came
     examples   bytea,         -- JSON array of data
     UNIQUE (project, name)
@@ -263,11 +263,11 @@ CREATE TABLE replays (
     project  bigint NOT NULL,
     consumer text COLLATE "C" NOT NULL, -- whose deliveries; '': of the whole project
     endpoint bigint NOT NULL, -- to which; 0: to all of them
-    kind     text NOT NULL,
-    filter   text NOT NULL,   -- JSON
+    kind     text COLLATE "C" NOT NULL,
+    filter   text COLLATE "C" NOT NULL,   -- JSON
     made_by  bigint NOT NULL, -- the key that asked for it
     state    text COLLATE "C" NOT NULL,
-    reason   text NOT NULL,
+    reason   text COLLATE "C" NOT NULL,
     matched  bigint NOT NULL, -- when it was made
     more     boolean NOT NULL, -- and more: counting ended there
     done     bigint NOT NULL,
@@ -323,14 +323,14 @@ INSERT INTO counted VALUES (1, 0, 0, 0, 0, 0);
 CREATE TABLE audit (
     k        bigint PRIMARY KEY,
     project  bigint NOT NULL, -- 0: of the server itself
-    kind     text NOT NULL,   -- of the actor
+    kind     text COLLATE "C" NOT NULL,   -- of the actor
     actor    text COLLATE "C" NOT NULL, -- its id; without one, its kind
-    prefix   text NOT NULL,   -- that its key begins with
+    prefix   text COLLATE "C" NOT NULL,   -- that its key begins with
     request  bytea,           -- id of the request; NULL: none
     action   text COLLATE "C" NOT NULL,
     object   text COLLATE "C" NOT NULL, -- id, as the world sees it
-    consumer text NOT NULL,   -- uid of the object's consumer; '': none
-    changes  text NOT NULL    -- JSON
+    consumer text COLLATE "C" NOT NULL,   -- uid of the object's consumer; '': none
+    changes  text COLLATE "C" NOT NULL    -- JSON
 );
 CREATE INDEX audit_by_project ON audit (project, k);
 CREATE INDEX audit_by_actor ON audit (project, actor, k);

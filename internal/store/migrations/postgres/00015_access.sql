@@ -6,9 +6,9 @@ CREATE TABLE portal_sessions (
     k        bigint PRIMARY KEY,
     project  bigint NOT NULL,
     consumer text COLLATE "C" NOT NULL,
-    access   text NOT NULL,
+    access   text COLLATE "C" NOT NULL,
     made_by  bigint NOT NULL, -- the key
-    prefix   text NOT NULL,   -- that the token begins with
+    prefix   text COLLATE "C" NOT NULL,   -- that the token begins with
     hash     bytea NOT NULL UNIQUE,
     expires  bigint NOT NULL,
     used     bigint NOT NULL
@@ -25,7 +25,7 @@ CREATE TABLE secret_links (
     expires     bigint NOT NULL,
     revoked     bigint NOT NULL, -- 0: it was not
     opened      bigint NOT NULL, -- 0: not yet
-    opened_from text NOT NULL    -- address of whoever did
+    opened_from text COLLATE "C" NOT NULL    -- address of whoever did
 );
 CREATE INDEX secret_links_by_endpoint ON secret_links (endpoint, k);
 CREATE INDEX secret_links_by_expiry ON secret_links (expires);

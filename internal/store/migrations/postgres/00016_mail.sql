@@ -1,10 +1,10 @@
 -- +goose Up
 
 -- Who is told by mail of endpoints that fail, and in which language.
-ALTER TABLE projects ADD COLUMN emails text NOT NULL DEFAULT '';    -- JSON; '': nobody
-ALTER TABLE projects ADD COLUMN language text NOT NULL DEFAULT '';  -- '': the server's
-ALTER TABLE consumers ADD COLUMN emails text NOT NULL DEFAULT '';   -- JSON; '': nobody
-ALTER TABLE consumers ADD COLUMN language text NOT NULL DEFAULT ''; -- '': the project's
+ALTER TABLE projects ADD COLUMN emails text COLLATE "C" NOT NULL DEFAULT '';    -- JSON; '': nobody
+ALTER TABLE projects ADD COLUMN language text COLLATE "C" NOT NULL DEFAULT '';  -- '': the server's
+ALTER TABLE consumers ADD COLUMN emails text COLLATE "C" NOT NULL DEFAULT '';   -- JSON; '': nobody
+ALTER TABLE consumers ADD COLUMN language text COLLATE "C" NOT NULL DEFAULT ''; -- '': the project's
 
 -- When to announce what ends by itself: old secrets of endpoints (1, when they
 -- end), keys (2, some time before they do).
@@ -38,7 +38,7 @@ CREATE INDEX incidents_closed ON incidents (closed) WHERE closed > 0;
 CREATE TABLE notices (
     k        bigint PRIMARY KEY,
     endpoint bigint NOT NULL,
-    facts    text NOT NULL -- JSON
+    facts    text COLLATE "C" NOT NULL -- JSON
 );
 
 -- Addresses that were written to.
@@ -63,7 +63,7 @@ CREATE TABLE held_notices (
     endpoint bigint NOT NULL,
     count    bigint NOT NULL,
     last     bigint NOT NULL,
-    facts    text NOT NULL, -- JSON, of the last one
+    facts    text COLLATE "C" NOT NULL, -- JSON, of the last one
     PRIMARY KEY (mailbox, endpoint)
 );
 
@@ -74,7 +74,7 @@ CREATE TABLE mails (
     mailbox bigint NOT NULL,
     due     bigint NOT NULL,
     tries   bigint NOT NULL,
-    facts   text NOT NULL -- JSON
+    facts   text COLLATE "C" NOT NULL -- JSON
 );
 CREATE INDEX mails_due ON mails (due);
 CREATE INDEX mails_by_mailbox ON mails (mailbox);
