@@ -66,6 +66,11 @@ func (c *Client) Project(ctx context.Context, id string) (*Project, error) {
 	return do[Project](ctx, c, request{method: http.MethodGet, path: "/v1/projects/" + url.PathEscape(id)})
 }
 
+// DeleteProject deletes a project that has no endpoints. It takes a root key.
+func (c *Client) DeleteProject(ctx context.Context, id string) (*Deleted, error) {
+	return do[Deleted](ctx, c, request{method: http.MethodDelete, path: "/v1/projects/" + url.PathEscape(id)})
+}
+
 // Projects lists all projects. It takes a root key.
 func (c *Client) Projects(ctx context.Context) iter.Seq2[*Project, error] {
 	return pages[Project](ctx, c, "/v1/projects", nil)

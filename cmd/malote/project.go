@@ -14,6 +14,7 @@ type projectCmd struct {
 	Update projectUpdateCmd `cmd:"" help:"Change what is named of a project: name, host name, which types are taken, who is told by mail (root key)."`
 	Get    projectGetCmd    `cmd:"" help:"Show a project (root key)."`
 	List   projectListCmd   `cmd:"" help:"List the projects (root key)."`
+	Delete projectDeleteCmd `cmd:"" help:"Delete a project that has no endpoints (root key)."`
 }
 
 type projectCreateCmd struct {
@@ -97,4 +98,16 @@ func (p *projectListCmd) Run(c *console) error {
 	}, []string{"PROJECT", "NAME", "ENVIRONMENT", "DIALECT", "BODY ID", "CREATED"}, func(t *table, p *client.Project) {
 		t.row(p.ID, p.Name, p.Environment, p.Dialect, yes(p.BodyID), stamp(p.CreatedAt))
 	})
+}
+
+type projectDeleteCmd struct {
+	remote
+	ID string `arg:"" help:"The project's id."`
+}
+
+// Run deletes.
+func (p *projectDeleteCmd) Run(c *console) error {
+	return ask(&p.remote, c, func(ctx context.Context, api *client.Client) (*client.Deleted, error) {
+		return api.DeleteProject(ctx, p.ID)
+	}, c.deleted)
 }

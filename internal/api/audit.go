@@ -1,6 +1,7 @@
 package api
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -124,11 +125,13 @@ func (s *server) auditedProject(c *call, asked store.ID) (store.ID, error) {
 	case !own.IsZero():
 		return own, store.ErrNotFound
 	}
-	p, err := s.store.Project(c.r.Context(), asked)
-	if err != nil {
-		return asked, err
+	_, err := s.store.Project(c.r.Context(), asked)
+	if errors.Is(err, store.ErrNotFound) {
+		if was, failed := s.store.ProjectDeleted(c.r.Context(), asked); was || failed != nil {
+			err = failed
+		}
 	}
-	return p.ID, nil
+	return asked, err
 }
 
 func auditActions() []string {

@@ -23,6 +23,7 @@ var prepare = map[string]func(st *site, g *stage){
 	"POST /v1/endpoints/{id}/resume": func(st *site, g *stage) {
 		st.do(g.full, "POST", "/v1/endpoints/"+g.endpoint+"/pause", nil).want(200)
 	},
+	"DELETE /v1/projects/{id}":     func(st *site, g *stage) { st.empty(g.full) },
 	"POST /m/{token}/start":        func(st *site, g *stage) { st.do("", "POST", mailPath+g.ids[aMailbox], nil).want(200) },
 	"POST /v1/replays/{id}/cancel": func(st *site, g *stage) { g.ids[aReplay] = st.runningReplay(g.full, g.consumer) },
 }

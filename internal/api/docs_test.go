@@ -80,6 +80,9 @@ func TestDocsAreTrue(t *testing.T) {
 			t.Errorf("%s %s: %s\ndocs:   %s\nanswer: %d %s", method, path, at, e[2], a.status, a.body)
 		}
 		remember(vars, got)
+		if method == "POST" && path == "/v1/projects" {
+			vars["OLD_PROJECT"], _ = st.project("standard", store.Production)
+		}
 		if method == "GET" && strings.HasPrefix(path, "/v1/deliveries?") { // from here on it has an attempt
 			st.finishOne(vars["ENDPOINT"], vars["DELIVERY"], store.Pending, store.Attempt{
 				RequestHead: []byte("POST /webhooks HTTP/1.1\r\nwebhook-id: x\r\n\r\n"), Status: 503,

@@ -31,10 +31,11 @@ var tags = []documentTag{
 
 // routesWords are the routes, by method and pattern.
 var routesWords = merged(accessRoutes, replayRoutes, keyRoutesWords, statsRoutes, catalogueRoutes, mailRoutesWords, map[string]routeWords{
-	"POST /v1/projects":       {id: "createProject", tag: "Projects", text: "A project is one product in one environment.", problems: []int{409, 422}, example: `{"name":"Shop","environment":"production","dialect":"standard"}`},
-	"GET /v1/projects":        {id: "listProjects", tag: "Projects", text: "Oldest first."},
-	"GET /v1/projects/{id}":   {id: "getProject", tag: "Projects"},
-	"PATCH /v1/projects/{id}": {id: "updateProject", tag: "Projects", text: "What is absent stays; null takes the host name away.", problems: []int{409, 422}, example: `{"host":"api.example.com"}`},
+	"POST /v1/projects":        {id: "createProject", tag: "Projects", text: "A project is one product in one environment.", problems: []int{409, 422}, example: `{"name":"Shop","environment":"production","dialect":"standard"}`},
+	"GET /v1/projects":         {id: "listProjects", tag: "Projects", text: "Oldest first."},
+	"GET /v1/projects/{id}":    {id: "getProject", tag: "Projects"},
+	"DELETE /v1/projects/{id}": {id: "deleteProject", tag: "Projects", text: "Its keys and portal sessions end at once, its name and its host name are free. What was sent stays until it is pruned, and so does its audit log, which is still read with its id. A project that has endpoints is a 409: delete its consumers first.", problems: []int{409}},
+	"PATCH /v1/projects/{id}":  {id: "updateProject", tag: "Projects", text: "What is absent stays; null takes the host name away.", problems: []int{409, 422}, example: `{"host":"api.example.com"}`},
 
 	"PUT /v1/consumers/{uid}":    {id: "putConsumer", tag: "Consumers", text: "201 where it is new, 200 where it was there. An endpoint creates its consumer on first mention.", also: []int{201}, problems: []int{422}, example: `{"name":"Acme Ltda"}`},
 	"GET /v1/consumers":          {id: "listConsumers", tag: "Consumers", text: "By uid. A key of one consumer sees its own."},

@@ -148,6 +148,23 @@ func (s *server) patchProject(c *call, in *projectChange) (projectView, error) {
 	return viewProject(p), nil
 }
 
+func (s *server) deleteProject(c *call, _ *none) (deleted, error) {
+	id, err := pathID(c, projectID)
+	if err != nil {
+		return deleted{}, err
+	}
+	err = s.store.DeleteProject(c.r.Context(), id)
+	if used, ok := errors.AsType[*store.HasEndpoints](err); ok {
+		has := lang.Count(used.Number, "the project has %d endpoint", "the project has %d endpoints")
+		if used.More {
+			has = lang.Text("the project has more than %d endpoints", used.Number)
+		}
+		return deleted{}, kindConflict.problemf("%s: only one without any is deleted", has).
+			fixed("Delete its consumers first, DELETE /v1/consumers/{uid}: that ends what waits for their endpoints, too.")
+	}
+	return deleted{Deleted: true}, err
+}
+
 // canonicalHost is a host name as it is compared.
 func canonicalHost(s string) string { return strings.ToLower(strings.TrimSuffix(s, ".")) }
 

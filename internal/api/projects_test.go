@@ -3,6 +3,7 @@ package api
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -137,5 +138,68 @@ func TestMetrics(t *testing.T) {
 		if strings.Contains(text, canary) {
 			t.Errorf("%s is in the metrics", canary)
 		}
+	}
+}
+
+// TestDeleteProject: a project ends only where nothing is sent from it any
+// more, with its keys at once; its names are free, its audit log stays.
+func TestDeleteProject(t *testing.T) {
+	t.Parallel()
+	st := setup(t)
+	made := st.do(st.root, "POST", "/v1/projects", `{"name":"shop","environment":"production","host":"api.shop.example"}`).want(201)
+	project := made.text("id")
+	key := st.key(project)
+	other, _ := st.project("standard", store.Development)
+	ep := st.endpoint(key, "acme")
+	st.do(key, "POST", "/v1/events", `{"type":"a","consumer":"acme","data":1}`).want(202)
+	session := st.session(key, "acme", store.PortalManage).text("token")
+	path := "/v1/projects/" + project
+
+	if a := st.do(st.root, "DELETE", path, nil).problem(kindConflict); !strings.Contains(string(a.body), "the project has 1 endpoint:") {
+		t.Errorf("%s", a.body)
+	}
+	st.endpoint(key, "acme")
+	if a := st.do(st.root, "DELETE", path, nil).problem(kindConflict); !strings.Contains(string(a.body), "the project has 2 endpoints:") {
+		t.Errorf("%s", a.body)
+	}
+	st.do(session, "GET", "/v1/endpoints/"+ep, nil).want(200)
+	for _, k := range []string{key, session} {
+		st.do(k, "DELETE", path, nil).problem(kindForbidden)
+	}
+	st.empty(key)
+	late := st.session(key, "acme", store.PortalManage).text("token")
+	for _, k := range []string{key, late} {
+		st.do(k, "GET", "/v1/me", nil).want(200)
+	}
+
+	if a := st.do(st.root, "DELETE", path, nil).want(200); string(a.body) != `{"deleted":true,"in_flight":0}`+"\n" {
+		t.Errorf("%s", a.body)
+	}
+	for _, k := range []string{key, session, late} {
+		st.do(k, "GET", "/v1/me", nil).problem(kindKeyWrong)
+		st.do(k, "POST", "/v1/events", `{"type":"a","consumer":"acme","data":1}`).problem(kindKeyWrong)
+	}
+	for _, x := range [][3]string{
+		{"GET", "", ""}, {"DELETE", "", ""}, {"PATCH", "", `{"name":"n"}`}, {"POST", "/keys", `{"scopes":["*"]}`}, {"GET", "/keys", ""},
+	} {
+		var body any
+		if x[2] != "" {
+			body = x[2]
+		}
+		st.do(st.root, x[0], path+x[1], body).problem(kindNotFound)
+	}
+	if got := st.walk(st.root, "/v1/projects"); slices.Contains(got, project) || !slices.Contains(got, other) {
+		t.Errorf("%v", got)
+	}
+	st.do(st.root, "GET", "/v1/audit?project="+project+"&action=consumer.delete", nil).want(200)
+	if got := st.walk(st.root, "/v1/audit?project="+project); len(got) < 6 {
+		t.Errorf("its log has %d entries", len(got))
+	}
+	if a := st.do(st.root, "GET", "/v1/audit?action=project.delete", nil).want(200); !strings.Contains(string(a.body), project) || !strings.Contains(string(a.body), `"field":"name","before":"shop","after":null`) {
+		t.Errorf("%s", a.body)
+	}
+	again := st.do(st.root, "POST", "/v1/projects", `{"name":"shop","environment":"production","host":"api.shop.example"}`).want(201)
+	if again.text("id") == project || len(st.walk(st.key(again.text("id")), "/v1/events")) != 0 {
+		t.Errorf("%s", again.body)
 	}
 }

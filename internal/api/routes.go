@@ -78,6 +78,7 @@ func (s *server) projectRoutes() []*route {
 		{method: "GET", pattern: "/v1/projects", summary: "List projects", scope: root, status: 200, action: asks(s.listProjects)},
 		{method: "PATCH", pattern: "/v1/projects/{id}", summary: "Rename a project, or bind a host name to it", scope: root, body: smallBody, status: 200, action: takes(s.patchProject)},
 		{method: "GET", pattern: "/v1/projects/{id}", summary: "Read a project", scope: root, status: 200, action: gives(s.getProject)},
+		{method: "DELETE", pattern: "/v1/projects/{id}", summary: "Delete a project that has no endpoints", scope: root, body: noBody, status: 200, action: takes(s.deleteProject)},
 	}
 }
 

@@ -87,6 +87,14 @@ func (st *site) stageOf(dialect, consumer string) *stage {
 	return g
 }
 
+// empty deletes all consumers of a project.
+func (st *site) empty(key string) {
+	st.t.Helper()
+	for _, c := range st.do(key, "GET", "/v1/consumers", nil).want(200).object()["data"].([]any) {
+		st.do(key, "DELETE", "/v1/consumers/"+c.(map[string]any)["uid"].(string), nil).want(200)
+	}
+}
+
 // mailbox writes to an address of a stage's project, and returns its token.
 func (st *site) mailbox(g *stage) secret.Text {
 	st.t.Helper()
@@ -194,7 +202,7 @@ func bodyFor(route string) any {
 // last orders routes: those come last that take away what others need.
 func last(rt *route) string {
 	order := map[string]string{
-		"/v1/endpoints/{id}": "3", "/v1/consumers/{uid}": "4", "/v1/event-types/{name}": "1", "/v1/deliveries/{id}/cancel": "1",
+		"/v1/endpoints/{id}": "3", "/v1/consumers/{uid}": "4", "/v1/projects/{id}": "5", "/v1/event-types/{name}": "1", "/v1/deliveries/{id}/cancel": "1",
 		"/v1/consumers/{uid}/portal-sessions": "2", "/v1/consumers/{uid}/portal-sessions/{session}": "1",
 	}
 	if rt.method == "DELETE" || rt.pattern == "/v1/deliveries/{id}/cancel" {

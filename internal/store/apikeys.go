@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -33,6 +34,11 @@ func (db *DB) CreateKeyOnce(ctx context.Context, k *Key, hash [32]byte, o *Once[
 	own := *k
 	own.ExpiresAt = kept(k.ExpiresAt)
 	return created(ctx, db, o, k, &own, func(b *batch) error {
+		if project != 0 {
+			if _, there, err := b.projectRow(own.ProjectID); err != nil || !there { // deleted just now
+				return cmp.Or(err, fmt.Errorf("project: %w", ErrNotFound))
+			}
+		}
 		row := b.key()
 		own.ID, own.CreatedAt = db.keys.id(row), keyTime(row)
 		err := b.exec("INSERT INTO keys VALUES (?,?,?,?,?,?,?,?,0,0)",

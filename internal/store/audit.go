@@ -65,6 +65,7 @@ type Action string
 const (
 	ActionProjectCreate   Action = "project.create"
 	ActionProjectUpdate   Action = "project.update"
+	ActionProjectDelete   Action = "project.delete"
 	ActionKeyCreate       Action = "key.create"
 	ActionKeyRevoke       Action = "key.revoke"
 	ActionPortalCreate    Action = "portal_session.create"
@@ -100,7 +101,7 @@ const (
 // Actions lists all of them.
 func Actions() []Action {
 	return []Action{
-		ActionProjectCreate, ActionProjectUpdate, ActionKeyCreate, ActionKeyRevoke,
+		ActionProjectCreate, ActionProjectUpdate, ActionProjectDelete, ActionKeyCreate, ActionKeyRevoke,
 		ActionPortalCreate, ActionPortalEnd, ActionLinkCreate, ActionLinkOpen, ActionLinkRevoke, ActionConsumerCreate, ActionConsumerUpdate, ActionConsumerDelete,
 		ActionEndpointCreate, ActionEndpointUpdate, ActionEndpointPause, ActionEndpointResume, ActionEndpointRotate, ActionEndpointOff, ActionEndpointDelete,
 		ActionDeliveryRetry, ActionDeliveryCancel, ActionEventReplay, ActionReplayCreate, ActionReplayCancel,

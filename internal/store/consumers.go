@@ -192,19 +192,6 @@ func (b *batch) depart(project key, uid string) error {
 		project, uid, b.key())
 }
 
-// pruneDeparted forgets consumers of which no history is left.
-func (b *batch) pruneDeparted(_ *pruneRound, cut key, limit int) (int, error) {
-	var oldest *key
-	if _, err := b.row("SELECT min(k) FROM (SELECT min(k) AS k FROM events UNION ALL SELECT min(k) FROM deliveries) AS kept", nil, &oldest); err != nil {
-		return 0, err
-	}
-	if oldest != nil {
-		cut = min(cut, *oldest)
-	}
-	return b.change(`DELETE FROM departed WHERE (project, consumer) IN
-		(SELECT project, consumer FROM departed WHERE k<? ORDER BY k LIMIT ?)`, cut, limit)
-}
-
 // endAccess ends what acts for a consumer.
 func (b *batch) endAccess(project key, consumer string, d *diff) error {
 	sessions, err := b.endPortalSessions(project, consumer)

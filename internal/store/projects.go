@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -94,6 +95,9 @@ func (db *DB) UpdateProject(ctx context.Context, id ID, change func(*Project) er
 		err := db.write(ctx, func(b *batch) error {
 			if db.project(id) != was {
 				return ErrStale
+			}
+			if _, there, err := b.projectRow(id); err != nil || !there {
+				return cmp.Or(err, ErrNotFound)
 			}
 			err := b.exec("UPDATE projects SET name=?, environment=?, dialect=?, body_id=?, host=?, known_types_only=?, emails=?, language=? WHERE k=?",
 				p.Name, string(p.Environment), p.Dialect, p.BodyID, p.Host, p.KnownTypesOnly, emailsText(p.Emails), p.Language, was.k)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -366,6 +367,76 @@ var accessCases = map[string]func(*shelf){
 		s.no(err)
 		if kept := since("fifth", "e"); !kept[0].IsZero() {
 			s.Errorf("no history is left, and %v is", kept)
+		}
+	},
+	"DeletedProjectLeavesNothingOpen": func(s *shelf) {
+		e := s.endpoint("acme")
+		s.accept("acme", "t")
+		if err, used := s.db.DeleteProject(s.ctx, s.project.ID), (*store.HasEndpoints)(nil); !errors.As(err, &used) || used.Number != 1 || used.More {
+			s.Errorf("with an endpoint: %v", err)
+		}
+		_, err := s.db.DeleteConsumer(s.ctx, s.project.ID, "acme")
+		s.no(err)
+		_ = e
+		for n := range 20 { // keys that are made in the same commits
+			p := &store.Project{Name: fmt.Sprint("p", n), Environment: store.Production, Dialect: "standard"}
+			s.no(s.db.CreateProject(s.ctx, p))
+			before := s.keyCalled(p, fmt.Sprint("before", n), "")
+			s.session(before, "c", fmt.Sprint("session", n))
+			var made sync.WaitGroup
+			for i := range 8 {
+				made.Go(func() {
+					k := &store.Key{ProjectID: p.ID, Prefix: "mlt_"}
+					if err := s.db.CreateKey(s.ctx, k, tokenHash(fmt.Sprint(n, "-", i))); err != nil && !isNotFound(err) {
+						s.Error(err)
+					}
+					if _, err := s.db.UpdateProject(s.ctx, p.ID, func(p *store.Project) error { p.KnownTypesOnly = !p.KnownTypesOnly; return nil }); err != nil && !isNotFound(err) {
+						s.Error(err)
+					}
+				})
+			}
+			s.no(s.db.DeleteProject(s.ctx, p.ID))
+			made.Wait()
+			names := []string{fmt.Sprint("before", n)}
+			for i := range 8 {
+				names = append(names, fmt.Sprint(n, "-", i))
+			}
+			for _, name := range names {
+				if _, err := s.db.KeyByHash(s.ctx, tokenHash(name), time.Now()); !isNotFound(err) {
+					s.Errorf("key %s: %v", name, err)
+				}
+			}
+			if _, err := s.db.PortalSessionByHash(s.ctx, tokenHash(fmt.Sprint("session", n)), time.Now()); !isNotFound(err) {
+				s.Errorf("session: %v", err)
+			}
+			if _, err := s.db.Project(s.ctx, p.ID); !isNotFound(err) {
+				s.Error(err)
+			}
+			if err := s.db.DeleteProject(s.ctx, p.ID); !isNotFound(err) {
+				s.Error(err)
+			}
+			s.no(s.db.CreateProject(s.ctx, &store.Project{Name: p.Name, Environment: p.Environment, Dialect: "standard"}))
+		}
+		gone := s.project.ID
+		s.no(s.db.DeleteProject(s.ctx, gone))
+		for range 2 {
+			if was, err := s.db.ProjectDeleted(s.ctx, gone); !was || err != nil {
+				s.Error(was, err)
+			}
+			if log := s.auditLog(gone, store.AuditFilter{Action: store.ActionConsumerDelete}); len(log) != 1 {
+				s.Errorf("its log: %v", log)
+			}
+			s.reopen()
+		}
+		for range 3 {
+			_, err = s.db.Prune(s.ctx, time.Now().Add(time.Hour), 100_000)
+			s.no(err)
+		}
+		if keys, err := s.db.Keys(s.ctx, gone, store.ID{}, 10); err != nil || len(keys) != 0 {
+			s.Errorf("keys are left: %v, %v", keys, err)
+		}
+		if was, err := s.db.ProjectDeleted(s.ctx, gone); !was || err != nil {
+			s.Errorf("its audit log is kept for longer: %v, %v", was, err)
 		}
 	},
 	"SecretLinkIsOpenedOnce": func(s *shelf) {
