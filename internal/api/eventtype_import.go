@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -21,10 +20,20 @@ const importName = "import"
 
 // What one import may cost.
 const (
-	importNodes = 4_000_000 // values of JSON that are copied, over all types
-	typeNodes   = 40_000    // of one type: more make no schema within its limit
-	importBytes = 4 << 20   // of schemas, over all types
+	importNodes   = 1_500_000  // values of JSON that are copied, over all types
+	typeNodes     = 40_000     // of one type: more make no schema within its limit
+	importBytes   = 4 << 20    // of schemas, over all types
+	exampleBytes  = 4 << 20    // of examples, over all types
+	importSteps   = 20_000_000 // of reading schemas and checking examples: a second or two
+	maxRef        = 1000       // bytes of a $ref that is followed
+	maxNamedHere  = 1000       // examples of one type that are looked at
+	maxTextToFold = 10_000     // bytes of a description that may become short enough
 )
+
+// tooLarge says that a document is spent.
+func tooLarge() lang.Message {
+	return lang.Text("the document is too large to import at once; import it in parts")
+}
 
 type importInput struct {
 	OpenAPI  json.RawMessage  `json:"openapi"`
@@ -117,10 +126,12 @@ type importing struct {
 	dataAt   []string // where the event's data stands in the bodies
 	nodes    int      // left to copy
 	bytes    int      // left for schemas
+	examples int      // bytes left for them
+	batch    *schemas.Batch
 }
 
 func newImport(in *importInput) (*importing, error) {
-	im := &importing{validate: in.Validate, nodes: importNodes, bytes: importBytes}
+	im := &importing{validate: in.Validate, nodes: importNodes, bytes: importBytes, examples: exampleBytes, batch: schemas.NewBatch(importSteps)}
 	if in.OpenAPI == nil {
 		return nil, field("/openapi", "is missing; send the OpenAPI document itself, as JSON")
 	}
@@ -193,6 +204,9 @@ func (im *importing) eventType(name string) (*store.EventType, lang.Message) {
 func textOf(operation map[string]any) string {
 	summary, _ := operation["summary"].(string)
 	description, _ := operation["description"].(string)
+	if len(description) > maxTextToFold {
+		description = ""
+	}
 	for _, text := range []string{strings.Join(strings.Fields(description), " "), summary} {
 		if text != "" && checkText(text, maxDescription, false).IsZero() {
 			return text
@@ -210,33 +224,88 @@ func (im *importing) body(t *store.EventType, media map[string]any) lang.Message
 		}
 		t.Schema = source
 	}
-	for _, example := range im.examples(media) {
-		text, err := json.Marshal(example)
-		if err == nil && len(text) <= maxExampleBytes/maxExamples && len(t.Examples) < maxExamples && rawjson.Check(text, ingest.MaxDepth) == nil {
-			t.Examples = append(t.Examples, text)
-		}
+	if why := im.addExamples(t, media); !why.IsZero() || t.Schema == nil {
+		return why
 	}
-	if t.Schema == nil {
-		return lang.Message{}
-	}
-	s, err := schemas.Compile(t.Schema)
+	s, err := im.batch.Compile(t.Schema)
 	if p := new(schemas.Problem); errors.As(err, &p) {
 		return lang.Text("its schema: %s %s", place(p.Pointer), p.Detail)
 	}
 	for i, e := range t.Examples {
-		if found := s.Check(e, 1); len(found) > 0 {
+		var found []*schemas.Problem
+		if err == nil {
+			found, err = im.batch.Check(s, e, 1)
+		}
+		if len(found) > 0 {
 			return lang.Text("its example %d does not fit its schema: %s %s", i, place(found[0].Pointer), found[0].Detail)
 		}
+	}
+	if err != nil {
+		return tooLarge()
 	}
 	return lang.Message{}
 }
 
+// addExamples takes over the examples that are short enough.
+func (im *importing) addExamples(t *store.EventType, media map[string]any) lang.Message {
+	for _, example := range im.examplesOf(media) {
+		if len(t.Examples) == maxExamples {
+			break
+		}
+		w := weight{left: maxExampleBytes / maxExamples}
+		w.add(example)
+		if im.nodes -= w.values; im.nodes < 0 || im.examples < 0 {
+			return tooLarge()
+		}
+		if w.left < 0 {
+			continue
+		}
+		text, err := json.Marshal(example)
+		if err != nil || len(text) > maxExampleBytes/maxExamples || rawjson.Check(text, ingest.MaxDepth) != nil {
+			continue
+		}
+		if im.examples -= len(text); im.examples < 0 {
+			return tooLarge()
+		}
+		t.Examples = append(t.Examples, text)
+	}
+	return lang.Message{}
+}
+
+// weight of a value, that is looked into as far as it may be heavy.
+type weight struct{ left, values int }
+
+func (w *weight) add(v any) {
+	w.values++
+	w.left--
+	switch v := v.(type) {
+	case string:
+		w.left -= len(v)
+	case json.Number:
+		w.left -= len(v)
+	case []any:
+		for i := 0; i < len(v) && w.left >= 0; i++ {
+			w.add(v[i])
+		}
+	case map[string]any:
+		for name, member := range v {
+			if w.left -= len(name); w.left < 0 {
+				return
+			}
+			w.add(member)
+		}
+	}
+}
+
 // examples of a media type: where the data stands in them.
-func (im *importing) examples(media map[string]any) (out []any) {
+func (im *importing) examplesOf(media map[string]any) (out []any) {
 	if one, ok := media["example"]; ok {
 		out = append(out, one)
 	}
 	several, _ := media["examples"].(map[string]any)
+	if len(several) > maxNamedHere {
+		several = nil
+	}
 	for _, name := range slices.Sorted(maps.Keys(several)) {
 		if value, ok := im.follow(several[name])["value"]; ok {
 			out = append(out, value)
@@ -265,8 +334,11 @@ func (im *importing) follow(v any) map[string]any {
 			return object
 		}
 		path, ok := strings.CutPrefix(ref, "#")
+		if !ok || len(path) > maxRef {
+			return nil
+		}
 		tokens, valid := pointerTokens(path)
-		if !ok || !valid {
+		if !valid {
 			return nil
 		}
 		v = im.doc
@@ -303,113 +375,3 @@ func (im *importing) merge(made, was *store.EventType) (outcome string, why lang
 	}
 	return outcomeUpdated, lang.Message{}
 }
-
-// standalone makes a schema that stands for itself: the components that it
-// refers to, and those that they refer to, come along under $defs.
-type standalone struct {
-	im      *importing
-	nodes   int // left
-	bytes   int // left of a schema's limit; what is written is longer than what is counted
-	defs    map[string]any
-	waiting []string
-	why     lang.Message
-}
-
-const componentsAt = "#/components/schemas/"
-
-// schema of the data that a body's schema has.
-func (im *importing) schema(written any) ([]byte, lang.Message) {
-	for _, token := range im.dataAt {
-		properties, _ := im.follow(written)["properties"].(map[string]any)
-		if written = properties[token]; written == nil {
-			return nil, lang.Text("its schema does not say what stands at data_at")
-		}
-	}
-	st := &standalone{im: im, nodes: min(typeNodes, im.nodes), bytes: schemas.MaxBytes, defs: map[string]any{}}
-	limit := st.nodes
-	top := st.copy(written)
-	for len(st.waiting) > 0 && st.why.IsZero() {
-		name := st.waiting[0]
-		st.waiting = st.waiting[1:]
-		st.defs[name] = st.copy(im.component(name))
-	}
-	im.nodes -= limit - max(st.nodes, 0)
-	if !st.why.IsZero() {
-		return nil, st.why
-	}
-	if object, ok := top.(map[string]any); ok && len(st.defs) > 0 {
-		if _, own := object["$defs"]; own {
-			return nil, lang.Text("its schema has $defs of its own beside references to components; move them under components")
-		}
-		object["$defs"] = st.defs
-	}
-	source, err := json.Marshal(top)
-	switch {
-	case err != nil:
-		return nil, lang.Text("its schema cannot be written: %s", err.Error())
-	case len(source) > im.bytes:
-		return nil, lang.Text("the document is too large to import at once; import it in parts")
-	}
-	im.bytes -= len(source)
-	return source, lang.Message{}
-}
-
-func (im *importing) component(name string) any {
-	components, _ := im.doc["components"].(map[string]any)
-	schemas, _ := components["schemas"].(map[string]any)
-	return schemas[name]
-}
-
-func (st *standalone) copy(v any) any {
-	if text, ok := v.(string); ok {
-		st.bytes -= len(text)
-	}
-	if st.nodes--; st.nodes < 0 || st.bytes < 0 || !st.why.IsZero() {
-		if st.why.IsZero() {
-			st.why = lang.Text("its schema is too large with all that it refers to")
-		}
-		return nil
-	}
-	switch v := v.(type) {
-	case map[string]any:
-		out := make(map[string]any, len(v))
-		for name, member := range v {
-			st.bytes -= len(name)
-			if ref, ok := member.(string); ok && name == "$ref" {
-				out[name] = st.refer(ref)
-			} else {
-				out[name] = st.copy(member)
-			}
-		}
-		return out
-	case []any:
-		out := make([]any, len(v))
-		for i := range v {
-			out[i] = st.copy(v[i])
-		}
-		return out
-	}
-	return v
-}
-
-// refer turns a reference to a component into one to its copy.
-func (st *standalone) refer(ref string) string {
-	path, ok := strings.CutPrefix(ref, componentsAt)
-	name, rest, deeper := strings.Cut(path, "/")
-	if !ok || !componentName.MatchString(name) || st.im.component(name) == nil {
-		if st.why.IsZero() {
-			st.why = lang.Text("its schema refers to %s, which is not under components/schemas of the document", shorten(ref))
-		}
-		return ref
-	}
-	if _, known := st.defs[name]; !known {
-		st.defs[name] = nil
-		st.waiting = append(st.waiting, name)
-	}
-	if deeper {
-		return "#/$defs/" + name + "/" + rest
-	}
-	return "#/$defs/" + name
-}
-
-var componentName = regexp.MustCompile(`^[a-zA-Z0-9._-]{1,128}$`)

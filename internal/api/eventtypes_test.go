@@ -5,10 +5,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/url"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/malote-dev/malote/internal/ingest"
+	schemas "github.com/malote-dev/malote/internal/schema"
 	"github.com/malote-dev/malote/internal/store"
 	"github.com/malote-dev/malote/webhook"
 )
@@ -231,7 +234,7 @@ func TestEventTypeLimits(t *testing.T) {
 		`"examples":["` + strings.Repeat("x", maxExampleBytes-1) + `"]`: "/examples",
 		`"validate":true`: "/validate", `"schema":{"type":"strnig"}`: "/schema/type", `"schema":[]`: "/schema",
 		`"schema":{"description":"` + strings.Repeat("x", 64<<10-17) + `"}`: "/schema",
-		`"schema":{"$ref":"http://127.0.0.1/x"}`:                            "/schema",
+		`"schema":{"$ref":"http://127.0.0.1/x"}`:                            "/schema/$ref",
 		`"schema":{"required":["a"]},"examples":[{"a":1},{}]`:               "/examples/1/a",
 		`"deprecation":"old"`:                                               "/deprecation", `"replaced_by":"x"`: "/replaced_by",
 		`"deprecated":true,"replaced_by":"a b"`: "/replaced_by",
@@ -469,6 +472,122 @@ func TestImportIsBounded(t *testing.T) {
 	a := st.do(key, "POST", "/v1/event-types/import", `{"dry_run":true,"openapi":`+doc+`}`).want(200).object()
 	if a["skipped"] != 1500.0 {
 		t.Errorf("%v created", a["created"])
+	}
+}
+
+// worstImports are documents that take as much work as one may.
+func worstImports() map[string]string {
+	hooks := func(n int, body string) string {
+		var out []string
+		for i := range n {
+			out = append(out, fmt.Sprintf(`"w%04d":{"post":{"requestBody":%s}}`, i, strings.ReplaceAll(body, "@", strconv.Itoa(i))))
+		}
+		return strings.Join(out, ",")
+	}
+	members := func(n int, form string) string {
+		var out []string
+		for i := range n {
+			out = append(out, strings.ReplaceAll(form, "%d", strconv.Itoa(i)))
+		}
+		return strings.Join(out, ",")
+	}
+	schema := func(s string) string { return `{"content":{"application/json":{"schema":` + s + `}}}` }
+	const own = `{"title":"@","$ref":"#/components/schemas/a"}`
+	document := func(hooks, components string) string {
+		return `{"openapi":"3.1.0","webhooks":{` + hooks + `},"components":{` + components + `}}`
+	}
+	return map[string]string{
+		"patterns of a component that all share": document(hooks(120, schema(own)), `"schemas":{"a":{"properties":{`+members(100, `"p%d":{"type":"string","pattern":"^[a-z]{1,20}-%d$"}`)+`}}}`),
+		"different patterns":                     document(hooks(300, schema(`{"properties":{`+members(95, `"p%d":{"pattern":"^%d-[a-z]{1,100}-@$"}`)+`}}`)), ``),
+		"many objects in each":                   document(hooks(2000, schema(own)), `"schemas":{"a":{"properties":{`+members(1480, `"p%d":true`)+`}}}`),
+		"numbers to compare":                     document(hooks(2000, schema(own)), `"schemas":{"a":{"enum":[`+strings.Repeat("1,", 15_000)+`1]}}`),
+		"classes of Unicode":                     document(hooks(2000, schema(`{"pattern":"(?i)[@`+strings.Repeat(`\\PL`, 60)+`]"}`)), ``),
+		"patterns that are too large":            document(hooks(2000, schema(`{"pattern":"(?:@`+strings.Repeat("a", 900)+`){900}"}`)), ``),
+		"examples that all share":                document(hooks(2000, `{"content":{"application/json":{"schema":{"title":"@","items":{"anyOf":[{"minimum":1},{"type":"number"}]}},"examples":{`+members(10, `"e%d":{"$ref":"#/components/examples/e"}`)+`}}}}`), `"examples":{"e":{"value":[`+strings.Repeat("0,", 12_000)+`0]}}`),
+		"examples without a schema":              document(hooks(2000, `{"content":{"application/json":{"examples":{`+members(10, `"e%d":{"$ref":"#/components/examples/e"}`)+`}}}}`), `"examples":{"e":{"value":"`+strings.Repeat("x", 25_000)+`"}}`),
+		"a list that nothing fits":               document(hooks(2000, schema(own)), `"schemas":{"a":{"enum":[`+strings.Repeat("1,", 500_000)+`1]}}`),
+		"a number that nothing fits":             document(hooks(2000, schema(own)), `"schemas":{"a":{"const":`+strings.Repeat("1", 1_000_000)+`}}`),
+		"a reference that leads far":             document(hooks(2000, `{"$ref":"#/components/x"}`), `"x":{"$ref":"#`+strings.Repeat("/a", 500_000)+`"}`),
+		"a description that is too long":         `{"openapi":"3.1.0","webhooks":{` + members(2000, `"w%d":{"post":{"$ref":"#/components/x"}}`) + `},"components":{"x":{"description":"` + strings.Repeat("x ", 700_000) + `"}}}`,
+		"examples without end":                   document(hooks(2000, `{"$ref":"#/components/x"}`), `"x":{"content":{"application/json":{"examples":{`+members(60_000, `"e%d":{"value":1}`)+`}}}}`),
+	}
+}
+
+// importWith imports with a part of what an import may cost: what was made of
+// how many.
+func importWith(tb testing.TB, doc string, part int) (made, all int) {
+	tb.Helper()
+	im, err := newImport(&importInput{OpenAPI: []byte(doc)})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	im.nodes, im.bytes, im.examples, im.batch = importNodes/part, importBytes/part, exampleBytes/part, schemas.NewBatch(importSteps/part)
+	for name := range im.webhooks {
+		if _, why := im.eventType(name); why.IsZero() {
+			made++
+		}
+	}
+	return made, len(im.webhooks)
+}
+
+// TestWorstImports: none takes long, whatever it says. The bound is wide, for
+// a busy machine with race detection; without any, most took minutes.
+func TestWorstImports(t *testing.T) {
+	t.Parallel()
+	for what, doc := range worstImports() {
+		if len(doc) > importBody-20 {
+			t.Errorf("%s: %d bytes", what, len(doc))
+		}
+		began := time.Now()
+		made, all := importWith(t, doc, 20)
+		if took := time.Since(began); took > 20*time.Second {
+			t.Errorf("%s: %v", what, took)
+		} else {
+			t.Logf("%s: %v, %d of %d made", what, took, made, all)
+		}
+	}
+}
+
+// TestImportIsBudgeted: what is over the budget is left out and says so; what
+// is shared counts once.
+func TestImportIsBudgeted(t *testing.T) {
+	t.Parallel()
+	st := setup(t)
+	_, key := st.project("standard", store.Development)
+	ask := func(doc, language string) *answer {
+		return st.do(key, "POST", "/v1/event-types/import", `{"dry_run":true,"openapi":`+doc+`}`, "Accept-Language", language).want(200)
+	}
+	worst := worstImports()
+	if a := ask(worst["patterns of a component that all share"], "en").object(); a["created"] != 120.0 {
+		t.Errorf("%v created", a["created"])
+	}
+	a := ask(worst["different patterns"], "pt")
+	made, _ := a.object()["created"].(float64)
+	if made < 20 || made >= 300 || !strings.Contains(string(a.body), `"name":"w0299","outcome":"skipped","reason":"o documento é grande demais para ser importado de uma vez; importe-o em partes"`) {
+		t.Errorf("%v created: %s", made, a.body[max(0, len(a.body)-500):])
+	}
+	one := func(n int) string {
+		var parts []string
+		for i := range n {
+			parts = append(parts, fmt.Sprintf(`"p%d":{"pattern":"%d"}`, i, i))
+		}
+		return `{"openapi":"3.1.0","webhooks":{"a":{"post":{"requestBody":{"content":{"application/json":{"schema":{"patternProperties":{"x":true},"properties":{` + strings.Join(parts, ",") + `}}}}}}}}}`
+	}
+	if got := ask(one(schemas.MaxPatterns-1), "en").object()["created"]; got != 1.0 {
+		t.Error("as many patterns as are allowed:", got)
+	}
+	if a := ask(one(schemas.MaxPatterns), "en"); !strings.Contains(string(a.body), "is one pattern too many: the schema has 101 different ones (pattern and patternProperties), the limit is 100") {
+		t.Errorf("one more: %s", a.body)
+	}
+}
+
+func BenchmarkWorstImport(b *testing.B) {
+	for what, doc := range worstImports() {
+		b.Run(what, func(b *testing.B) {
+			for b.Loop() {
+				importWith(b, doc, 1)
+			}
+		})
 	}
 }
 

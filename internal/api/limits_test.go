@@ -9,6 +9,7 @@ import (
 
 	"github.com/malote-dev/malote/internal/ingest"
 	"github.com/malote-dev/malote/internal/match"
+	schemas "github.com/malote-dev/malote/internal/schema"
 	"github.com/malote-dev/malote/internal/store"
 )
 
@@ -100,6 +101,16 @@ func TestLimits(t *testing.T) {
 		"tags":                  {key, typesAt, maxTags, func(n int) string { return eventType("tags", texts(n, "t%d")) }, "/tags"},
 		"tag":                   {key, typesAt, maxTag, func(n int) string { return eventType("tags", []string{x(n)}) }, "/tags/0"},
 		"examples":              {key, typesAt, maxExamples, func(n int) string { return eventType("examples", texts(n, "e%d")) }, "/examples"},
+		"patterns of a schema": {key, typesAt, schemas.MaxPatterns, func(n int) string {
+			parts := map[string]any{}
+			for _, p := range texts(n, "^%d$") {
+				parts["p"+p] = map[string]string{"pattern": p}
+			}
+			return eventType("schema", map[string]any{"properties": parts})
+		}, "/schema/properties/p"},
+		"objects of a schema": {key, typesAt, schemas.MaxObjects, func(n int) string {
+			return eventType("schema", map[string]any{"allOf": slices.Repeat([]bool{true}, n-1)})
+		}, "/schema"},
 		"description of a type": {key, typesAt, maxDescription, func(n int) string { return eventType("description", x(n)) }, "/description"},
 		"type of an event":      {key, "POST /v1/events", ingest.MaxType, func(n int) string { return event("type", x(n)) }, "/type"},
 		"consumer of an event":  {key, "POST /v1/events", ingest.MaxUID, func(n int) string { return event("consumer", x(n)) }, "/consumer"},

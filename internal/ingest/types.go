@@ -107,10 +107,11 @@ const maxSchemas = 64 << 20
 // schemas are those that were compiled: one that is used stays, however many
 // others there are, within maxSchemas. The zero value is ready.
 type schemas struct {
-	mu    sync.Mutex
-	at    map[schemaKey]*list.Element
-	order list.List // newest use first
-	size  int
+	mu     sync.Mutex
+	at     map[schemaKey]*list.Element
+	order  list.List // newest use first
+	size   int
+	making map[schemaKey]chan struct{} // closed when it is made, or cannot be
 }
 
 type schemaKey struct {
@@ -124,27 +125,67 @@ type compiled struct {
 }
 
 // of gives the schema of a type; nil where the type is gone by now: the event
-// is then matched again.
+// is then matched again. However many ask at once, one compiles it.
 func (s *schemas) of(ctx context.Context, db *store.DB, r *Request, rule store.TypeRule) (*schema.Schema, error) {
 	key := schemaKey{rule.ID, rule.Revision}
-	if found := s.get(key); found != nil {
-		return found, nil
+	for {
+		found, others := s.begin(key)
+		switch {
+		case found != nil:
+			return found, nil
+		case others == nil:
+			defer s.end(key)
+			return s.load(ctx, db, r, key)
+		}
+		select {
+		case <-others:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
 	}
+}
+
+func (s *schemas) load(ctx context.Context, db *store.DB, r *Request, key schemaKey) (*schema.Schema, error) {
 	t, err := db.EventType(ctx, r.Project, r.Type)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
-		return nil, nil //nolint:nilnil // see above
+		return nil, nil //nolint:nilnil // see of
 	case err != nil:
 		return nil, fmt.Errorf("the schema of %s: %w", r.Type, err)
 	case len(t.Schema) == 0:
 		return nil, nil //nolint:nilnil // it is not validated any more
 	}
-	made, err := schema.Compile(t.Schema)
+	made, err := schema.Load(t.Schema)
 	if err != nil {
 		return nil, fmt.Errorf("the kept schema of the event type %s: %w", r.Type, err)
 	}
 	s.put(key, made)
 	return made, nil
+}
+
+// begin gives a compiled schema; else what tells of the end of others who
+// compile it; else nil twice: who asks compiles it, and calls end.
+func (s *schemas) begin(key schemaKey) (_ *schema.Schema, others <-chan struct{}) {
+	if found := s.get(key); found != nil {
+		return found, nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if others := s.making[key]; others != nil {
+		return nil, others
+	}
+	if s.making == nil {
+		s.making = map[schemaKey]chan struct{}{}
+	}
+	s.making[key] = make(chan struct{})
+	return nil, nil
+}
+
+func (s *schemas) end(key schemaKey) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	close(s.making[key])
+	delete(s.making, key)
 }
 
 func (s *schemas) get(key schemaKey) *schema.Schema {

@@ -113,6 +113,55 @@ func TestSchemasFollow(t *testing.T) {
 	}
 }
 
+// TestOneCompilesForAll: of many that ask at once, one compiles.
+func TestOneCompilesForAll(t *testing.T) {
+	t.Parallel()
+	made, err := schema.Compile([]byte(`{}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var s schemas
+	key := schemaKey{revision: 1}
+	if found, others := s.begin(key); found != nil || others != nil {
+		t.Fatal("the first is to compile")
+	}
+	_, others := s.begin(key)
+	if others == nil {
+		t.Fatal("two compile")
+	}
+	if _, unlike := s.begin(schemaKey{revision: 2}); unlike != nil {
+		t.Error("another schema waits, too")
+	}
+	s.put(key, made)
+	s.end(key)
+	<-others
+	if found, others := s.begin(key); found != made || others != nil {
+		t.Error("it is not found")
+	}
+	s.end(schemaKey{revision: 2}) // in vain: the next compiles
+	if found, others := s.begin(schemaKey{revision: 2}); found != nil || others != nil {
+		t.Error("nobody compiles it any more")
+	}
+}
+
+// TestSchemasOfEarlierStay: what was kept before there was a limit judges
+// events as ever.
+func TestSchemasOfEarlierStay(t *testing.T) {
+	t.Parallel()
+	f := setup(t, "standard")
+	var parts []string
+	for i := range 3 * schema.MaxPatterns {
+		parts = append(parts, fmt.Sprintf(`"p%d":{"pattern":"^%d$"}`, i, i))
+	}
+	f.eventType("a", `{"properties":{`+strings.Join(parts, ",")+`}}`)
+	for data, want := range map[string]string{`{"p299":"299"}`: "", `{"p299":"298"}`: "/data/p299: does not match the pattern"} {
+		err := f.accept(Request{Type: "a", Consumer: "c", Data: []byte(data)})[0].Err
+		if (err == nil) != (want == "") || err != nil && !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("%s: %v", data, err)
+		}
+	}
+}
+
 func TestCompiledSchemasAreBounded(t *testing.T) {
 	t.Parallel()
 	var parts []string

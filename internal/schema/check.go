@@ -11,17 +11,23 @@ import (
 // Check judges data: at most max problems (at least 1), their pointers within
 // the data. Its time is bounded by the length of the data.
 func (s *Schema) Check(data []byte, max int) []*Problem {
+	found, _ := s.check(data, max)
+	return found
+}
+
+func (s *Schema) check(data []byte, max int) (_ []*Problem, steps int) {
 	v, err := readValue(data)
 	if err != nil {
 		p, _ := err.(*Problem)
-		return []*Problem{p}
+		return []*Problem{p}, 0
 	}
-	c := check{max: max, steps: stepsFree + stepsPerByte*len(data)}
+	free := stepsFree + stepsPerByte*len(data)
+	c := check{max: max, steps: free}
 	c.judge(s.root, &v, nil)
 	if c.steps < 0 {
-		return []*Problem{problem("", "takes more work to check than its length allows: the schema of this type tries too many ways; simplify the schema, or switch its validation off")}
+		return []*Problem{problem("", "takes more work to check than its length allows: the schema of this type tries too many ways; simplify the schema, or switch its validation off")}, free
 	}
-	return c.found
+	return c.found, free - c.steps
 }
 
 // check is one evaluation under way. Where it is mute, only the answer counts
@@ -222,7 +228,7 @@ func (c *check) str(n *node, s string) (ok bool) {
 		}
 	}
 	if n.pattern != nil {
-		if !c.spend(n.pattern.cost(s)) {
+		if !c.spend(matchSteps(n.pattern, s)) {
 			return false
 		}
 		if !n.pattern.MatchString(s) {

@@ -2,6 +2,7 @@ package schema
 
 import (
 	"github.com/malote-dev/malote/internal/lang"
+	"github.com/malote-dev/malote/internal/pattern"
 	"github.com/malote-dev/malote/internal/rawjson"
 )
 
@@ -68,7 +69,7 @@ func (c *check) member(n *node, v *value, i int, own seen) (ok bool) {
 		ok = c.at(sub, v, i)
 	}
 	for _, p := range n.patterns {
-		if !c.spend(p.cost(name)) {
+		if !c.spend(matchSteps(p.Pattern, name)) {
 			return false
 		}
 		if p.MatchString(name) {
@@ -170,3 +171,6 @@ func (c *check) containing(n *node, v *value, own seen) bool {
 	}
 	return true
 }
+
+// matchSteps is what a match costs.
+func matchSteps(p *pattern.Pattern, s string) int { return 2 + len(s)*p.Insts/16 }

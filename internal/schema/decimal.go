@@ -1,7 +1,9 @@
 package schema
 
 import (
+	"math"
 	"math/big"
+	"strconv"
 	"strings"
 )
 
@@ -94,18 +96,29 @@ func (d decimal) multipleOf(o decimal) bool {
 	return n.Mul(n.Mod(n, by), ten).Mod(n, by).Sign() == 0
 }
 
-// ofRat is the decimal of a number in a schema.
-func ofRat(r *big.Rat) *limit {
-	if r == nil {
-		return nil
+// whole is a number that is whole and not negative as an int, the largest one
+// where it is larger.
+func (d decimal) whole() int {
+	n, err := strconv.Atoi(d.digits + strings.Repeat("0", min(max(d.exp, 0), 20)))
+	switch {
+	case d.sign == 0:
+		return 0
+	case err != nil:
+		return math.MaxInt
 	}
-	n, _ := r.FloatPrec() // exact: it was written in decimal
-	text := r.FloatString(n)
-	return &limit{parseDecimal(text), text}
+	return n
 }
 
 // limit is a number in a schema.
 type limit struct {
 	decimal
 	text string
+}
+
+// limitOf is the limit that a keyword sets; nil: it is not there.
+func limitOf(v *value) *limit {
+	if v == nil {
+		return nil
+	}
+	return &limit{parseDecimal(v.text), v.text}
 }

@@ -1,14 +1,13 @@
 package schema
 
 import (
-	"encoding/json"
-	"maps"
 	"slices"
 	"strings"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"github.com/malote-dev/malote/internal/lang"
+	"github.com/malote-dev/malote/internal/pattern"
 	"github.com/malote-dev/malote/internal/rawjson"
 )
 
@@ -49,13 +48,13 @@ type node struct {
 	unevaluatedItem *node
 
 	minLength, maxLength *int
-	pattern              *pattern
+	pattern              *pattern.Pattern
 
 	least, most, above, below, multiple *limit
 }
 
 type patternNode struct {
-	*pattern
+	*pattern.Pattern
 	node *node
 }
 
@@ -73,73 +72,88 @@ var kindsOf = map[string]rawjson.Kind{
 	"string": rawjson.String, "array": rawjson.Array, "object": rawjson.Object,
 }
 
-// formats are those that are checked. The rest says something to people.
-var formats = []string{
-	"date-time", "date", "time", "duration", "email", "hostname", "ipv4", "ipv6", "uri", "uri-reference", "uuid", "json-pointer",
-}
-
-// maker turns what the library compiled into nodes.
-type maker struct {
-	nodes map[*jsonschema.Schema]*node
-	err   error
-}
-
-func (m *maker) node(s *jsonschema.Schema) *node {
-	if s == nil {
+// node makes a node of a subschema that was surveyed; nil: there is none, or
+// something is wrong.
+func (d *document) node(v *value) *node {
+	if v == nil || d.err != nil {
 		return nil
 	}
-	if n := m.nodes[s]; n != nil {
-		return n
+	p := d.at[v]
+	if p.node != nil {
+		return p.node
 	}
 	n := &node{}
-	m.nodes[s] = n
-	if s.Bool != nil {
-		n.never = !*s.Bool
+	p.node = n
+	if v.kind == rawjson.Bool {
+		n.never = v.text == "false"
 		return n
 	}
-	m.anyValue(n, s)
-	m.object(n, s)
-	m.array(n, s)
-	n.minLength, n.maxLength = s.MinLength, s.MaxLength
-	if p, ok := s.Pattern.(*pattern); ok {
-		n.pattern = p
+	if ref := v.get("$ref"); ref != nil {
+		n.ref = d.node(d.follow(ref, p.path.with("$ref"), p.in))
 	}
-	n.least, n.most, n.above, n.below = ofRat(s.Minimum), ofRat(s.Maximum), ofRat(s.ExclusiveMinimum), ofRat(s.ExclusiveMaximum)
-	n.multiple = ofRat(s.MultipleOf)
+	if d.err != nil {
+		return n
+	}
+	d.anyValue(n, v)
+	d.object(n, v)
+	d.array(n, v)
+	n.minLength, n.maxLength = v.count("minLength"), v.count("maxLength")
+	if p := v.get("pattern"); p != nil {
+		n.pattern = d.patterns[p.text]
+	}
+	n.least, n.most, n.above, n.below = limitOf(v.get("minimum")), limitOf(v.get("maximum")), limitOf(v.get("exclusiveMinimum")), limitOf(v.get("exclusiveMaximum"))
+	n.multiple = limitOf(v.get("multipleOf"))
 	return n
 }
 
-func (m *maker) anyValue(n *node, s *jsonschema.Schema) {
-	if s.Types != nil {
-		names := s.Types.ToStrings()
-		for _, name := range names {
+// count is a keyword's number of things; nil: it is not there.
+func (v *value) count(keyword string) *int {
+	if c := v.get(keyword); c != nil {
+		return new(parseDecimal(c.text).whole())
+	}
+	return nil
+}
+
+func (d *document) anyValue(n *node, v *value) {
+	if t := v.get("type"); t != nil {
+		kinds := texts(t)
+		if t.kind == rawjson.String {
+			kinds = []string{t.text}
+		}
+		for _, name := range kinds {
 			n.types |= bit(kindsOf[name])
 		}
-		n.whole = slices.Contains(names, "integer") && !slices.Contains(names, "number")
-		n.kinds = kindWords(names)
+		n.whole = slices.Contains(kinds, "integer") && !slices.Contains(kinds, "number")
+		n.kinds = kindWords(inOrder(kinds))
 	}
-	switch {
-	case s.Enum != nil && s.Const != nil: // both hold
-		m.choice(n, s.Enum.Values)
-		one := valueOf(*s.Const)
-		if key := string(one.appendKey(nil)); n.enum[key] {
-			n.enum = map[string]bool{key: true}
-		} else {
+	enum, only := v.get("enum"), v.get("const")
+	if enum != nil {
+		n.choose(enum.items)
+	}
+	if only != nil {
+		both := enum == nil || n.enum[string(only.appendKey(nil))] // where both are there, both hold
+		if n.choose([]value{*only}); !both {
 			n.enum = map[string]bool{}
 		}
-		n.choice = inWords([]any{*s.Const})
-	case s.Enum != nil:
-		m.choice(n, s.Enum.Values)
-	case s.Const != nil:
-		m.choice(n, []any{*s.Const})
 	}
-	if s.Format != nil && slices.Contains(formats, s.Format.Name) {
-		n.format = s.Format
+	if f := v.get("format"); f != nil {
+		n.format = formatsOf()[f.text]
 	}
-	n.ref = m.node(s.Ref)
-	n.allOf, n.anyOf, n.oneOf = m.all(s.AllOf), m.all(s.AnyOf), m.all(s.OneOf)
-	n.not, n.when, n.then, n.otherwise = m.node(s.Not), m.node(s.If), m.node(s.Then), m.node(s.Else)
+	n.allOf, n.anyOf, n.oneOf = d.list(v, "allOf"), d.list(v, "anyOf"), d.list(v, "oneOf")
+	n.not = d.node(v.get("not"))
+	if n.when = d.node(v.get("if")); n.when != nil {
+		n.then, n.otherwise = d.node(v.get("then")), d.node(v.get("else"))
+	}
 }
+
+// inOrder are types in the order in which they are said.
+func inOrder(kinds []string) []string {
+	return slices.SortedFunc(slices.Values(kinds), func(a, b string) int {
+		return compare(slices.Index(saidOrder, a), slices.Index(saidOrder, b))
+	})
+}
+
+var saidOrder = []string{"null", "boolean", "number", "integer", "string", "array", "object"}
 
 // kindWords says types as the faults do.
 func kindWords(names []string) lang.Message {
@@ -156,76 +170,85 @@ func kindWords(names []string) lang.Message {
 	return words
 }
 
-func (m *maker) choice(n *node, values []any) {
+func (n *node) choose(values []value) {
 	n.enum = make(map[string]bool, len(values))
-	for _, v := range values {
-		one := valueOf(v)
-		n.enum[string(one.appendKey(nil))] = true
+	for i := range values {
+		n.enum[string(values[i].appendKey(nil))] = true
 	}
-	n.choice = inWords(values)
-}
-
-// inWords lists the first of some values as JSON.
-func inWords(values []any) string {
 	const most = 8
 	var parts []string
-	for _, v := range values[:min(most, len(values))] {
-		text, _ := json.Marshal(v)
-		parts = append(parts, shorten(string(text)))
+	for i := range values[:min(most, len(values))] {
+		parts = append(parts, shorten(string(values[i].appendJSON(nil))))
 	}
 	if len(values) > most {
 		parts = append(parts, "…")
 	}
-	return strings.Join(parts, ", ")
+	n.choice = strings.Join(parts, ", ")
 }
 
-func (m *maker) object(n *node, s *jsonschema.Schema) {
-	n.required, n.minMembers, n.maxMembers = s.Required, s.MinProperties, s.MaxProperties
-	if len(s.Properties) > 0 {
-		n.properties = make(map[string]*node, len(s.Properties))
-		for _, name := range slices.Sorted(maps.Keys(s.Properties)) {
-			n.properties[name] = m.node(s.Properties[name])
+func (d *document) object(n *node, v *value) {
+	n.required, n.minMembers, n.maxMembers = texts(v.get("required")), v.count("minProperties"), v.count("maxProperties")
+	if p := v.get("properties"); p != nil && len(p.names) > 0 {
+		n.properties = make(map[string]*node, len(p.names))
+		for i, name := range p.names {
+			n.properties[name] = d.node(&p.items[i])
 		}
 	}
-	for re, sub := range s.PatternProperties {
-		if p, ok := re.(*pattern); ok {
-			n.patterns = append(n.patterns, patternNode{p, m.node(sub)})
+	if p := v.get("patternProperties"); p != nil {
+		for i, text := range p.names {
+			n.patterns = append(n.patterns, patternNode{d.patterns[text], d.node(&p.items[i])})
 		}
 	}
 	slices.SortFunc(n.patterns, func(a, b patternNode) int { return strings.Compare(a.String(), b.String()) })
-	switch a := s.AdditionalProperties.(type) {
-	case bool:
-		n.additional = &node{never: !a}
-	case *jsonschema.Schema:
-		n.additional = m.node(a)
-	}
-	n.names, n.unevaluatedMember = m.node(s.PropertyNames), m.node(s.UnevaluatedProperties)
-	for _, name := range slices.Sorted(maps.Keys(s.DependentRequired)) {
-		n.dependents = append(n.dependents, dependent{name: name, required: s.DependentRequired[name]})
-	}
-	for _, name := range slices.Sorted(maps.Keys(s.DependentSchemas)) {
-		n.dependents = append(n.dependents, dependent{name: name, node: m.node(s.DependentSchemas[name])})
-	}
-	for _, name := range slices.Sorted(maps.Keys(s.Dependencies)) { // of earlier versions, which the library still reads
-		switch d := s.Dependencies[name].(type) {
-		case []string:
-			n.dependents = append(n.dependents, dependent{name: name, required: d})
-		case *jsonschema.Schema:
-			n.dependents = append(n.dependents, dependent{name: name, node: m.node(d)})
+	n.additional = d.node(v.get("additionalProperties"))
+	n.names, n.unevaluatedMember = d.node(v.get("propertyNames")), d.node(v.get("unevaluatedProperties"))
+	for _, keyword := range []string{"dependentRequired", "dependentSchemas", "dependencies"} { // the last is of earlier versions
+		all := v.get(keyword)
+		if all == nil {
+			continue
+		}
+		for i, name := range all.names {
+			next := dependent{name: name}
+			if all.items[i].kind == rawjson.Array {
+				next.required = texts(&all.items[i])
+			} else {
+				next.node = d.node(&all.items[i])
+			}
+			n.dependents = append(n.dependents, next)
 		}
 	}
 }
 
-func (m *maker) array(n *node, s *jsonschema.Schema) {
-	n.prefix, n.items, n.unevaluatedItem = m.all(s.PrefixItems), m.node(s.Items2020), m.node(s.UnevaluatedItems)
-	n.minItems, n.maxItems, n.unique = s.MinItems, s.MaxItems, s.UniqueItems
-	n.contains, n.minContains, n.maxContains = m.node(s.Contains), s.MinContains, s.MaxContains
+func (d *document) array(n *node, v *value) {
+	n.prefix, n.items, n.unevaluatedItem = d.list(v, "prefixItems"), d.node(v.get("items")), d.node(v.get("unevaluatedItems"))
+	n.minItems, n.maxItems = v.count("minItems"), v.count("maxItems")
+	unique := v.get("uniqueItems")
+	n.unique = unique != nil && unique.text == "true"
+	if n.contains = d.node(v.get("contains")); n.contains != nil {
+		n.minContains, n.maxContains = v.count("minContains"), v.count("maxContains")
+	}
 }
 
-func (m *maker) all(ss []*jsonschema.Schema) []*node {
-	out := make([]*node, 0, len(ss))
-	for _, s := range ss {
-		out = append(out, m.node(s))
+func (d *document) list(v *value, keyword string) []*node {
+	all := v.get(keyword)
+	if all == nil {
+		return nil
+	}
+	out := make([]*node, len(all.items))
+	for i := range all.items {
+		out[i] = d.node(&all.items[i])
+	}
+	return out
+}
+
+// texts are the items of a list of strings.
+func texts(v *value) []string {
+	if v == nil || v.kind != rawjson.Array {
+		return nil
+	}
+	out := make([]string, len(v.items))
+	for i := range v.items {
+		out[i] = v.items[i].text
 	}
 	return out
 }
@@ -241,16 +264,16 @@ func (n *node) same() []*node {
 
 // endless refuses a schema that comes back to a subschema without having gone
 // into the data, as {"$ref":"#"} does.
-func (m *maker) endless(root *node) {
+func (d *document) endless() {
 	const under, done = 1, 2
 	state := map[*node]int{}
 	var visit func(n *node)
 	visit = func(n *node) {
 		switch {
-		case n == nil || state[n] == done || m.err != nil:
+		case n == nil || state[n] == done || d.err != nil:
 			return
 		case state[n] == under:
-			m.err = problem("", "refers to itself without going deeper into the data; such a reference never ends")
+			d.err = problem("", "refers to itself without going deeper into the data; such a reference never ends")
 			return
 		}
 		state[n] = under
@@ -259,8 +282,7 @@ func (m *maker) endless(root *node) {
 		}
 		state[n] = done
 	}
-	visit(root)
-	for _, n := range m.nodes {
-		visit(n)
+	for _, p := range d.at {
+		visit(p.node)
 	}
 }

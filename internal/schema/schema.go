@@ -3,20 +3,16 @@
 // after a number of steps that follows from the length of the data, and finds
 // at most as many faults as are asked for.
 //
-// A library reads schemas: it holds them to the metaschema and resolves their
-// references. The evaluation is this package's own, because it has to be
-// bounded in time and memory, and has to say in words what is wrong where.
-// Where it is narrower than the standard, a schema is refused when it is
-// kept, never when an event comes: no $dynamicRef, no reference outside of the
-// document, regular expressions of RE2, and the limits below. The formats of
-// the list in formats are checked, others are remarks.
+// Reading and evaluation are this package's own, because both have to be
+// bounded in time and memory, and have to say in words what is wrong where; a
+// library judges formats, and is the oracle of the tests. Where this is
+// narrower than the standard, a schema is refused when it is kept, never when
+// an event comes: no $dynamicRef, no reference outside of the document, regular
+// expressions of RE2, and the limits below. The formats of formatsOf are
+// checked, others are remarks.
 package schema
 
 import (
-	"errors"
-
-	"github.com/santhosh-tekuri/jsonschema/v6"
-
 	"github.com/malote-dev/malote/internal/lang"
 )
 
@@ -25,13 +21,15 @@ const (
 	MaxBytes    = 64 << 10 // of its text
 	MaxDepth    = 48       // of its objects and arrays
 	MaxObjects  = 1500     // objects, true and false: each may be a subschema
-	maxPattern  = 1000     // characters of a regular expression
+	MaxPatterns = 100      // different regular expressions
+	maxPattern  = 1000     // bytes of one
 	maxProgram  = 2000     // instructions that it compiles to
+	maxBases    = 4000     // bytes of the URLs that $id makes, together
 	maxDigits   = 60       // characters of a number in a schema
 	maxExponent = 400      // of a number in a schema, either way
 )
 
-// What a check may cost: a step is about 50 ns.
+// What a check may cost, and what reading a schema does: a step is about 50 ns.
 const (
 	stepsFree    = 20_000
 	stepsPerByte = 8 // of the data
@@ -65,46 +63,18 @@ type Schema struct {
 // Size is about how many bytes of memory the schema holds.
 func (s *Schema) Size() int { return s.size }
 
-const documentURL = "schema.json"
+// documentURL is what a schema without $id is called by its own references.
+const documentURL = "file:///schema.json"
 
-// Compile reads a schema. Errors: [*Problem].
-func Compile(source []byte) (*Schema, error) {
-	if len(source) > MaxBytes {
-		return nil, problem("", "has %d bytes; the limit is %d", len(source), MaxBytes)
-	}
-	doc, err := readDocument(source)
-	if err != nil {
-		return nil, err
-	}
-	c := jsonschema.NewCompiler()
-	c.DefaultDraft(jsonschema.Draft2020)
-	c.AssertFormat()
-	c.UseLoader(nowhere{})
-	c.UseRegexpEngine(compilePattern)
-	if err := c.AddResource(documentURL, doc); err != nil {
-		return nil, misread(err)
-	}
-	made, err := c.Compile(documentURL)
-	if err != nil {
-		return nil, misread(err)
-	}
-	m := maker{nodes: map[*jsonschema.Schema]*node{}}
-	root := m.node(made)
-	if m.err == nil {
-		m.endless(root)
-	}
-	if m.err != nil {
-		return nil, m.err
-	}
-	return &Schema{root: root, size: 4*len(source) + 400*len(m.nodes)}, nil
+// Compile reads a schema that is to be kept. Errors: [*Problem].
+func Compile(source []byte) (*Schema, error) { return NewBatch(0).Compile(source) }
+
+// Load reads a schema that was kept: what it may cost is not judged again, as
+// it may have been kept before that was. Errors: [*Problem].
+func Load(source []byte) (*Schema, error) {
+	s, _, err := NewBatch(0).read(source, true)
+	return s, err
 }
-
-// nowhere is the loader of what a schema refers to outside of itself.
-type nowhere struct{}
-
-var errOutside = errors.New("references lead out of the document")
-
-func (nowhere) Load(string) (any, error) { return nil, errOutside }
 
 func shorten(s string) string {
 	if r := []rune(s); len(r) > 200 {

@@ -131,7 +131,29 @@ func TestRefusedSchemas(t *testing.T) {
 		{`{"$ref":"#/$defs/none"}`, `: refers to "#/$defs/none", where it has nothing`},
 		{`{"$ref":"#none"}`, `: refers to "#none", where it has nothing`},
 		{`{"$ref":"#/%zz"}`, ": is not what JSON Schema allows here: it must be of the format uri-reference"},
-		{`{"$ref":"#/~2"}`, ": is not"},
+		{`{"$ref":"#/~2"}`, `/$ref: refers to "#/~2", where it has nothing`},
+		{`{"$ref":"#/x","x":1}`, "/x: is not what JSON Schema allows here: it must be a boolean or an object"},
+		{`{"$ref":"#/x/0","x":[{"type":1}]}`, "/x/0/type: is not what JSON Schema allows here: it must be a string or an array"},
+		{`{"$ref":"#/x/0","x":[{"required":["a"]}]}`, ""},
+		{`{"$ref":"#/x/~0~1%25","x":{"~/%":true}}`, ""},
+		{`{"$ref":"https://example.com/a#b","$defs":{"a":{"$id":"https://example.com/a","$defs":{"b":{"$anchor":"b"}}}}}`, ""},
+		{`{"$id":"https://example.com/x/","$ref":"a#/$defs/b","$defs":{"a":{"$id":"a","$defs":{"b":{"$ref":"../x/"}}}}}`, ": refers to itself without going deeper"},
+		{`{"$id":"#x"}`, "/$id: is not what JSON Schema allows here: it must match"},
+		{`{"$id":1}`, "/$id: is not what JSON Schema allows here: it must be a string"},
+		{`{"dependencies":{"a":["b","b"]}}`, "/dependencies/a: is not what JSON Schema allows here: its items 0 and 1"},
+		{`{"required":["b",1]}`, "/required/1: is not what JSON Schema allows here: it must be a string"},
+		{`{"type":[]}`, "/type: is not what JSON Schema allows here: it must not be empty"},
+		{`{"$defs":{"unused":{"$ref":"#/nothing"}}}`, ""},
+		{patterns(MaxPatterns), ""},
+		{patterns(MaxPatterns + 1), "/properties/p100/pattern: is one pattern too many: the schema has 101 different ones (pattern and patternProperties), the limit is 100"},
+		{`{"$ref":"#/x","x":` + patterns(MaxPatterns+3) + `}`, "/x/properties/p100/pattern: is one pattern too many: the schema has 103 different ones"},
+		{`{"pattern":"` + strings.Repeat(`\\pL`, 300) + `"}`, ""},
+		{`{"pattern":"(?i)[` + strings.Repeat("B-\U0001e942", 7) + `]"}`, ""},
+		{`{"pattern":"(?i)[` + strings.Repeat("B-\U0001e942", 8) + `]"}`, "which takes too long to read"},
+		{`{"patternProperties":{"(a|bc){300}":true,"(b|ac){300}":true,"(a|cc){300}":true}}`, ""},
+		{many(`"(a|bcd%d){180}":true`, 40), "with which the patterns of this schema are too large together"},
+		{ids(maxBases), ""},
+		{ids(maxBases + 1), "/$defs/a/$id: makes the $id of this schema longer than 4000 bytes together"},
 		{`{"$defs":{"a":{"$id":"x"},"b":{"$id":"x"}}}`, ": has the $id"},
 		{`{"$defs":{"a":{"$anchor":"x"},"b":{"$anchor":"x"}}}`, `: has the $anchor "x" twice`},
 		{`{"$schema":"http://json-schema.org/draft-07/schema#"}`, "/$schema: names another version of JSON Schema"},
@@ -143,12 +165,12 @@ func TestRefusedSchemas(t *testing.T) {
 		{`{"$ref":"#"}`, ": refers to itself without going deeper"},
 		{`{"allOf":[{"$ref":"#/$defs/a"}],"$defs":{"a":{"anyOf":[{"$ref":"#"}]}}}`, ": refers to itself without going deeper"},
 		{`{"dependentSchemas":{"a":{"$ref":"#"}}}`, ": refers to itself without going deeper"},
-		{`{"pattern":"(?=a)"}`, "which is no regular expression that this server knows"},
+		{`{"pattern":"(?=a)"}`, "which is no regular expression (RE2): (?= is not known; lookaround"},
 		{`{"pattern":"((a{100}){100}){100}"}`, "which is no regular expression"},
 		{`{"pattern":"(ab|cd){1000}"}`, "too large once its repetitions are written out"},
 		{`{"patternProperties":{"[":true}}`, "which is no regular expression"},
 		{`{"pattern":"` + strings.Repeat("a", maxPattern) + `"}`, ""},
-		{`{"pattern":"` + strings.Repeat("a", maxPattern+1) + `"}`, "holds a pattern of 1001 characters"},
+		{`{"pattern":"` + strings.Repeat("a", maxPattern+1) + `"}`, "which has 1001 bytes; the limit is 1000"},
 		{`{"minimum":1e999999999}`, "/minimum: is a number with more digits"},
 		{`{"minimum":1e400}`, ""},
 		{`{"minimum":1e401}`, "/minimum: is a number with more digits"},
@@ -169,6 +191,31 @@ func TestRefusedSchemas(t *testing.T) {
 			t.Errorf("%s: %v, want %s", shorten(c.schema), err, c.want)
 		}
 	}
+}
+
+// patterns is a schema with n different ones, each used twice.
+func patterns(n int) string {
+	var parts []string
+	for i := range n {
+		parts = append(parts, fmt.Sprintf(`"p%03d":{"pattern":"^p%d$"},"q%03d":{"pattern":"^p%d$"}`, i, i, i, i))
+	}
+	return `{"properties":{` + strings.Join(parts, ",") + `}}`
+}
+
+// many is a schema with so many patterns.
+func many(member string, n int) string {
+	var parts []string
+	for i := range n {
+		parts = append(parts, fmt.Sprintf(member, i))
+	}
+	return `{"patternProperties":{` + strings.Join(parts, ",") + `}}`
+}
+
+// ids is a schema whose $id have n bytes together.
+func ids(n int) string {
+	top := "https://example.com/" + strings.Repeat("x", n/2-21) + "/"
+	rest := n - len(top) - (len(top) + 0)
+	return `{"$id":"` + top + `","$defs":{"a":{"$id":"` + strings.Repeat("y", rest) + `"}}}`
 }
 
 // hostile are schemas and data that are made to take for ever: each ends with

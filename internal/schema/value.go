@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/malote-dev/malote/internal/rawjson"
 )
@@ -33,30 +34,46 @@ func (v *value) find(name string) int {
 	return slices.Index(v.names, name)
 }
 
+// get gives a member; nil: there is none.
+func (v *value) get(name string) *value {
+	if i := v.find(name); i >= 0 {
+		return &v.items[i]
+	}
+	return nil
+}
+
 // reading makes values; the first member that is given twice ends it.
 type reading struct {
-	r     *rawjson.Reader
-	path  []string
-	twice *Problem
+	r       *rawjson.Reader
+	path    []string
+	twice   *Problem
+	schema  bool     // a schema is read: its numbers are bounded
+	wrong   *Problem // with a number
+	schemas int      // objects, true and false: what may be a subschema
 }
 
 // readValue reads data. A member that is given twice is refused: what was
 // checked must be what the receiver sees, whichever of the two it takes.
 func readValue(data []byte) (value, error) {
-	var (
-		d reading
-		v value
-	)
-	err := rawjson.Read(data, maxDataDepth, func(r *rawjson.Reader) {
+	d := reading{}
+	v, err := d.read(data, maxDataDepth)
+	switch {
+	case err != nil:
+		return v, err
+	case d.twice != nil:
+		return v, problem(d.twice.Pointer, "is given twice; send it once: the schema can judge only one of them")
+	}
+	return v, nil
+}
+
+func (d *reading) read(data []byte, depth int) (v value, _ error) {
+	err := rawjson.Read(data, depth, func(r *rawjson.Reader) {
 		d.r = r
 		v = d.value()
 	})
 	var syntax *rawjson.SyntaxError
-	switch {
-	case errors.As(err, &syntax):
+	if errors.As(err, &syntax) {
 		return v, problem("", "is not acceptable JSON: %s", syntax)
-	case d.twice != nil:
-		return v, d.twice
 	}
 	return v, nil
 }
@@ -65,10 +82,11 @@ func (d *reading) value() value {
 	v := value{kind: d.r.Kind(), size: 1}
 	switch v.kind {
 	case rawjson.Object:
+		d.schemas++
 		d.r.Members(func(raw []byte) {
 			name := string(raw)
 			if d.twice == nil && v.find(name) >= 0 {
-				d.twice = problem(pointerOf(append(d.path, name)), "is given twice; send it once: the schema can judge only one of them")
+				d.twice = problem(pointerOf(append(d.path, name)), "is given twice; send it once")
 			}
 			d.path = append(d.path, name)
 			v.add(d.value())
@@ -79,7 +97,7 @@ func (d *reading) value() value {
 	case rawjson.Array:
 		d.r.Items(func(i int) {
 			d.path = append(d.path, "")
-			if d.twice == nil { // only then is the path asked for
+			if d.twice == nil && d.wrong == nil { // only then is the path asked for
 				d.path[len(d.path)-1] = strconv.Itoa(i)
 			}
 			v.add(d.value())
@@ -87,8 +105,14 @@ func (d *reading) value() value {
 		})
 	case rawjson.String:
 		v.text, _ = d.r.Text()
+	case rawjson.Bool:
+		d.schemas++
+		v.text = string(d.r.Raw())
 	default:
 		v.text = string(d.r.Raw())
+		if d.schema && d.wrong == nil && v.kind == rawjson.Number && v.text != "" && !short(v.text) { // it is empty where it is no JSON
+			d.wrong = problem(pointerOf(d.path), "is a number with more digits than this server reckons with")
+		}
 	}
 	v.size += len(v.text) / 32
 	return v
@@ -161,12 +185,45 @@ func compareText(a, b string) int {
 	return 0
 }
 
-// valueOf reads a value out of a schema.
-func valueOf(v any) value {
-	text, err := json.Marshal(v)
-	if err != nil {
-		panic("schema: " + err.Error()) // it was read from JSON
+// appendJSON writes a value for people to read, members in their order.
+func (v *value) appendJSON(b []byte) []byte {
+	sign := byte('[')
+	switch v.kind {
+	case rawjson.String:
+		return appendQuoted(b, v.text)
+	case rawjson.Object:
+		sign = '{'
+	case rawjson.Array:
+	default:
+		return append(b, v.text...)
 	}
-	out, _ := readValue(text)
-	return out
+	b = append(b, sign)
+	for i := range v.items {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		if sign == '{' {
+			b = append(appendQuoted(b, v.names[i]), ':')
+		}
+		b = v.items[i].appendJSON(b)
+	}
+	return append(b, sign+2) // ] and }
+}
+
+func appendQuoted(b []byte, s string) []byte {
+	var text strings.Builder
+	e := json.NewEncoder(&text)
+	e.SetEscapeHTML(false)
+	_ = e.Encode(s) // a string
+	return append(b, strings.TrimSuffix(text.String(), "\n")...)
+}
+
+// pointerOf writes a JSON pointer (RFC 6901).
+func pointerOf(path []string) string {
+	var b strings.Builder
+	for _, token := range path {
+		b.WriteByte('/')
+		b.WriteString(rawjson.PointerToken(token))
+	}
+	return b.String()
 }
