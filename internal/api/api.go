@@ -74,6 +74,7 @@ type server struct {
 	previews chan struct{} // one for each that is being made
 
 	documented Documented
+	outside    *outside                              // the way there; nil: there is none
 	reference  func() (*reference, error)            // made when it is first asked for
 	described  map[string]func() (*Described, error) // by the contract's name
 }
@@ -101,5 +102,8 @@ func New(o Options) http.Handler {
 		s.described[d.Name] = sync.OnceValues(func() (*Described, error) { return describe(d, s.public) })
 	}
 	s.mux = s.serveMux(s.routes())
+	if s.documented != nil {
+		s.outside = newOutside(s)
+	}
 	return s
 }

@@ -46,6 +46,9 @@ func newOutside(s *server) *outside {
 	return o
 }
 
+// isOutside reports whether a path is the documented APIs'.
+func isOutside(p string) bool { return p == "/api" || strings.HasPrefix(p, "/api/") }
+
 func (o *outside) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	rt := o.routes[r.Method]
 	if rt == nil {

@@ -255,9 +255,6 @@ func (s *server) serveMux(routes []*route) *http.ServeMux {
 		slices.Sort(names)
 		res.allow = strings.Join(names, ", ")
 	}
-	if s.documented != nil {
-		mux.Handle("/api/", newOutside(s))
-	}
 	mux.Handle("/", &resource{s: s}) // everything else
 	return mux
 }
@@ -265,11 +262,16 @@ func (s *server) serveMux(routes []*route) *http.ServeMux {
 // ServeHTTP answers every request; what ServeMux would redirect or answer in
 // plain text is a problem like any other.
 func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if p := r.URL.EscapedPath(); path.Clean(p) != p || r.Method == http.MethodConnect {
+	p := r.URL.EscapedPath()
+	odd := path.Clean(p) != p || r.Method == http.MethodConnect
+	switch {
+	case s.outside != nil && (isOutside(r.URL.Path) || odd && isOutside(path.Clean(r.URL.Path))):
+		s.outside.ServeHTTP(w, r)
+	case odd:
 		(&resource{s: s}).ServeHTTP(w, r)
-		return
+	default:
+		s.mux.ServeHTTP(w, r)
 	}
-	s.mux.ServeHTTP(w, r)
 }
 
 func (res *resource) ServeHTTP(w http.ResponseWriter, r *http.Request) {

@@ -103,7 +103,7 @@ func (c *call) asFault(err error) *fault {
 	case errors.Is(err, store.ErrEnded):
 		return unauthorized()
 	case errors.Is(err, store.ErrNotFound):
-		return &fault{status: http.StatusNotFound, err: c.contract.noun + " not found"}
+		return &fault{status: http.StatusNotFound, err: c.contract.missing}
 	case errors.Is(err, store.ErrFull):
 		return unavailable("30", err)
 	case errors.Is(err, ingest.ErrDialect):

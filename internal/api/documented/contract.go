@@ -33,11 +33,11 @@ type route struct {
 
 // contract is a company's API.
 type contract struct {
-	name   string // of its dialect
-	noun   string // what it calls an endpoint
-	style  style
-	routes []route
-	mux    *http.ServeMux
+	name    string // of its dialect
+	missing string // what it says of an endpoint that there is not
+	style   style
+	routes  []route
+	mux     *http.ServeMux
 }
 
 // resource is one path with its methods.
@@ -47,7 +47,7 @@ type resource struct {
 }
 
 func newContract(d *Door, name string, s style, routes []route) *contract {
-	c := &contract{name: name, noun: "Webhook", style: s, routes: routes, mux: http.NewServeMux()}
+	c := &contract{name: name, missing: "Webhook not found", style: s, routes: routes, mux: http.NewServeMux()}
 	paths := map[string]*resource{}
 	for i := range routes {
 		rt := &routes[i]

@@ -14,6 +14,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"path"
 	"runtime/debug"
 	"strings"
 	"sync/atomic"
@@ -77,7 +78,11 @@ func New(o Options) *Door {
 func (d *Door) TakesEvents(dialect string) bool { return dialect == tarefaName }
 
 // Serve answers one request.
+//
+// As in the companies' own servers, one slash at the end of a path changes
+// nothing.
 func (d *Door) Serve(w http.ResponseWriter, r *http.Request) int {
+	r = withoutLastSlash(r)
 	c := &call{ResponseWriter: w, d: d, r: r, contract: d.unspoken}
 	defer func() {
 		if v := recover(); v != nil {
@@ -93,8 +98,24 @@ func (d *Door) Serve(w http.ResponseWriter, r *http.Request) int {
 		c.fail(err)
 		return c.status
 	}
+	if p := r.URL.EscapedPath(); path.Clean(p) != p {
+		(&resource{}).ServeHTTP(c, r) // ServeMux would redirect
+		return c.status
+	}
 	c.contract.mux.ServeHTTP(c, r)
 	return c.status
+}
+
+func withoutLastSlash(r *http.Request) *http.Request {
+	escaped, ok := strings.CutSuffix(r.URL.EscapedPath(), "/")
+	if !ok {
+		return r
+	}
+	out, u := *r, *r.URL
+	u.Path, _ = strings.CutSuffix(u.Path, "/")
+	u.RawPath = escaped // where it is the default form of Path, it is not used
+	out.URL = &u
+	return &out
 }
 
 // resolve finds out whose API the request speaks, and for whom.

@@ -16,7 +16,7 @@ func gabinete360(d *Door) *contract {
 		{method: "PUT", pattern: "/api/v1/channels/{id}", access: write, status: 200, own: true, action: takes(updateChannel)},
 		{method: "DELETE", pattern: "/api/v1/channels/{id}", access: write, status: 204, own: true, action: ends(deleteChannel)},
 	})
-	c.noun = "Channel"
+	c.missing = "Channel not found"
 	return c
 }
 

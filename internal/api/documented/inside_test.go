@@ -68,7 +68,7 @@ func TestFaults(t *testing.T) {
 		others string
 	}{
 		{errors.New("secret detail"), 500, `{"error":"Internal server error","message":"Failed to process webhook"}`, `{"error":"Failed to process webhook"}`},
-		{store.ErrNotFound, 404, `{"error":"Webhook not found"}`, `{"error":"Webhook not found"}`},
+		{store.ErrNotFound, 404, `{"error":"Webhook not found or inactive"}`, `{"error":"Webhook not found"}`},
 		{store.ErrFull, 503, `{"error":"Service unavailable","message":"Try again later"}`, `{"error":"Try again later"}`},
 		{fmt.Errorf("x: %w", store.ErrBusy), 503, `{"error":"Service unavailable","message":"Try again later"}`, `{"error":"Try again later"}`},
 		{ingest.ErrDialect, 503, `{"error":"Service unavailable","message":"Try again later"}`, `{"error":"Try again later"}`},

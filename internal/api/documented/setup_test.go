@@ -35,7 +35,9 @@ type site struct {
 	*testing.T
 	url    string
 	dir    string
+	ring   *secret.Keyring
 	db     *store.DB
+	web    *httptest.Server
 	log    *syncBuffer
 	client *http.Client
 	vars   map[string]string
@@ -63,33 +65,46 @@ func (s *syncBuffer) String() string {
 func setup(t *testing.T) *site {
 	t.Helper()
 	st := &site{T: t, dir: storetest.Fresh(t), log: &syncBuffer{}, client: &http.Client{Transport: &http.Transport{}}, vars: map[string]string{}, keys: map[string]string{}, speaks: map[string]string{}}
-	ring, err := secret.NewKeyring(secret.NewMasterKey())
+	var err error
+	st.ring, err = secret.NewKeyring(secret.NewMasterKey())
 	st.no(err)
-	log := slog.New(slog.NewTextHandler(st.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	st.db, err = store.Open(t.Context(), store.Options{Dir: st.dir, Keyring: ring, Logger: log})
-	st.no(err)
-	t.Cleanup(func() { st.no(st.db.Close()) })
-	catalog, err := webhook.NewCatalog()
-	st.no(err)
-	accept := ingest.New(ingest.Options{Store: st.db, Dialects: catalog.Lookup})
-	policy := &egress.Policy{AllowHTTP: true}
-	web := httptest.NewServer(api.New(api.Options{
-		Store: st.db, Ingest: accept, Policy: policy, Dialects: catalog.Lookup, Metrics: prometheus.NewRegistry(), Logger: log, Version: "test",
-		Descriptions: documented.Descriptions(),
-		Documented:   documented.New(documented.Options{Store: st.db, Ingest: accept, Policy: policy, Dialects: catalog.Lookup, Logger: log}),
-	}))
+	st.start()
 	t.Cleanup(func() {
-		web.Close()
-		st.client.CloseIdleConnections()
+		st.stop()
 		if t.Failed() {
 			t.Logf("log of the server:\n%s", st.log)
 		}
 	})
-	st.url = web.URL
 	text, prefix, hash := api.NewKey(api.KeyRoot)
 	st.no(st.db.CreateKey(t.Context(), &store.Key{Name: "root", Prefix: prefix}, hash))
 	st.vars["ROOT"] = text.Reveal()
 	return st
+}
+
+// start opens the store and serves it.
+func (st *site) start() {
+	st.Helper()
+	var err error
+	log := slog.New(slog.NewTextHandler(st.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	st.db, err = store.Open(st.Context(), store.Options{Dir: st.dir, Keyring: st.ring, Logger: log})
+	st.no(err)
+	catalog, err := webhook.NewCatalog()
+	st.no(err)
+	accept := ingest.New(ingest.Options{Store: st.db, Dialects: catalog.Lookup})
+	policy := &egress.Policy{AllowHTTP: true}
+	st.web = httptest.NewServer(api.New(api.Options{
+		Store: st.db, Ingest: accept, Policy: policy, Dialects: catalog.Lookup, Metrics: prometheus.NewRegistry(), Logger: log, Version: "test",
+		Descriptions: documented.Descriptions(),
+		Documented:   documented.New(documented.Options{Store: st.db, Ingest: accept, Policy: policy, Dialects: catalog.Lookup, Logger: log}),
+	}))
+	st.url = st.web.URL
+}
+
+func (st *site) stop() {
+	st.Helper()
+	st.web.Close()
+	st.client.CloseIdleConnections()
+	st.no(st.db.Close())
 }
 
 func (st *site) no(err error) {
@@ -180,9 +195,9 @@ func (st *site) do(method, path, key string, body any, header ...string) *reply 
 	st.no(err)
 	r := &reply{T: st.T, what: method + " " + path, status: resp.StatusCode, header: resp.Header, body: string(got)}
 	if dialect := st.keys[strings.TrimPrefix(req.Header.Get("Authorization"), "Bearer ")]; dialect != "" {
-		r.declared(dialect, method, req.URL.Path)
+		r.declared(dialect, method, strings.TrimSuffix(req.URL.EscapedPath(), "/"))
 	} else if strings.Contains(path, "/wh_") {
-		r.declared("tarefa", method, req.URL.Path)
+		r.declared("tarefa", method, strings.TrimSuffix(req.URL.EscapedPath(), "/"))
 	}
 	return r
 }

@@ -16,7 +16,7 @@ const tarefaName = "tarefa"
 
 // tarefa: webhooks of numbered users, each with an address that takes events in.
 func tarefa(d *Door) *contract {
-	return newContract(d, tarefaName, detailed, []route{
+	c := newContract(d, tarefaName, detailed, []route{
 		{method: "POST", pattern: "/api/webhooks", access: write, status: 201, action: takes(createTarefa)},
 		{method: "GET", pattern: "/api/webhooks", access: read, status: 200, own: true, action: gives(listTarefa)},
 		{method: "GET", pattern: "/api/webhooks/{id}", access: read, status: 200, own: true, action: gives(getTarefa)},
@@ -27,6 +27,8 @@ func tarefa(d *Door) *contract {
 		{method: "GET", pattern: "/api/webhooks/{userId}/{secret}", access: public, status: 200, action: gives(healthTarefa)},
 		{method: "POST", pattern: "/api/webhooks/{userId}/{secret}", access: public, status: 200, action: receives[inboundEvent](receiveTarefa)},
 	})
+	c.missing = notActive().err // its documentation has one 404 for all calls
+	return c
 }
 
 type tarefaInput struct {

@@ -121,7 +121,7 @@ Authorization: Bearer $KEY
 Authorization: Bearer $KEY
 ---
 404
-{"error": "Webhook not found"}`)
+{"error": "Webhook not found or inactive"}`)
 	}
 }
 
@@ -175,7 +175,7 @@ Authorization: Bearer $KEY
 429
 {"error": "Rate limit exceeded", "message": "Maximum 1 test per second"}`)
 	foreign := st.do("GET", "/api/webhooks/"+st.vars["W"], other, nil).want(404)
-	if foreign.body != "{\"error\":\"Webhook not found\"}\n" {
+	if foreign.body != "{\"error\":\"Webhook not found or inactive\"}\n" {
 		t.Error(foreign.body)
 	}
 }
@@ -267,6 +267,11 @@ GET $PATH
 	st.do("DELETE", "/api/webhooks/"+st.vars["W"], st.vars["KEY"], nil).want(200)
 	wrong("deleted", "GET", path, "", nil, 404, notFound)
 	wrong("deleted", "POST", path, body, signed(st.vars["SECRET"], body), 404, notFound)
+	st.stop()
+	st.start()
+	wrong("deleted, after a restart", "GET", path, "", nil, 404, notFound)
+	wrong("deleted, after a restart", "POST", path, body, signed(st.vars["SECRET"], body), 404, notFound)
+	wrong("deleted, under a foreign host name", "POST", path, body, append(signed(st.vars["SECRET"], body), "Host", "foreign.example.com"), 404, notFound)
 	wrong("never was", "GET", "/api/webhooks/123/wh_nothing", "", nil, 401, `{"error":"Unauthorized"}`)
 }
 
