@@ -1,8 +1,11 @@
 package api
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"net/http"
 	"os"
 	"regexp"
 	"slices"
@@ -60,6 +63,7 @@ func TestDocsAreTrue(t *testing.T) {
 	if len(found) < 20 {
 		t.Fatalf("%d examples", len(found))
 	}
+	answers := map[string]json.RawMessage{}
 	for _, e := range found {
 		method, path, body, header := parseCurl(t, os.Expand(e[1], func(name string) string {
 			v, ok := vars[name]
@@ -79,6 +83,9 @@ func TestDocsAreTrue(t *testing.T) {
 		if at := differ(want, got, ""); at != "" {
 			t.Errorf("%s %s: %s\ndocs:   %s\nanswer: %d %s", method, path, at, e[2], a.status, a.body)
 		}
+		if key := st.answerKey(method, path, a.status); answers[key] == nil {
+			answers[key] = compact(t, e[2])
+		}
 		remember(vars, got)
 		if method == "POST" && path == "/v1/projects" {
 			vars["OLD_PROJECT"], _ = st.project("standard", store.Production)
@@ -87,11 +94,65 @@ func TestDocsAreTrue(t *testing.T) {
 			st.finishOne(vars["ENDPOINT"], vars["DELIVERY"], store.Pending, store.Attempt{
 				RequestHead: []byte("POST /webhooks HTTP/1.1\r\nwebhook-id: x\r\n\r\n"), Status: 503,
 				ResponseHead: []byte("HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain\r\n\r\n"), ResponseBody: []byte("try later"),
-				Class: store.ClassStatus, Detail: "the receiver answered 503",
+				Class: store.ClassStatus, Detail: "answered 503 Service Unavailable",
 				Timings: store.Timings{DNS: 1, Connect: time.Millisecond, TLS: time.Millisecond, FirstByte: time.Millisecond, Total: time.Millisecond},
 			})
 		}
 	}
+	keptAnswers(t, answers)
+}
+
+// keptAnswers: openapi_answers.json has the answers of docs/api.md, for the document
+// and its page. To write it anew: go generate ./internal/api
+func keptAnswers(t *testing.T, answers map[string]json.RawMessage) {
+	t.Helper()
+	const path = "openapi_answers.json"
+	for key := range answers {
+		if status := key[strings.LastIndexByte(key, ' ')+1:]; status >= "3" {
+			delete(answers, key) // problems have examples of their own
+		}
+	}
+	lines := make([]string, 0, len(answers))
+	for _, key := range slices.Sorted(maps.Keys(answers)) {
+		lines = append(lines, fmt.Sprintf(" %q: %s", key, answers[key]))
+	}
+	text := []byte("{\n" + strings.Join(lines, ",\n") + "\n}\n")
+	if *update {
+		if err := os.WriteFile(path, text, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	kept, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(kept, text) {
+		t.Error("internal/api/openapi_answers.json has not the answers of docs/api.md; run go generate ./internal/api and look at what changed")
+	}
+}
+
+// answerKey finds the route of a path.
+func (st *site) answerKey(method, path string, status int) string {
+	st.t.Helper()
+	req, err := http.NewRequestWithContext(st.t.Context(), method, path, http.NoBody)
+	if err != nil {
+		st.t.Fatal(err)
+	}
+	h, _ := st.server.mux.Handler(req)
+	res, ok := h.(*resource)
+	if !ok || res.methods[method] == nil {
+		st.t.Fatalf("%s %s is no route", method, path)
+	}
+	return answerKey(method, res.methods[method].pattern, status)
+}
+
+func compact(t *testing.T, text string) json.RawMessage {
+	t.Helper()
+	var b bytes.Buffer
+	if err := json.Compact(&b, []byte(text)); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
 }
 
 // TestReadmeIsTrue runs the curls of the README, in order: each succeeds.

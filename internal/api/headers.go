@@ -13,8 +13,12 @@ const maxHeaderName = 128 // characters
 
 // checkHeaders judges the headers that an endpoint asks for.
 func checkHeaders(headers []headerValue, d *webhook.Dialect, create bool, errs *ingest.FieldErrors) {
-	if len(headers) > 2*maxHeaders {
-		addError(errs, "/headers", "has too many members")
+	most := maxHeaders
+	if !create {
+		most *= 2 // as many may be removed
+	}
+	if len(headers) > most {
+		addError(errs, "/headers", "has %d members; send at most %d", len(headers), most)
 		return
 	}
 	for _, h := range headers {

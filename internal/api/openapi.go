@@ -17,6 +17,7 @@ import (
 	"github.com/malote-dev/malote/internal/store"
 )
 
+//go:generate go test -run ^TestDocsAreTrue$ -update .
 //go:generate go test -run ^TestDocumentIsCommitted$ -update .
 
 // reference is the API described from its table of routes, for programs and
@@ -115,6 +116,7 @@ func known(list, etag string) bool {
 type documenter struct {
 	shaper
 	public string // URL of the server; empty: where the document was read
+	routes []*route
 	route  string // operationId of the one under way
 }
 
@@ -128,10 +130,16 @@ func (b *documenter) document(routes []*route) *document {
 		OpenAPI: "3.1.0",
 		Servers: b.servers(),
 		Tags:    tags,
+		notes:   documentNotes(),
 	}
+	b.routes = routes
 	d.Info.Title, d.Info.Version = "Malote", "v1"
 	d.Info.Description = "Webhook infrastructure: send events, and every endpoint that wants them gets them, signed, in time, and again until they arrive. " +
 		"What a route does not know is refused: unknown fields, fields given twice, unknown parameters, wrong types."
+	d.intro = d.Info.Description
+	for _, n := range d.notes {
+		d.Info.Description += "\n\n**" + n.Name + ".** " + n.Text
+	}
 	d.Info.License.Name, d.Info.License.Identifier = license, licenseID
 	for _, rt := range routes {
 		d.add(rt.pattern, rt.method, b.operation(rt))
@@ -270,7 +278,7 @@ func (b *documenter) responses(rt *route, words routeWords) (out ordered[*respon
 		switch {
 		case status == http.StatusNotModified: // has no body
 		case rt.out != nil:
-			ok.Content = ordered[mediaType]{{"application/json", mediaType{Schema: b.output(rt.out)}}}
+			ok.Content = ordered[mediaType]{{"application/json", mediaType{Schema: b.output(rt.out), Example: b.exampleAnswer(rt, status)}}}
 		case words.media != "":
 			ok.Content = ordered[mediaType]{{words.media, mediaType{Schema: &schema{Type: "string"}}}}
 		default:
@@ -321,7 +329,7 @@ func problemResponses(fault *schema) (out ordered[*response]) {
 		r := &response{
 			Description: titles[status],
 			Headers:     ordered[*headerObject]{{"X-Request-Id", &headerObject{Ref: "#/components/headers/RequestId"}}},
-			Content:     ordered[mediaType]{{"application/problem+json", mediaType{Schema: fault}}},
+			Content:     ordered[mediaType]{{"application/problem+json", mediaType{Schema: fault, Example: exampleProblem(status)}}},
 		}
 		if status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable {
 			r.Headers = append(r.Headers, member[*headerObject]{"Retry-After", &headerObject{Ref: "#/components/headers/RetryAfter"}})

@@ -14,6 +14,9 @@ type document struct {
 	Tags       []documentTag     `json:"tags"`
 	Paths      ordered[pathItem] `json:"paths"`
 	Components components        `json:"components"`
+
+	intro string // of the page; empty: the description
+	notes []note
 }
 
 type documentInfo struct {

@@ -2,6 +2,7 @@ package api
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	_ "embed" // the page's template
 	"encoding/base64"
@@ -23,6 +24,7 @@ var referenceStyle string
 // referenceView is what the page shows.
 type referenceView struct {
 	Title, Intro string
+	Notes        []note
 	Link         string // to the document
 	Style        template.CSS
 	Groups       []groupView
@@ -50,6 +52,7 @@ type operationView struct {
 type answerView struct {
 	Status, Text string
 	Type         typeView
+	Example      string // JSON, indented
 }
 
 type schemaView struct {
@@ -75,7 +78,7 @@ func renderReference(d *document, link string) (*page, error) {
 	if err != nil {
 		return nil, err
 	}
-	view := referenceView{Title: d.Info.Title, Intro: d.Info.Description, Link: link, Style: template.CSS(referenceStyle)} //nolint:gosec // our own file
+	view := referenceView{Title: d.Info.Title, Intro: cmp.Or(d.intro, d.Info.Description), Notes: d.notes, Link: link, Style: template.CSS(referenceStyle)} //nolint:gosec // our own file
 	for _, tag := range d.Tags {
 		g := groupView{Name: tag.Name, Text: tag.Description}
 		for _, path := range d.Paths {
@@ -134,6 +137,7 @@ func (d *document) operationView(method, path string, op *operation) operationVi
 			if a.Type = viewType(r.Content[0].Value.Schema); a.Type.Link == "" {
 				a.Type.Text = r.Content[0].Name
 			}
+			a.Example = indented(r.Content[0].Value.Example)
 		}
 		if a.Status[0] < '4' {
 			v.Answers = append(v.Answers, a)
@@ -145,6 +149,22 @@ func (d *document) operationView(method, path string, op *operation) operationVi
 	return v
 }
 
+// indented is an example as people read it; empty: there is none.
+func indented(example any) string {
+	if example == nil {
+		return ""
+	}
+	text, err := encode(example)
+	if err != nil {
+		return ""
+	}
+	var b bytes.Buffer
+	if json.Indent(&b, bytes.TrimSpace(text), "", "  ") != nil {
+		return ""
+	}
+	return b.String()
+}
+
 // curlOf is an example for the shell.
 func curlOf(v *operationView, op *operation) string {
 	var b strings.Builder
@@ -154,7 +174,7 @@ func curlOf(v *operationView, op *operation) string {
 	}
 	path := v.Path
 	for _, name := range pathParameters(v.Path) {
-		path = strings.ReplaceAll(path, "{"+name+"}", "$"+strings.ToUpper(name))
+		path = strings.ReplaceAll(path, "{"+name+"}", "$"+shellName(v.Path, name))
 	}
 	b.WriteString(`"$MALOTE_URL` + path + `"`)
 	switch {
@@ -169,6 +189,20 @@ func curlOf(v *operationView, op *operation) string {
 		}
 	}
 	return b.String()
+}
+
+// shellName is the variable for a parameter of a path: what is only an id is
+// named after what it is of. $UID is the shell's own, and cannot be set.
+func shellName(pattern, parameter string) string {
+	name := parameter
+	if before, _, ok := strings.Cut(pattern, "/{"+parameter+"}"); ok && (name == "id" || name == "uid" || name == "name") {
+		name = before[strings.LastIndexByte(before, '/')+1:]
+		if one, ok := strings.CutSuffix(name, "ies"); ok {
+			name = one + "y"
+		}
+		name = strings.TrimSuffix(name, "s")
+	}
+	return strings.ToUpper(strings.ReplaceAll(name, "-", "_"))
 }
 
 func viewSchema(name string, s *schema) schemaView {

@@ -148,7 +148,7 @@ func (sh *shaper) members(out *schema, t reflect.Type, words typeWords, input bo
 			sh.types[of.Name()] = within
 		}
 		s, required := sh.member(f, options == "omitempty", input)
-		if sh.describe(t.Name(), name, s); input && words.required != nil {
+		if sh.describe(words.name, t.Name(), name, s); input && words.required != nil {
 			required = slices.Contains(words.required, name)
 		}
 		if sh.open && input && required { // null and "" are as if it had been left out
@@ -195,10 +195,15 @@ func nullable(s *schema) *schema {
 	return s
 }
 
-// describe adds what the type does not say.
-func (sh *shaper) describe(typ, name string, s *schema) {
-	key := typ + "." + name
+// describe adds what the type does not say. Words for the schema are better
+// than those for the type, which may stand for two.
+func (sh *shaper) describe(schemaName, typ, name string, s *schema) {
+	key := schemaName + "." + name
 	w, ok := sh.fields[key]
+	if !ok {
+		key = typ + "." + name
+		w, ok = sh.fields[key]
+	}
 	if !ok {
 		key = "." + name
 		w, ok = sh.fields[key]
