@@ -33,7 +33,7 @@ func (db *DB) DeleteProject(ctx context.Context, id ID) error {
 			return ErrNotFound
 		}
 		var n int
-		if _, err := b.row("SELECT count(*) FROM (SELECT 1 FROM endpoints WHERE project=? AND deleted_at=0 LIMIT ?) AS some", []any{k, maxInProject + 1}, &n); err != nil {
+		if _, err := b.row("SELECT count(*) FROM (SELECT 1 FROM endpoints WHERE project=? AND deleted_at=0 LIMIT ?) AS found", []any{k, maxInProject + 1}, &n); err != nil {
 			return err
 		}
 		if n > 0 {
