@@ -10,16 +10,17 @@ import (
 
 // Delivery is one event on its way to one endpoint.
 type Delivery struct {
-	ID         string `json:"id"`
-	EventID    string `json:"event_id"`
-	Type       string `json:"type"`
-	EndpointID string `json:"endpoint_id"`
-	Consumer   string `json:"consumer"`
-	State      string `json:"state"` // "pending", "delivered", "failed" or "cancelled"
-	Reason     string `json:"reason"`
-	Held       string `json:"held"` // pending, and not sent whatever is due: why, as in "endpoint paused"
-	Attempts   int    `json:"attempts"`
-	LastStatus int    `json:"last_status"` // HTTP status of the last attempt; 0: none
+	ID         string     `json:"id"`
+	EventID    string     `json:"event_id"`
+	Type       string     `json:"type"`
+	EndpointID string     `json:"endpoint_id"`
+	Consumer   string     `json:"consumer"`
+	State      string     `json:"state"` // "pending", "delivered", "failed" or "cancelled"
+	Reason     string     `json:"reason"`
+	Held       string     `json:"held"`       // pending, and not sent whatever is due, or though it is due: why, as in "endpoint paused"
+	HeldUntil  *time.Time `json:"held_until"` // until when at least; nil: not known
+	Attempts   int        `json:"attempts"`
+	LastStatus int        `json:"last_status"` // HTTP status of the last attempt; 0: none
 
 	LastError *AttemptError `json:"last_error"` // why the last attempt failed; nil: it succeeded, or there was none
 

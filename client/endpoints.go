@@ -96,6 +96,8 @@ type Endpoint struct {
 	State         string             `json:"state"` // "active", "paused" or "disabled"
 	StateReason   string             `json:"state_reason"`
 	StateSince    *time.Time         `json:"state_since"`
+	Held          string             `json:"held"`       // active, and what is due does not go: why
+	HeldUntil     *time.Time         `json:"held_until"` // until when at least; nil: not known
 	FailureCount  int                `json:"failure_count"`
 	FailedAt      *time.Time         `json:"failed_at"`
 	CreatedAt     time.Time          `json:"created_at"`

@@ -63,6 +63,9 @@ func last(d *client.Delivery) string {
 }
 
 func next(d *client.Delivery, now time.Time) string {
+	if d.Held != "" && d.HeldUntil != nil {
+		return "held: " + d.Held + ", " + ago(*d.HeldUntil, now)
+	}
 	if d.Held != "" {
 		return "held: " + d.Held
 	}
@@ -93,10 +96,10 @@ func (o *oneDelivery) ask(c *console, call func(*client.Client, context.Context,
 			answer = d.LastError.Class + ": " + d.LastError.Detail
 		}
 		c.facts("delivery", d.ID, "event", d.EventID, "type", d.Type, "endpoint", d.EndpointID, "consumer", d.Consumer,
-			"state", stateOf(d), "attempts", fmt.Sprint(d.Attempts), "last status", number(d.LastStatus), "last error", answer, "held", d.Held,
+			"state", stateOf(d), "attempts", fmt.Sprint(d.Attempts), "last status", number(d.LastStatus), "last error", answer, "held", d.Held, "held until", stampOf(d.HeldUntil),
 			"next attempt", stampOf(d.NextDueAt), "created", stamp(d.CreatedAt), "finished", stampOf(d.FinishedAt))
 		c.inFlight(d.InFlight)
-		if d.Held != "" {
+		if strings.HasPrefix(d.Held, "endpoint ") { // paused or disabled
 			fmt.Fprintln(c.err, "It waits until the endpoint is resumed: malote endpoint resume "+d.EndpointID)
 		}
 	})

@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"net/http"
 	"sync"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -40,6 +41,10 @@ type Options struct {
 	// Prober sends probes to endpoints; nil: nobody does.
 	Prober Prober
 
+	// Waits says why an endpoint's due deliveries do not go (zero delivery), or
+	// one of them: a kept text, and until when at least. nil: nobody knows.
+	Waits func(endpoint, delivery store.ID) (why string, until time.Time)
+
 	// TestMail sends a mail now; nil: the server mails nothing. Its errors hold
 	// no secret.
 	TestMail func(ctx context.Context, to string, in lang.Language) error
@@ -67,6 +72,7 @@ type server struct {
 	metrics  *metrics
 	mux      *http.ServeMux
 	prober   Prober
+	waits    func(endpoint, delivery store.ID) (string, time.Time)
 	tests    testPacer
 	probes   testPacer
 	links    linkPacer
@@ -83,7 +89,7 @@ type server struct {
 func New(o Options) http.Handler {
 	s := &server{
 		store: o.Store, ingest: o.Ingest, dialects: o.Dialects, ready: o.Ready,
-		log: o.Logger, version: o.Version, public: o.PublicURL, testMail: o.TestMail, metrics: newMetrics(), documented: o.Documented, prober: o.Prober,
+		log: o.Logger, version: o.Version, public: o.PublicURL, testMail: o.TestMail, metrics: newMetrics(), documented: o.Documented, prober: o.Prober, waits: o.Waits,
 		previews: make(chan struct{}, previewsAtOnce),
 	}
 	if o.Policy != nil {

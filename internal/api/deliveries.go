@@ -20,7 +20,8 @@ type deliveryView struct {
 	Consumer   string `json:"consumer"`
 	State      string `json:"state"`
 	Reason     string `json:"reason,omitempty"`           // failed or cancelled: why
-	Held       string `json:"held,omitempty" lang:"kept"` // pending, and not sent whatever is due: why
+	Held       string `json:"held,omitempty" lang:"kept"` // pending, and not sent though it is due, or whatever is due: why
+	HeldUntil  *stamp `json:"held_until,omitempty"`       // until when at least, where that is known
 	Attempts   int    `json:"attempts"`
 	LastStatus *int   `json:"last_status"` // HTTP status of the last attempt; null: no answer, or no attempt
 	// LastError is why the last attempt failed; null: it succeeded, or there was none.
@@ -49,9 +50,9 @@ func viewDelivery(d *store.Delivery) deliveryView {
 	return v
 }
 
-// held says why deliveries to an endpoint wait whatever is due; "": they do
+// paused says why deliveries to an endpoint wait whatever is due; "": they do
 // not. An endpoint that cannot be read says nothing.
-func (s *server) held(ctx context.Context, endpoint store.ID) string {
+func (s *server) paused(ctx context.Context, endpoint store.ID) string {
 	l, err := s.store.Lane(ctx, endpoint)
 	if err != nil || l.Endpoint.State == store.Active {
 		return ""
@@ -65,29 +66,50 @@ func (s *server) held(ctx context.Context, endpoint store.ID) string {
 	return lang.Keep("endpoint paused")
 }
 
+// hold says why a delivery waits: because of its endpoint's state, or, where
+// it is due, because of what the sending side knows.
+func (s *server) hold(v *deliveryView, d *store.Delivery, paused string) {
+	v.Held = paused
+	if paused == "" && !d.DueAt.After(time.Now()) {
+		v.Held, v.HeldUntil = s.waiting(d.EndpointID, d.ID)
+	}
+}
+
+// waiting asks the sending side.
+func (s *server) waiting(endpoint, delivery store.ID) (why string, until *stamp) {
+	if s.waits == nil {
+		return "", nil
+	}
+	why, at := s.waits(endpoint, delivery)
+	if why == "" || at.IsZero() {
+		return why, nil
+	}
+	return why, new(stamp(at))
+}
+
 // viewDelivery shows a delivery, and why it waits.
 func (s *server) viewDelivery(ctx context.Context, d *store.Delivery) deliveryView {
 	v := viewDelivery(d)
 	if d.State == store.Pending {
-		v.Held = s.held(ctx, d.EndpointID)
+		s.hold(&v, d, s.paused(ctx, d.EndpointID))
 	}
 	return v
 }
 
-// viewDeliveries asks for each endpoint once.
+// viewDeliveries asks for each endpoint's state once.
 func (s *server) viewDeliveries(ctx context.Context, ds []*store.Delivery) []deliveryView {
-	held := map[store.ID]string{}
+	paused := map[store.ID]string{}
 	return views(ds, func(d *store.Delivery) deliveryView {
 		v := viewDelivery(d)
 		if d.State != store.Pending {
 			return v
 		}
-		why, known := held[d.EndpointID]
+		why, known := paused[d.EndpointID]
 		if !known {
-			why = s.held(ctx, d.EndpointID)
-			held[d.EndpointID] = why
+			why = s.paused(ctx, d.EndpointID)
+			paused[d.EndpointID] = why
 		}
-		v.Held = why
+		s.hold(&v, d, why)
 		return v
 	})
 }

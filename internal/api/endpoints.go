@@ -55,6 +55,8 @@ type endpointView struct {
 	State        string           `json:"state"`
 	StateReason  string           `json:"state_reason" lang:"kept"`
 	StateSince   stamp            `json:"state_since"`
+	Held         string           `json:"held,omitempty" lang:"kept"` // active, and what is due does not go: why
+	HeldUntil    *stamp           `json:"held_until,omitempty"`       // until when at least, where that is known
 	FailureCount int              `json:"failure_count"`
 	FailedAt     stamp            `json:"failed_at"`
 	CreatedAt    stamp            `json:"created_at"`
@@ -237,7 +239,7 @@ func (s *server) listEndpoints(c *call, q *endpointsQuery) (list[endpointView], 
 	if err != nil {
 		return list[endpointView]{}, err
 	}
-	show := func(e *store.Endpoint) endpointView { return viewEndpoint(e, d, false) }
+	show := func(e *store.Endpoint) endpointView { return s.seenEndpoint(e, d) }
 	return list[endpointView]{Data: views(page.Items, show), NextCursor: c.cursor(page.Next)}, nil
 }
 
@@ -279,7 +281,14 @@ func (s *server) getEndpoint(c *call) (endpointView, error) {
 	if err != nil && !errors.Is(err, ingest.ErrDialect) {
 		return endpointView{}, err
 	}
-	return viewEndpoint(e, d, false), nil
+	return s.seenEndpoint(e, d), nil
+}
+
+// seenEndpoint shows an endpoint, and what keeps its deliveries.
+func (s *server) seenEndpoint(e *store.Endpoint, d *webhook.Dialect) endpointView {
+	v := viewEndpoint(e, d, false)
+	v.Held, v.HeldUntil = s.waiting(e.ID, store.ID{})
+	return v
 }
 
 func (s *server) patchEndpoint(c *call, in *endpointInput) (endpointView, error) {

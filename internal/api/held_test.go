@@ -39,6 +39,50 @@ func TestHeldDeliveriesSayWhy(t *testing.T) {
 	}
 }
 
+// TestDueDeliveriesSayWhy they do not go: what the sending side knows stands
+// in the delivery and in its endpoint, where one is due and its endpoint active.
+func TestDueDeliveriesSayWhy(t *testing.T) {
+	t.Parallel()
+	st := setup(t)
+	_, key := st.project("standard", store.Development)
+	ep := st.endpoint(key, "acme")
+	until := time.Date(2026, 1, 31, 9, 30, 0, 0, time.UTC)
+	st.server.waits = func(endpoint, delivery store.ID) (string, time.Time) {
+		if endpointID.Format(endpoint) != ep {
+			return "", time.Time{}
+		}
+		if delivery.IsZero() {
+			return "rate limit reached: 100 a minute", time.Time{}
+		}
+		return "rate limit reached: 100 a minute", until
+	}
+	event := st.do(key, "POST", "/v1/events", `{"type":"a.b","consumer":"acme","data":{}}`).want(202).text("id")
+	id := st.walk(key, "/v1/deliveries?event_id="+event)[0]
+	const why = `"held":"rate limit reached: 100 a minute"`
+	for path, want := range map[string]string{
+		"/v1/deliveries/" + id:                why + `,"held_until":"2026-01-31T09:30:00.000Z"`,
+		"/v1/deliveries?event_id=" + event:    why + `,"held_until":"2026-01-31T09:30:00.000Z"`,
+		"/v1/endpoints/" + ep:                 why,
+		"/v1/endpoints?consumer=acme&limit=1": why,
+	} {
+		if a := st.do(key, "GET", path, nil).want(200); !strings.Contains(string(a.body), want) || strings.Contains(want, "until") != strings.Contains(string(a.body), "held_until") {
+			t.Errorf("%s: %s", path, a.body)
+		}
+		if a := st.do(key, "GET", path, nil, "Accept-Language", "pt-BR").want(200); !strings.Contains(string(a.body), `"held":"limite de taxa atingido: 100 por minuto"`) {
+			t.Errorf("%s: %s", path, a.body)
+		}
+	}
+	// One whose next attempt is later waits for that alone.
+	st.finish(ep, store.Pending, store.Attempt{Status: 503, Class: store.ClassStatus, Detail: "answered 503"})
+	if a := st.do(key, "GET", "/v1/deliveries/"+id, nil).want(200); strings.Contains(string(a.body), "held") {
+		t.Errorf("%s", a.body)
+	}
+	st.do(key, "POST", "/v1/endpoints/"+ep+"/pause", nil).want(200)
+	if a := st.do(key, "GET", "/v1/deliveries/"+id, nil).want(200); !strings.Contains(string(a.body), `"held":"endpoint paused"`) {
+		t.Errorf("%s", a.body)
+	}
+}
+
 // TestEveryRequestIsInTheLog at debug, under the id that its caller has.
 func TestEveryRequestIsInTheLog(t *testing.T) {
 	t.Parallel()

@@ -61,7 +61,7 @@ func (e *Engine) ours(l *lane, a *attempt, now time.Time, rnd float64) bool {
 	if l.ours > faultPatience && worked.After(l.oursSince) {
 		return false
 	}
-	l.gate.holdUntil(now.Add(widen(min(faultLane<<min(l.ours-1, 8), faultLaneMax), breakerJitter, rnd)))
+	l.gate.holdUntil(now.Add(widen(min(faultLane<<min(l.ours-1, 8), faultLaneMax), breakerJitter, rnd)), heldFault)
 	if f.last != l.id {
 		f.last = l.id
 		f.streak++
@@ -81,7 +81,7 @@ const unknownDialect = time.Minute
 
 // withoutDialect holds a lane; nobody else has to wait for it.
 func (e *Engine) withoutDialect(l *lane, a *attempt, now time.Time) {
-	l.gate.holdUntil(now.Add(unknownDialect))
+	l.gate.holdUntil(now.Add(unknownDialect), heldDialect)
 	if l.ours++; l.ours > 1 {
 		return
 	}

@@ -1,6 +1,10 @@
 package deliver
 
-import "time"
+import (
+	"time"
+
+	"github.com/malote-dev/malote/internal/lang"
+)
 
 // gate answers one question for each endpoint: may a request start now, and
 // if not, not before when? A refused delivery costs nothing and is not
@@ -13,6 +17,7 @@ type gate struct {
 	settling int       // finishes under way that may disable the endpoint
 	unkept   int       // finishes under way, all of them
 	hold     time.Time // Retry-After, or a fault of our own: nothing before
+	holds    lang.Kept // why
 	breaks   bool      // the breaker applies
 	breaker  breaker
 	rate     rate
@@ -75,9 +80,9 @@ func (g *gate) done(h health, probe bool, written, now time.Time, rnd float64) {
 }
 
 // holdUntil keeps the gate shut until t, if it was not for longer already.
-func (g *gate) holdUntil(t time.Time) {
+func (g *gate) holdUntil(t time.Time, why lang.Kept) {
 	if t.After(g.hold) {
-		g.hold = t
+		g.hold, g.holds = t, why
 	}
 }
 

@@ -73,7 +73,7 @@ func (e *Engine) release(it *item, a *attempt, v *verdict, now time.Time, rnd fl
 	l.gate.done(health, it.probe, written, now, rnd)
 	e.tellBreaker(l, was, v)
 	if same {
-		l.gate.holdUntil(v.HoldUntil)
+		l.gate.holdUntil(v.HoldUntil, heldAsked)
 	}
 	if a.resp != nil {
 		if kept := len(a.resp.Head) + len(a.resp.Body); kept > answerMin {
