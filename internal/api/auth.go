@@ -144,6 +144,7 @@ func (s *server) authenticate(c *call) error {
 	if err != nil {
 		return err
 	}
+	c.shareable(text)
 	if mistyped(text) {
 		return unauthenticated(kindKeyWrong, "the key is not whole: its checksum does not fit")
 	}

@@ -293,7 +293,7 @@ func (st *site) declared(a *answer, req *http.Request) {
 	a.t.Helper()
 	h, _ := st.server.mux.Handler(req)
 	res, ok := h.(*resource)
-	if !ok || res.methods == nil || a.status == http.StatusMethodNotAllowed || a.status == http.StatusNotModified {
+	if !ok || res.methods == nil || a.status == http.StatusMethodNotAllowed || a.status == http.StatusNotModified || req.Method == http.MethodOptions {
 		return // no route's
 	}
 	rt := res.methods[req.Method]

@@ -284,6 +284,7 @@ func (res *resource) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case res.methods == nil:
 		c.fail(kindRoute.problem("no route has this path"))
+	case rt == res.s.metrics.unknown && res.preflight(c):
 	case rt == res.s.metrics.unknown:
 		c.fail(kindMethod.problemf("this path takes %s", res.allow).with("Allow", res.allow))
 	default:

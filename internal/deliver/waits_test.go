@@ -9,6 +9,7 @@ import (
 
 // TestWaitsSayWhy: whatever keeps a due delivery is said, until it goes.
 func TestWaitsSayWhy(t *testing.T) {
+	t.Parallel()
 	for name, x := range map[string]struct {
 		change func(*store.Endpoint)
 		answer reply
