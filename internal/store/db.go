@@ -24,7 +24,7 @@ var (
 	ErrStale    = errors.New("configuration changed meanwhile")
 	ErrFull     = errors.New("no space left for new events")
 	ErrBusy     = errors.New("store cannot write now") // another process holds the database, it is read-only, or too much waits
-	ErrLocked   = errors.New("data directory is in use by another process")
+	ErrLocked   = errors.New("it is in use by another process")
 	ErrNewer    = errors.New("database was written by a newer version of malote")
 	ErrClosed   = errors.New("store is closed")
 )

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -123,23 +124,33 @@ func (e *pgEngine) check(ctx context.Context, c *pgConn) error {
 }
 
 // take makes this process the one that serves. One that died holds its place
-// for a while; one that lives for as long.
+// for a while; one that lives is noticed by its signs of life: two, since one
+// may be of a commit that was under way when it died.
 func (e *pgEngine) take(ctx context.Context, c *pgConn) error {
-	told := false
+	var seen, until time.Time
+	signs := -1 // the first look is none
+	told := sync.OnceFunc(func() {
+		e.log.Info("waiting for the database: another process serves with it, or died a moment ago", "at_most", leaseFor)
+	})
 	for end := time.Now().Add(leaseFor + leaseEvery); ; {
 		found, err := c.row(ctx, takeState, []any{leaseFor.Seconds()}, &e.token, &e.unclean)
-		switch {
-		case err != nil:
+		if err != nil {
 			return err
-		case found:
+		}
+		if found {
 			e.renewed = time.Now()
 			_, err := c.row(ctx, "SELECT commits FROM state WHERE id=1", nil, &e.commits)
 			return err
-		case time.Now().After(end):
+		}
+		if _, err := c.row(ctx, "SELECT until FROM state WHERE id=1", nil, &until); err != nil {
+			return err
+		}
+		if until.After(seen) {
+			signs, seen = signs+1, until
+		}
+		told()
+		if signs > 1 || time.Now().After(end) {
 			return fmt.Errorf("%s: %w", e, ErrLocked)
-		case !told:
-			told = true
-			e.log.Info("waiting for the database: another process serves with it, or died a moment ago", "at_most", leaseFor)
 		}
 		select {
 		case <-ctx.Done():

@@ -21,10 +21,11 @@ import (
 	"github.com/malote-dev/malote/internal/store"
 )
 
-// site is a store on a cluster of its own, which a test may break.
+// site is a store on a database of its own, behind a proxy.
 type site struct {
 	*testing.T
 	cluster *postgres.Cluster
+	base    string
 	proxy   *postgres.Proxy
 	o       store.Options
 	db      *store.DB
@@ -32,27 +33,31 @@ type site struct {
 	fatal   chan error
 }
 
-const siteBase = "site"
-
+// newSite is on the cluster that all tests share.
 func newSite(t *testing.T) *site {
 	t.Helper()
-	c, err := postgres.Start(t.Context(), postgres.Options{TCP: true, Settings: []string{"max_connections=100"}})
+	c, err := sharedCluster()
 	if errors.Is(err, postgres.ErrMissing) {
 		t.Skip(err)
 	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &site{T: t, cluster: c, fatal: make(chan error, 1)}
-	t.Cleanup(func() { s.no(c.Close()) })
-	s.no(c.Create(t.Context(), siteBase, ""))
+	return siteOn(t, c)
+}
+
+func siteOn(t *testing.T, c *postgres.Cluster) *site {
+	t.Helper()
+	s := &site{T: t, cluster: c, base: strings.ToLower(t.Name()), fatal: make(chan error, 1)}
+	var err error
+	s.no(c.Create(t.Context(), s.base, ""))
 	s.proxy, err = postgres.NewProxy(c.Address())
 	s.no(err)
 	t.Cleanup(func() { s.no(s.proxy.Close()) })
 	ring, err := secret.NewKeyring(secret.NewMasterKey())
 	s.no(err)
 	s.o = store.Options{
-		Database: secret.Text(c.LoopbackURL(siteBase, s.proxy.Address())), Keyring: ring,
+		Database: secret.Text(c.LoopbackURL(s.base, s.proxy.Address())), Keyring: ring,
 		Fatal: func(err error) { s.fatal <- err },
 	}
 	s.db = s.open(s.o)
@@ -216,8 +221,8 @@ func TestTerminatedBackends(t *testing.T) {
 	s := newSite(t)
 	stop := s.traffic()
 	for range 30 {
-		s.no(s.cluster.Exec(t.Context(), siteBase,
-			"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name='malote' ORDER BY random() LIMIT 2", "SELECT pg_sleep(0.05)"))
+		s.no(s.cluster.Exec(t.Context(), s.base,
+			"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name='malote' AND datname=current_database() ORDER BY random() LIMIT 2", "SELECT pg_sleep(0.05)"))
 	}
 	s.whole(stop())
 }
@@ -226,7 +231,19 @@ func TestTerminatedBackends(t *testing.T) {
 // writes again soon after it is back.
 func TestServerRestarts(t *testing.T) {
 	t.Parallel()
-	s := newSite(t)
+	c, err := postgres.Start(t.Context(), postgres.Options{TCP: true})
+	if errors.Is(err, postgres.ErrMissing) {
+		t.Skip(err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := c.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	s := siteOn(t, c)
 	stop := s.traffic()
 	for _, how := range []syscall.Signal{syscall.SIGINT, syscall.SIGQUIT, syscall.SIGQUIT} {
 		s.no(s.cluster.Stop(how))
@@ -270,8 +287,8 @@ func TestAnotherProcessTakesOver(t *testing.T) {
 		late <- err
 	}()
 	o := s.o
-	o.Database = secret.Text(s.cluster.URL(siteBase)) // past the proxy
-	other := s.open(o)                                // waits for the lease
+	o.Database = secret.Text(s.cluster.URL(s.base)) // past the proxy
+	other := s.open(o)                              // waits for the lease
 	defer func() { s.no(other.Close()) }()
 	if !other.Unclean() {
 		t.Error("the process before did not close the store")
@@ -341,14 +358,14 @@ func TestStartsAtOnce(t *testing.T) {
 	}
 }
 
-// TestRolesThatDoNotWait: a role may have durability off; events are kept
+// TestRolesThatDoNotWait: a role, or a database, may have durability off; events are kept
 // durably all the same.
 func TestRolesThatDoNotWait(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	s.no(s.db.Close())
-	s.no(s.cluster.Exec(t.Context(), siteBase,
-		"ALTER ROLE malote SET synchronous_commit=off",
+	s.no(s.cluster.Exec(t.Context(), s.base,
+		"ALTER DATABASE "+s.base+" SET synchronous_commit=off",
 		`CREATE TABLE seen (how text)`,
 		`CREATE FUNCTION see() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO seen VALUES (current_setting('synchronous_commit')); RETURN NEW; END $$`,
 		`CREATE TRIGGER see AFTER INSERT ON events FOR EACH ROW EXECUTE FUNCTION see()`))
@@ -356,7 +373,7 @@ func TestRolesThatDoNotWait(t *testing.T) {
 	s.o.Logger = logTo(&log)
 	s.db = s.open(s.o)
 	s.writes(time.Minute)
-	s.no(s.cluster.Exec(t.Context(), siteBase, `DO $$ BEGIN
+	s.no(s.cluster.Exec(t.Context(), s.base, `DO $$ BEGIN
 		IF (SELECT count(*) FROM seen)=0 OR EXISTS (SELECT 1 FROM seen WHERE how<>'on') THEN RAISE 'not durable'; END IF; END $$`))
 	s.no(s.db.Close())
 	if !strings.Contains(log.String(), "synchronous_commit") {
@@ -369,7 +386,7 @@ func TestNewerSchema(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	s.no(s.db.Close())
-	s.no(s.cluster.Exec(t.Context(), siteBase, "INSERT INTO goose_db_version (version_id, is_applied) VALUES (99999, true)"))
+	s.no(s.cluster.Exec(t.Context(), s.base, "INSERT INTO goose_db_version (version_id, is_applied) VALUES (99999, true)"))
 	if _, err := store.Open(t.Context(), s.o); !errors.Is(err, store.ErrNewer) {
 		t.Errorf("%v", err)
 	}
