@@ -85,20 +85,20 @@ func compileWithin(text string, loops, deep int) (*Filter, error) {
 	}
 	parsed, issues := env.Parse(text)
 	if issues.Err() != nil {
-		return nil, issueError(issues)
+		return nil, issueError(env, text, nil, issues.Errors()[0])
 	}
 	if err := checkLoops(parsed, loops, deep); err != nil {
 		return nil, err // before the types, which loops in loops make slow to find
 	}
 	checked, issues := env.Check(parsed)
 	if issues.Err() != nil {
-		return nil, issueError(issues)
+		return nil, issueError(env, text, parsed, issues.Errors()[0])
 	}
 	if kind := checked.OutputType(); !kind.IsExactType(types.BoolType) {
 		if kind.IsExactType(types.DynType) {
 			return nil, refused("may be any value; compare it, as in data.paid == true, so that it is true or false")
 		}
-		return nil, refused("is of the type %s; a filter is true or false", cel.FormatCELType(kind))
+		return nil, refused("is %s; a filter is true or false", kindOf(cel.FormatCELType(kind)))
 	}
 	if err := checkPatterns(checked); err != nil {
 		return nil, err
@@ -116,34 +116,9 @@ func plan(env *cel.Env, checked *cel.Ast) (*Filter, error) {
 			Function: "matches", RegexIndex: 1, Factory: boundedMatches,
 		}))
 	if err != nil {
-		return nil, refused("cannot be used: %s", err.Error())
+		return nil, refused("cannot be used as a filter; write it in another way")
 	}
 	return &Filter{program}, nil
-}
-
-// issueError is the first thing that is wrong, in words for who wrote it.
-func issueError(issues *cel.Issues) error {
-	first := issues.Errors()[0]
-	e := &FilterError{Line: first.Location.Line(), Column: first.Location.Column() + 1}
-	if e.Column <= 0 {
-		e.Line, e.Column = 0, 0
-	}
-	message, syntaxError := strings.CutPrefix(first.Message, "Syntax error: ")
-	message, _, _ = strings.Cut(message, " (in container")
-	name, undeclared := strings.CutPrefix(message, "undeclared reference to ")
-	name, _, _ = strings.Cut(name, " (did you mean")
-	switch {
-	case undeclared && (name == "'event'" || strings.HasPrefix(name, "'event.")):
-		e.Reason = lang.Text("event has type, consumer, time and channels, as in event.type; what the event carries is in data")
-	case undeclared:
-		e.Reason = lang.Text("%s is not known; the variables are event and data, as in data.amount > 100", name)
-	case syntaxError:
-		message, _, _ = strings.Cut(message, " expecting {")
-		e.Reason = lang.Text("is not an expression: %s", message)
-	default:
-		e.Reason = lang.Text("cannot be used: %s", message)
-	}
-	return e
 }
 
 // checkPatterns has regular expressions stand in the filter itself, short:

@@ -174,17 +174,17 @@ func TestRefused(t *testing.T) {
 	t.Parallel()
 	loop := "data.items.exists(a, "
 	for text, want := range map[string]string{
-		``:                        "is not an expression",
+		``:                        "is empty; write an expression",
 		`data.amount >`:           "line 1, column 14: is not an expression",
 		"data.a == 1 &&\n  ..":    "line 2, column 4: is not an expression",
 		`data.amount`:             "may be any value; compare it",
-		`1 + 1`:                   "is of the type int; a filter is true or false",
-		`"x"`:                     "is of the type string",
+		`1 + 1`:                   "is a whole number; a filter is true or false",
+		`"x"`:                     "is a string; a filter is true or false",
 		`event.kind == "x"`:       "line 1, column 6: event has type, consumer, time and channels",
 		`event == "x"`:            "line 1, column 1: event has type",
 		`amount > 5`:              "line 1, column 1: 'amount' is not known; the variables are event and data",
-		`data.a == 1 && sleep(5)`: "line 1, column 21: 'sleep' is not known",
-		`event.type > 5`:          "line 1, column 12: cannot be used: found no matching overload",
+		`data.a == 1 && sleep(5)`: "line 1, column 16: sleep is no function",
+		`event.type > 5`:          "line 1, column 12: > does not work with a string and a whole number",
 		`data.s.matches("[")`:     "a regular expression is no regular expression (RE2): a ] is missing after [",
 		`data.s.matches(data.re)`: "line 1, column 15: matches takes a regular expression that stands in the filter",
 		`data.s.matches("` + strings.Repeat("a", patterns.Length) + `")`:    "", // at the limit
@@ -196,7 +196,7 @@ func TestRefused(t *testing.T) {
 		loop + strings.ReplaceAll(loop, "(a", "(b") + strings.ReplaceAll(loop, "(a", "(c") + `a == b && b == c)))`: "could take too long",
 		`data.s == "` + strings.Repeat("a", MaxFilter-len(`data.s == ""`)) + `"`:                                   "",
 		`data.s == "` + strings.Repeat("a", MaxFilter+1-len(`data.s == ""`)) + `"`:                                 "has 2049 bytes; the limit is 2048",
-		strings.Repeat("(", maxNesting+1) + "true" + strings.Repeat(")", maxNesting+1):                             "cannot be used: expression recursion limit exceeded: 50",
+		strings.Repeat("(", maxNesting+1) + "true" + strings.Repeat(")", maxNesting+1):                             "nests too deep; the limit is 50",
 		strings.Repeat("!", 60) + "(" + strings.Repeat("data.a==1||", 150) + "true)":                               "",
 	} {
 		_, err := Compile(text)
