@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/malote-dev/malote/internal/ingest"
@@ -176,4 +177,44 @@ func address(n int) string {
 		rest -= l + 1
 	}
 	return strings.Repeat("l", local) + "@" + strings.Join(labels, ".")
+}
+
+// TestCaps: as many endpoints of a consumer and secrets of an endpoint as are
+// allowed, and one more.
+func TestCaps(t *testing.T) {
+	t.Parallel()
+	st := setup(t)
+	_, key := st.project("standard", store.Development)
+	project := st.projectOf(key)
+	var making sync.WaitGroup
+	for range 8 { // together, so that they share commits
+		making.Go(func() {
+			for range (maxEndpoints - 8) / 8 {
+				e := &store.Endpoint{ProjectID: project, Consumer: "acme", URL: "https://example.com/", EventTypes: []string{"*"}, Secrets: []store.SigningSecret{{Value: "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}}}
+				if err := st.db.CreateEndpoint(t.Context(), e, 0); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	making.Wait()
+	const body = `{"consumer":"acme","url":"https://example.com/","event_types":["*"]}`
+	var last string
+	for range maxEndpoints - (maxEndpoints-8)/8*8 {
+		last = st.do(key, "POST", "/v1/endpoints", body).want(201).text("id")
+	}
+	if a := st.do(key, "POST", "/v1/endpoints", body).problem(kindConflict); !strings.Contains(string(a.body), fmt.Sprint(maxEndpoints)) {
+		t.Errorf("%s", a.body)
+	}
+	st.do(key, "POST", "/v1/endpoints", strings.Replace(body, "acme", "zeta", 1)).want(201)
+	st.do(key, "DELETE", "/v1/endpoints/"+last, nil).want(200)
+	one := st.do(key, "POST", "/v1/endpoints", body).want(201).text("id")
+
+	for range maxSecrets - 1 {
+		st.do(key, "POST", "/v1/endpoints/"+one+"/secret/rotate", nil).want(200)
+	}
+	if a := st.do(key, "POST", "/v1/endpoints/"+one+"/secret/rotate", nil).problem(kindConflict); !strings.Contains(string(a.body), fmt.Sprint(maxSecrets)) {
+		t.Errorf("%s", a.body)
+	}
+	st.do(key, "POST", "/v1/endpoints/"+one+"/secret/rotate", `{"secret_overlap":0}`).want(200) // which ends all others
 }

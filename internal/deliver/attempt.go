@@ -135,9 +135,13 @@ func (e *Engine) render(it *item, s *scratch, a *attempt) (err error) {
 	if s.fields, err = signer.AppendFields(s.fields[:0], &s.message, try, s.body); err != nil {
 		return errors.New(lang.Keep("the headers cannot be made: %s", reason(err)))
 	}
+	secrets := len(c.headers)
+	if sendsSecret(a.dialect) {
+		secrets += tokenLast(s.fields, a.dialect.Signature.Header)
+	}
 	s.fields = append(s.fields, c.headers...)
 	s.request = egress.Request{
-		URL: c.url, Fields: s.fields, Redact: len(c.headers), Body: s.body,
+		URL: c.url, Fields: s.fields, Redact: secrets, Body: s.body,
 		Connect: orDefault(time.Duration(rule.Connect), defaultConnect),
 		Total:   orDefault(time.Duration(rule.Response), defaultTotal),
 		Whole:   time.Duration(rule.Total),

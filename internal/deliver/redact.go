@@ -27,7 +27,7 @@ var redacted = []byte("[redacted]")
 // these themselves (d is nil where it is not known).
 func (c *config) echoes(d *webhook.Dialect) (forms [][]byte) {
 	var values []string
-	if d != nil && slices.ContainsFunc(d.Signature.Schemes, func(s webhook.Scheme) bool { return s.Algorithm == webhook.Token }) {
+	if d != nil && sendsSecret(d) {
 		for _, s := range c.secrets {
 			values = append(values, s, hex.EncodeToString([]byte(s)), base64.StdEncoding.EncodeToString([]byte(s)), base64.RawURLEncoding.EncodeToString([]byte(s)))
 		}
@@ -82,4 +82,28 @@ func (c *config) redactText(text []byte, truncated bool) []byte {
 		}
 	}
 	return text
+}
+
+// sendsSecret reports whether requests of a dialect carry the signing secret itself.
+func sendsSecret(d *webhook.Dialect) bool {
+	for i := range d.Signature.Schemes {
+		if d.Signature.Schemes[i].Algorithm == webhook.Token {
+			return true
+		}
+	}
+	return false
+}
+
+// tokenLast moves the header that carries the secret behind the others, among
+// those that no attempt shows; it returns how many these are.
+func tokenLast(fields []webhook.Field, header string) int {
+	for i := range fields {
+		if strings.EqualFold(fields[i].Name, header) {
+			token := fields[i]
+			copy(fields[i:], fields[i+1:])
+			fields[len(fields)-1] = token
+			return 1
+		}
+	}
+	return 0
 }
