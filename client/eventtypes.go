@@ -111,6 +111,7 @@ type Imported struct {
 		Name    string `json:"name"`
 		Outcome string `json:"outcome"` // "created", "updated", "unchanged" or "skipped"
 		Reason  string `json:"reason"`  // of one that was skipped
+		Remark  string `json:"remark"`  // of one that was not: what of it could not be taken over
 	} `json:"results"`
 }
 

@@ -199,9 +199,9 @@ func (i *eventTypeImportCmd) Run(c *console) error {
 	return ask(&i.remote, c, func(ctx context.Context, api *client.Client) (*client.Imported, error) {
 		return api.ImportEventTypes(ctx, client.Import{OpenAPI: doc, DryRun: i.DryRun, Validate: i.Validate, DataAt: i.DataAt})
 	}, func(im *client.Imported) {
-		t := newTable(c, "EVENT TYPE", "OUTCOME", "REASON")
+		t := newTable(c, "EVENT TYPE", "OUTCOME", "REASON OR REMARK")
 		for _, r := range im.Results {
-			t.row(r.Name, r.Outcome, r.Reason)
+			t.row(r.Name, r.Outcome, r.Reason+r.Remark)
 		}
 		_ = t.flush()
 		fmt.Fprintf(c.out, "\n%d created, %d updated, %d unchanged, %d skipped.\n", im.Created, im.Updated, im.Unchanged, im.Skipped)

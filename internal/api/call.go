@@ -123,7 +123,7 @@ func (c *call) fail(err error) {
 // refuse makes the problem of an error the outcome of the call: status,
 // headers and log; only its words are not written yet.
 func (c *call) refuse(err error) *problem {
-	p := *asProblem(err) // a copy: some are shared
+	p := *c.asProblem(err) // a copy: some are shared
 	p.Errors = slices.Clone(p.Errors)
 	p.RequestID = requestID.Format(c.id)
 	if p.Status >= 500 {

@@ -255,22 +255,52 @@ const (
 // tag prefix. Unknown and repeated parameters are errors.
 func decodeQuery(values url.Values, into any) error {
 	v := reflect.ValueOf(into).Elem()
+	var wrong []*problem
 	for _, name := range slices.Sorted(maps.Keys(values)) {
 		i := fieldNamed(v.Type(), "query", name)
-		if i < 0 {
-			return parameter(shorten(name), "is not known here%s", fieldList(v.Type(), "query"))
+		var p *problem
+		switch {
+		case i < 0:
+			p = parameter(shorten(name), "is not known here%s", fieldList(v.Type(), "query"))
+		case len(values[name]) > 1:
+			p = parameter(name, "is given more than once; send it once")
+		default:
+			p = readParameter(v.Field(i).Addr().Interface(), name, values[name][0], v.Type().Field(i).Tag)
 		}
-		if len(values[name]) > 1 {
-			return parameter(name, "is given more than once; send it once")
+		if p != nil {
+			wrong = append(wrong, p)
 		}
-		if err := readParameter(v.Field(i).Addr().Interface(), name, values[name][0], v.Type().Field(i).Tag); err != nil {
-			return err
+		if len(wrong) == ingest.MaxErrors {
+			break
 		}
 	}
-	return nil
+	return parameters(wrong)
 }
 
-func readParameter(into any, name, text string, tag reflect.StructTag) error {
+// parameters makes one problem of those of several parameters.
+func parameters(wrong []*problem) error {
+	switch len(wrong) {
+	case 0:
+		return nil
+	case 1:
+		return wrong[0]
+	}
+	names := make([]any, len(wrong))
+	for i, w := range wrong {
+		names[i] = w.Errors[0].Parameter
+	}
+	p := kindShape.problemf("%d parameters are wrong: %s", len(wrong), lang.List(names...))
+	if len(wrong) == ingest.MaxErrors { // the others were not looked at
+		p = kindShape.problemf("at least %d parameters are wrong: %s", len(wrong), lang.List(names...))
+	}
+	for _, w := range wrong {
+		p.Errors = append(p.Errors, w.Errors...)
+	}
+	return p
+}
+
+// readParameter reads one; nil: nothing is wrong with it.
+func readParameter(into any, name, text string, tag reflect.StructTag) *problem {
 	if text == "" {
 		return parameter(name, "is empty; leave it out or give it a value")
 	}

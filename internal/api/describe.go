@@ -1,6 +1,7 @@
 package api
 
 import (
+	"maps"
 	"net/http"
 	"reflect"
 	"slices"
@@ -222,7 +223,8 @@ func (s *server) docsPageOf(c *call) error {
 func (s *server) describedPage(c *call, name string, ok bool, media []string, of func(*Described) *page) error {
 	make := s.described[name]
 	if make == nil || !ok {
-		return kindNotFound.problem("no API with a description has this name")
+		return kindNotFound.problem("no API with a description has this name").
+			fixed("Use one of %s; this server's own API is described at /docs and /openapi.json.", strings.Join(slices.Sorted(maps.Keys(s.described)), ", "))
 	}
 	d, err := make()
 	if err != nil {

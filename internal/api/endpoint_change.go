@@ -139,7 +139,17 @@ func (s *server) checkURL(raw string, p *store.Project, d *webhook.Dialect, errs
 		addError(errs, "/url", "cannot be used")
 		return ""
 	}
-	errs.AddText("/url", bad.Words())
+	if bad.PlainHTTP && s.policy.AllowHTTP {
+		addError(errs, "/url", "is http, and in projects of the environment production the dialect %s takes https only; use https, or a project of the environment development, which takes http", d.Name)
+	} else {
+		errs.AddText("/url", bad.Words())
+	}
+	if bad.PlainHTTP { // is that all?
+		policy.AllowHTTP = true
+		if _, err := policy.CheckURL(raw); errors.As(err, &bad) {
+			errs.AddText("/url", bad.Words())
+		}
+	}
 	return ""
 }
 
@@ -152,6 +162,24 @@ func checkEventTypes(types []string, errs *ingest.FieldErrors) {
 	default:
 		for i, t := range types {
 			errs.AddText(fmt.Sprintf("/event_types/%d", i), ingest.CheckPattern(t))
+		}
+	}
+}
+
+// checkOperational refuses what the server's own endpoints would never get.
+func checkOperational(consumer string, types []string, errs *ingest.FieldErrors) {
+	if consumer != store.SystemConsumer || len(types) > maxEventTypes {
+		return
+	}
+	var names []string
+	for _, t := range store.OperationalTypes() {
+		names = append(names, t.Name)
+	}
+	for i, pattern := range types {
+		prefix, wild := strings.CutSuffix(pattern, "*")
+		there := func(name string) bool { return name == pattern || wild && strings.HasPrefix(name, prefix) }
+		if ingest.CheckPattern(pattern).IsZero() && !slices.ContainsFunc(names, there) {
+			addError(errs, fmt.Sprintf("/event_types/%d", i), "is none of the server's own events, and this consumer gets no others: %s", strings.Join(names, ", "))
 		}
 	}
 }

@@ -56,7 +56,7 @@ func checkFilter(text string) lang.Message {
 
 func checkRetrySchedule(waits []int, errs *ingest.FieldErrors) {
 	if len(waits) > store.MaxWaits {
-		addError(errs, "/retry_schedule", "has more than %d waits, which are one attempt more; make the last ones longer", store.MaxWaits)
+		addError(errs, "/retry_schedule", "has %d waits; send at most %d, and make the last ones longer if the attempts are to go on for as long", len(waits), store.MaxWaits)
 		return
 	}
 	total := 0

@@ -120,7 +120,7 @@ func TestEndpointSettingsLimits(t *testing.T) {
 		{`"concurrency":1`, `"concurrency":-1`, "/concurrency", "from 1 to 64"},
 		{`"timeout":60`, `"timeout":61`, "/timeout", "from 1 to 60"},
 		{`"timeout":1`, `"timeout":-1`, "/timeout", "from 1 to 60"},
-		{`"retry_schedule":` + list(30, "60"), `"retry_schedule":` + list(31, "60"), "/retry_schedule", "more than 30 waits"},
+		{`"retry_schedule":` + list(30, "60"), `"retry_schedule":` + list(31, "60"), "/retry_schedule", "has 31 waits"},
 		{`"retry_schedule":[604800]`, `"retry_schedule":[604801]`, "/retry_schedule/0", "from 1 to 604800"},
 		{`"retry_schedule":[5,1]`, `"retry_schedule":[5,0]`, "/retry_schedule/1", "from 1 to 604800"},
 		{`"retry_schedule":[604800,604800,604800,604800,172800]`, `"retry_schedule":[604800,604800,604800,604800,172801]`, "/retry_schedule", "2592001 seconds in all"},

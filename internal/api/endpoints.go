@@ -174,6 +174,7 @@ func (s *server) createEndpoint(c *call, in *endpointInput) (endpointView, error
 	var errs ingest.FieldErrors
 	errs.AddText("/consumer", s.checkConsumer(project, in.Consumer.Value))
 	ch := s.checkEndpoint(in, project, d, true, &errs)
+	checkOperational(in.Consumer.Value, in.EventTypes.Value, &errs)
 	if len(errs) > 0 {
 		return endpointView{}, errs
 	}
@@ -302,6 +303,7 @@ func (s *server) patchEndpoint(c *call, in *endpointInput) (endpointView, error)
 	}
 	in.keepKind(e, d)
 	ch := s.checkEndpoint(in, project, d, false, &errs)
+	checkOperational(e.Consumer, in.EventTypes.Value, &errs)
 	if len(errs) > 0 {
 		return endpointView{}, errs
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"slices"
 	"strconv"
 	"time"
@@ -201,6 +200,10 @@ func (s *server) acceptBatch(c *call, items []ingest.Item) ([]ingest.Result, err
 	recheck := s.recheck(c)
 	for n := range items {
 		err := items[n].Err
+		var shape *ingest.ShapeError
+		if errors.As(err, &shape) && shape.Fields[0].Pointer == "" { // it is no event, in which a pointer could lead somewhere
+			shape.Fields[0].Pointer = itemPointer(n)
+		}
 		if err == nil {
 			err = s.own(c, &items[n].Request, recheck)
 		}
@@ -224,6 +227,9 @@ func (s *server) acceptBatch(c *call, items []ingest.Item) ([]ingest.Result, err
 	return results, nil
 }
 
+// itemPointer leads to an event of a batch.
+func itemPointer(n int) string { return "/events/" + strconv.Itoa(n) }
+
 // allRefused is the problem of a batch of which nothing was kept: no 2xx for that.
 func allRefused(results []batchResult) *problem {
 	first := results[0].Error
@@ -235,7 +241,10 @@ func allRefused(results []batchResult) *problem {
 		}
 		for _, e := range r.Error.Errors {
 			if e.Pointer != nil && len(p.Errors) < ingest.MaxErrors {
-				pointer := fmt.Sprintf("/events/%d%s", n, *e.Pointer)
+				pointer := itemPointer(n)
+				if *e.Pointer != pointer {
+					pointer += *e.Pointer
+				}
 				p.Errors = append(p.Errors, fieldProblem{Pointer: &pointer, detail: e.detail})
 			}
 		}

@@ -59,6 +59,7 @@ type importedType struct {
 	Name    string `json:"name"`
 	Outcome string `json:"outcome"`
 	Reason  string `json:"reason,omitempty"`
+	Remark  string `json:"remark,omitempty"`
 }
 
 // What may become of a webhook of a document.
@@ -69,7 +70,7 @@ const (
 	outcomeSkipped   = "skipped"
 )
 
-func (out *imported) add(name, outcome string, reason lang.Message, l lang.Language) {
+func (out *imported) add(name, outcome string, reason, remark lang.Message, l lang.Language) {
 	switch outcome {
 	case outcomeCreated:
 		out.Created++
@@ -80,7 +81,7 @@ func (out *imported) add(name, outcome string, reason lang.Message, l lang.Langu
 	case outcomeSkipped:
 		out.Skipped++
 	}
-	out.Results = append(out.Results, importedType{Name: shorten(name), Outcome: outcome, Reason: reason.In(l)})
+	out.Results = append(out.Results, importedType{Name: shorten(name), Outcome: outcome, Reason: reason.In(l), Remark: remark.In(l)})
 }
 
 func (s *server) importEventTypes(c *call, in *importInput) (imported, error) {
@@ -98,9 +99,9 @@ func (s *server) importEventTypes(c *call, in *importInput) (imported, error) {
 		if err := c.r.Context().Err(); err != nil {
 			return imported{}, err
 		}
-		made, why := im.eventType(name)
+		made, remark, why := im.eventType(name)
 		if !why.IsZero() {
-			out.add(name, outcomeSkipped, why, c.language())
+			out.add(name, outcomeSkipped, why, lang.Message{}, c.language())
 			continue
 		}
 		was, err := s.store.EventType(c.r.Context(), c.key.ProjectID, name)
@@ -108,7 +109,10 @@ func (s *server) importEventTypes(c *call, in *importInput) (imported, error) {
 			return imported{}, err
 		}
 		outcome, why := im.merge(made, was)
-		if out.add(name, outcome, why, c.language()); outcome == outcomeCreated || outcome == outcomeUpdated {
+		if outcome == outcomeSkipped {
+			remark = lang.Message{}
+		}
+		if out.add(name, outcome, why, remark, c.language()); outcome == outcomeCreated || outcome == outcomeUpdated {
 			changed = append(changed, made)
 		}
 	}
@@ -172,18 +176,36 @@ func pointerTokens(pointer string) ([]string, bool) {
 	return tokens, true
 }
 
-// eventType makes a type of a webhook, or says why not.
-func (im *importing) eventType(name string) (*store.EventType, lang.Message) {
+// eventType makes a type of a webhook, with a remark where something of it
+// could not be taken over, or says why not.
+func (im *importing) eventType(name string) (t *store.EventType, remark, why lang.Message) {
 	if why := ingest.CheckType(name); !why.IsZero() {
-		return nil, lang.Text("its name %s", why)
+		return nil, remark, lang.Text("its name %s", why)
 	}
 	if name == importName {
-		return nil, lang.Text("its name is the path of another route")
+		return nil, remark, lang.Text("its name is the path of another route")
 	}
 	operation := im.follow(im.follow(im.webhooks[name])["post"])
 	if operation == nil {
-		return nil, lang.Text("it has no operation post")
+		return nil, remark, lang.Text("it has no operation post")
 	}
+	t = im.described(name, operation)
+	content, _ := im.follow(operation["requestBody"])["content"].(map[string]any)
+	media, _ := content["application/json"].(map[string]any)
+	if media != nil {
+		why = im.body(t, media)
+	}
+	switch {
+	case media == nil && len(content) > 0:
+		remark = lang.Text("its body is not application/json but %s: it was imported without a schema and without examples", shorten(strings.Join(slices.Sorted(maps.Keys(content)), ", ")))
+	case t.Schema == nil && im.validate.or(false):
+		remark = lang.Text("the document has no schema for it, so its data is not validated")
+	}
+	return t, remark, why // a type without a schema is one, too
+}
+
+// described has what an operation says of itself.
+func (im *importing) described(name string, operation map[string]any) *store.EventType {
 	t := &store.EventType{Name: name, Description: textOf(operation)}
 	t.Deprecated, _ = operation["deprecated"].(bool)
 	tags, _ := operation["tags"].([]any)
@@ -192,12 +214,7 @@ func (im *importing) eventType(name string) (*store.EventType, lang.Message) {
 			t.Tags = append(t.Tags, text)
 		}
 	}
-	content, _ := im.follow(operation["requestBody"])["content"].(map[string]any)
-	media, _ := content["application/json"].(map[string]any)
-	if media == nil {
-		return t, lang.Message{} // a type without a schema is one, too
-	}
-	return t, im.body(t, media)
+	return t
 }
 
 // textOf is what an operation says about itself, as far as it fits.

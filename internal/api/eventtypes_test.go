@@ -523,7 +523,7 @@ func importWith(tb testing.TB, doc string, part int) (made, all int) {
 	}
 	im.nodes, im.bytes, im.examples, im.batch = importNodes/part, importBytes/part, exampleBytes/part, schemas.NewBatch(importSteps/part)
 	for name := range im.webhooks {
-		if _, why := im.eventType(name); why.IsZero() {
+		if _, _, why := im.eventType(name); why.IsZero() {
 			made++
 		}
 	}

@@ -61,6 +61,7 @@ var catalogueFields = map[string]fieldWords{
 	"importedType.name":    {text: "The webhook's name."},
 	"importedType.outcome": {text: "What became of it.", enum: []string{outcomeCreated, outcomeUpdated, outcomeUnchanged, outcomeSkipped}},
 	"importedType.reason":  {text: "Why it was skipped, in words."},
+	"importedType.remark":  {text: "What of it could not be taken over, in words: that it has no schema to validate with, or no body in JSON."},
 
 	"testInput.type": {text: "The event type to send an example of.", minLength: new(1), maxLength: new(ingest.MaxType), pattern: typeForm},
 	"testInput.data": {text: "Data to send instead of the type's first example; needs a type."},

@@ -126,7 +126,7 @@ var fieldsWords = merged(accessFields, replayFields, keyFields, statsFields, cat
 	".status":      {text: "The HTTP status.", min: new(100), max: new(999)},
 	".detail":      {text: "What is wrong, in words."},
 
-	"problem.type":           {text: "The kind of problem; docs/api.md lists them.", format: "uri", pattern: "^" + problemType},
+	"problem.type":           {text: "The kind of problem.", format: "uri", pattern: "^" + problemType},
 	"problem.title":          {text: "The kind of problem, in words."},
 	"problem.errors":         {text: "Each thing that is wrong.", maxItems: new(ingest.MaxErrors)},
 	"problem.fix":            {text: "What to do about it."},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/malote-dev/malote/internal/ingest"
@@ -26,13 +27,13 @@ type kind struct {
 // The kinds of problems: the one table from errors to answers.
 var (
 	kindJSON        = kind{"malformed-json", 400, "The body is not acceptable JSON", "Send one JSON object in UTF-8, without a byte order mark, and nothing after it."}
-	kindShape       = kind{"invalid-request", 400, "The request has not the shape of this route", "Correct what errors names and send it again; docs/api.md shows the fields of each route."}
+	kindShape       = kind{"invalid-request", 400, "The request has not the shape of this route", "Correct what errors names and send it again; /docs of this server shows the fields of each route."}
 	kindBody        = kind{"unreadable-body", 400, "The body could not be read", "Send as many bytes as Content-Length says, without a pause."}
 	kindKeyMissing  = kind{"unauthenticated", 401, "No key", "Send the header: Authorization: Bearer mlt_…"}
 	kindKeyWrong    = kind{"unauthenticated", 401, "The key is not valid", "Check that the whole key was copied, that it has not expired and was not revoked, and that it is this server's."}
 	kindForbidden   = kind{"forbidden", 403, "The key may not do this", "Use a key that has the scope named in detail."}
 	kindNotFound    = kind{"not-found", 404, "Not found", "Check the id, and that the key belongs to the same project."}
-	kindRoute       = kind{"no-such-route", 404, "No such route", "Check the path; docs/api.md lists all of them."}
+	kindRoute       = kind{"no-such-route", 404, "No such route", "Check the path; /docs of this server lists all of them."}
 	kindMethod      = kind{"method-not-allowed", 405, "The path does not take this method", "Use one of the methods in the header Allow."}
 	kindTimeout     = kind{"timeout", 408, "The body did not arrive in time", "Send it again, without pauses."}
 	kindConflict    = kind{"conflict", 409, "This is not possible in the present state", "Read it again and decide."}
@@ -125,19 +126,33 @@ func (p *problem) with(name, value string) *problem {
 
 // fields makes a problem of all that is wrong with members of the body.
 func (k kind) fields(errs ingest.FieldErrors) *problem {
-	names := make([]any, len(errs))
+	var names []any
 	for i, e := range errs {
-		names[i] = place(e.Pointer)
+		if !slices.ContainsFunc(errs[:i], func(before *ingest.FieldError) bool { return before.Pointer == e.Pointer }) {
+			names = append(names, place(e.Pointer))
+		}
 	}
-	p := k.problemf("%s %s", names[0], errs[0].Detail)
-	if len(errs) > 1 {
-		p = k.problemf("%d fields are wrong: %s", len(errs), lang.List(names...))
+	p := k.problemf("%s %s", names[0], together(errs))
+	switch {
+	case len(errs) >= ingest.MaxErrors: // the others were dropped
+		p = k.problemf("at least %d fields are wrong: %s", len(names), lang.List(names...))
+	case len(names) > 1:
+		p = k.problemf("%d fields are wrong: %s", len(names), lang.List(names...))
 	}
 	for _, e := range errs {
 		pointer := e.Pointer
 		p.Errors = append(p.Errors, fieldProblem{Pointer: &pointer, Detail: e.Detail.String(), detail: e.Detail})
 	}
 	return p
+}
+
+// together is all that is wrong with one field.
+func together(errs ingest.FieldErrors) lang.Message {
+	m := errs[0].Detail
+	for _, e := range errs[1:] {
+		m = lang.Text("%s; %s", m, e.Detail)
+	}
+	return m
 }
 
 func place(pointer string) lang.Message {
@@ -214,6 +229,42 @@ func asProblem(err error) *problem {
 		return kindUnavailable.problem("the request was interrupted; whether it was carried out is unknown").with("Retry-After", "1").because(err)
 	}
 	return kindInternal.problem("something unexpected went wrong; the log of the server says what").because(err)
+}
+
+// asProblem is [asProblem], in the words of the call's route.
+func (c *call) asProblem(err error) *problem {
+	var p *problem
+	if errors.As(err, &p) || !errors.Is(err, store.ErrNotFound) {
+		return asProblem(err)
+	}
+	names := pathParameters(c.route.pattern)
+	last := ""
+	if len(names) > 0 {
+		last = names[len(names)-1]
+	}
+	switch last {
+	case "uid":
+		return kindNotFound.problem("no consumer that this key may see has this uid").
+			fixed("Check the uid, percent-encoded in the path, and that the key belongs to the same project.")
+	case "name":
+		return kindNotFound.problem("no event type has this name").fixed("GET /v1/event-types lists those there are.")
+	case "session":
+		return kindNotFound.problem("no portal session of this consumer has this id").
+			fixed("Check the uid and the id; GET /v1/consumers/{uid}/portal-sessions lists those in force.")
+	case "link":
+		return kindNotFound.problem("no one-time link of this endpoint has this id").
+			fixed("Check both ids; GET /v1/endpoints/{id}/secret-links lists the links.")
+	case "key":
+		if len(names) == 1 {
+			return kindNotFound.problem("no root key has this id").fixed("GET /v1/keys lists them.")
+		}
+		return kindNotFound.problem("no key of this project has this id").fixed("Check both ids; GET /v1/projects/{id}/keys lists the keys.")
+	case "id":
+		if c.key != nil && c.key.ProjectID.IsZero() {
+			return kindNotFound.problem("no project has this id").fixed("GET /v1/projects lists them.")
+		}
+	}
+	return asProblem(err)
 }
 
 func bodyTooLarge(limit int64) *problem {

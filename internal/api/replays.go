@@ -155,8 +155,11 @@ func checkReplayed(r *store.Replay, from string, errs *ingest.FieldErrors) {
 			errs.AddText(fmt.Sprintf("/event_types/%d", i), ingest.CheckPattern(t))
 		}
 	}
-	if !r.Until.IsZero() && !r.From.Before(r.Until) {
+	switch {
+	case !r.Until.IsZero() && !r.From.Before(r.Until):
 		addError(errs, from, "is not before until")
+	case r.From.After(time.Now()):
+		addError(errs, from, "lies in the future, so there is nothing to send again; send the time from which on, as in 2026-01-31T09:30:00Z")
 	}
 }
 

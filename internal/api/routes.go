@@ -282,6 +282,8 @@ func (res *resource) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c := res.s.begin(rt, w, r)
 	defer c.end()
 	switch {
+	case res.methods == nil && r.URL.Path == "/":
+		c.fail(kindRoute.problem("this is the address of an API, and no page is here").fixed("Read /docs of this server, or for programs /openapi.json."))
 	case res.methods == nil:
 		c.fail(kindRoute.problem("no route has this path"))
 	case rt == res.s.metrics.unknown && res.preflight(c):

@@ -49,12 +49,16 @@ func (s *server) testEndpoint(c *call, in *testInput) (testSent, error) {
 	if err != nil {
 		return testSent{}, err
 	}
-	if in.Data.Set && (c.key.Consumer != "" || !hasScope(c.key, eventsWrite)) {
+	examplesOnly := c.key.Consumer != "" || !hasScope(c.key, eventsWrite)
+	if in.Data.Set && examplesOnly {
 		return testSent{}, kindForbidden.problem("data of one's own makes an event that its receiver takes for the company's; this takes a key of the whole project with the scope events:write").
 			fixed("Leave data out: then the first example of the type is sent. Or use a key of the project with the scope events:write.")
 	}
 	if !s.tests.admit(e.ID, time.Now()) {
 		return testSent{}, kindTooMany.problem("an endpoint takes one test a second").with("Retry-After", "1")
+	}
+	if sample != nil {
+		sample.ExamplesOnly = examplesOnly
 	}
 	r, err := s.ingest.TestSample(c.r.Context(), c.key.ProjectID, e.ID, sample)
 	if err == nil {

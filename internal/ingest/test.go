@@ -16,6 +16,8 @@ import (
 type Sample struct {
 	Type string
 	Data []byte // nil: the type's first example
+	// ExamplesOnly: who asks may send no data, and is not told to.
+	ExamplesOnly bool
 }
 
 // Test makes the dialect's test event for one endpoint alone and has it kept.
@@ -99,7 +101,7 @@ func (i *Ingester) testEvent(ctx context.Context, subs *store.Subscriptions, d *
 	}
 	if r.Data == nil {
 		var err error
-		if r.Data, err = i.example(ctx, subs.Project.ID, e.Consumer, d, sample.Type); err != nil {
+		if r.Data, err = i.example(ctx, subs.Project.ID, e.Consumer, d, sample); err != nil {
 			return "", nil, err
 		}
 	}
@@ -116,7 +118,8 @@ func (i *Ingester) testEvent(ctx context.Context, subs *store.Subscriptions, d *
 
 // example is the first of a type: the project's own, else the dialect's; for
 // the operator's endpoints the server's.
-func (i *Ingester) example(ctx context.Context, project store.ID, consumer string, d *webhook.Dialect, name string) ([]byte, error) {
+func (i *Ingester) example(ctx context.Context, project store.ID, consumer string, d *webhook.Dialect, sample *Sample) ([]byte, error) {
+	name := sample.Type
 	if consumer == store.SystemConsumer {
 		return operationalExample(name)
 	}
@@ -130,6 +133,8 @@ func (i *Ingester) example(ctx context.Context, project store.ID, consumer strin
 		return t.Examples[0], nil
 	case known != nil && len(known.Example) > 0:
 		return known.Example, nil
+	case sample.ExamplesOnly:
+		return nil, FieldErrors{{Pointer: "/type", Detail: lang.Text("has no example in this project, and with this key only examples are sent; GET /v1/event-types/{name} shows a type's examples, and without a type the test event is sent")}}
 	case t == nil && known == nil:
 		var errs FieldErrors
 		errs.Add("/type", "is not an event type of this project, so there is no example to send; send data too, or see the types with GET /v1/event-types")

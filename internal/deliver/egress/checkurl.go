@@ -19,7 +19,10 @@ import (
 const MaxURL = 2048
 
 // URLError says why a URL is refused at creation, and what to do.
-type URLError struct{ Reason, Fix lang.Message }
+type URLError struct {
+	Reason, Fix lang.Message
+	PlainHTTP   bool // because it is http; more may be wrong with it
+}
 
 // Words says both.
 func (e *URLError) Words() lang.Message { return lang.Text("%s; %s", e.Reason, e.Fix) }
@@ -95,7 +98,9 @@ func (p *Policy) checkShape(raw string, u *url.URL) *URLError {
 	case u.Scheme == "":
 		return refuse(fixPublic, "the URL has no scheme")
 	case u.Scheme == "http" && !p.AllowHTTP:
-		return refuse("use https, which keeps the payload from being read on the way", "the URL is http")
+		e := refuse("use https, which keeps the payload from being read on the way", "the URL is http")
+		e.PlainHTTP = true
+		return e
 	case u.Scheme != "https" && u.Scheme != "http":
 		return refuse(fixPublic, "the scheme %q is not one for webhooks", u.Scheme)
 	case u.Opaque != "" || u.Host == "":
