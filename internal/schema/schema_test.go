@@ -1,12 +1,17 @@
 package schema
 
 import (
+	"errors"
 	"fmt"
+	"os"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
 
 	"go.uber.org/goleak"
+
+	"github.com/malote-dev/malote/internal/lang"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -29,10 +34,9 @@ func faults(ps []*Problem) string {
 	return strings.Join(lines, "\n")
 }
 
-// TestFaults reads as the answers do: a schema, data, and what is said.
-func TestFaults(t *testing.T) {
-	t.Parallel()
-	for _, c := range []struct{ schema, data, want string }{
+// faultCases read as the answers do: a schema, data, and what is said.
+func faultCases() []struct{ schema, data, want string } {
+	return []struct{ schema, data, want string }{
 		{`true`, `{"a":1}`, ``},
 		{`false`, `1`, `: is not allowed here by the schema`},
 		{`{"type":"object"}`, `[]`, `: is an array; the schema asks for an object`},
@@ -79,7 +83,13 @@ func TestFaults(t *testing.T) {
 		{`{"patternProperties":{"^x-":{"type":"string"}},"additionalProperties":{"type":"number"}}`, `{"x-a":1,"b":"c"}`,
 			"/x-a: is a number; the schema asks for a string\n/b: is a string; the schema asks for a number"},
 		{`true`, `{"a":[{"b":1,"b":2}]}`, `/a/0/b: is given twice; send it once: the schema can judge only one of them`},
-	} {
+		{`true`, `{`, `: is not acceptable JSON: line 1, column 2: the document ends where a member's name in double quotes is expected`},
+	}
+}
+
+func TestFaults(t *testing.T) {
+	t.Parallel()
+	for _, c := range faultCases() {
 		if got := faults(compile(t, c.schema).Check([]byte(c.data), 20)); got != c.want {
 			t.Errorf("%s of %s:\n%s\nwant\n%s", c.schema, c.data, got, c.want)
 		}
@@ -97,9 +107,9 @@ func TestAtMostAsManyFaultsAsAskedFor(t *testing.T) {
 	}
 }
 
-// TestRefusedSchemas: what is no schema here, and where.
-func TestRefusedSchemas(t *testing.T) {
-	t.Parallel()
+// refusedCases are what is no schema here, and where; those that are one want
+// nothing.
+func refusedCases() []struct{ schema, want string } {
 	deep := func(n int) string { return strings.Repeat(`{"not":`, n) + "{}" + strings.Repeat("}", n) }
 	wide := func(n int) string { // n objects
 		var parts []string
@@ -111,7 +121,7 @@ func TestRefusedSchemas(t *testing.T) {
 	long := func(n int) string {
 		return `{"description":"` + strings.Repeat("x", n-len(`{"description":""}`)) + `"}`
 	}
-	for _, c := range []struct{ schema, want string }{
+	return []struct{ schema, want string }{
 		{`{`, ": is not acceptable JSON"},
 		{`[]`, ": is not a JSON Schema; send an object"},
 		{`{"type":"strnig"}`, `/type: is not what JSON Schema allows here: it must be one of "array", "boolean", "integer", "null", "number", "object", "string"`},
@@ -182,7 +192,12 @@ func TestRefusedSchemas(t *testing.T) {
 		{wide(MaxObjects + 1), ": has more than 1500 objects"},
 		{long(MaxBytes), ""},
 		{long(MaxBytes + 1), ": has 65537 bytes; the limit is 65536"},
-	} {
+	}
+}
+
+func TestRefusedSchemas(t *testing.T) {
+	t.Parallel()
+	for _, c := range refusedCases() {
 		_, err := Compile([]byte(c.schema))
 		switch {
 		case c.want == "" && err != nil:
@@ -192,6 +207,56 @@ func TestRefusedSchemas(t *testing.T) {
 		}
 	}
 }
+
+// TestNoEnglishInPortuguese: what is said of a schema, and of data, is in words
+// of the catalogue, of the schema and of the data.
+func TestNoEnglishInPortuguese(t *testing.T) {
+	t.Parallel()
+	file, err := os.ReadFile("../lang/pt-BR.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	letters := regexp.MustCompile(`\pL[\pL\pN_-]*`)
+	known := map[string]bool{}
+	for line := range strings.Lines(string(file)) {
+		if _, text, ok := strings.Cut(line, `": `); ok {
+			for _, w := range letters.FindAllString(text, -1) {
+				known[w] = true
+			}
+		}
+	}
+	check := func(p *Problem, source string) {
+		said := p.Detail.In(lang.Portuguese)
+		if said == p.Detail.String() || strings.Contains(said, "%!") {
+			t.Errorf("%s: %s", shorten(source), said)
+		}
+		for _, w := range letters.FindAllString(said, -1) {
+			if !known[w] && !strings.Contains(source+mentioned, w) {
+				t.Errorf("%s: %s: %s", shorten(source), said, w)
+			}
+		}
+	}
+	n := 0
+	for _, c := range faultCases() {
+		for _, p := range compile(t, c.schema).Check([]byte(c.data), 20) {
+			check(p, c.schema+c.data)
+			n++
+		}
+	}
+	for _, c := range refusedCases() {
+		_, err := Compile([]byte(c.schema))
+		if p := new(Problem); errors.As(err, &p) {
+			check(p, c.schema)
+			n++
+		}
+	}
+	if n < 90 {
+		t.Errorf("only %d", n)
+	}
+}
+
+// mentioned are names that stand in answers as they are.
+const mentioned = `"array", "boolean", "integer", "null", "number", "object", "string" uri-reference ^[A-Za-z_][-A-Za-z0-9._]*$ ^[^#]*#?$ ` + Draft
 
 // patterns is a schema with n different ones, each used twice.
 func patterns(n int) string {
