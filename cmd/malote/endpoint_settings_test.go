@@ -133,7 +133,7 @@ func TestPreviewFromTheShell(t *testing.T) {
 		{[]string{endpoint, "--event", got}, []string{"yes", "it got dlv_"}},
 		{[]string{endpoint, "--filter", "", "--limit", "1"}, []string{got, "yes"}},
 		{[]string{"--consumer", "acme", "--event-types", "billed"}, []string{"no: event_type"}},
-		{[]string{endpoint, "--type", "paid", "--data", `{}`, "--on", "a,b", "--channels", "b"}, []string{"(sample)", "a,b", "yes", "no such key: n"}},
+		{[]string{endpoint, "--type", "paid", "--data", `{}`, "--on", "a,b", "--channels", "b"}, []string{"(sample)", "a,b", "yes", "it has no field n"}},
 	} {
 		out, _ := s.malote(key, exitOK, append([]string{"endpoint", "preview"}, l.args...)...)
 		for _, want := range l.want {

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/malote-dev/malote/internal/ingest"
@@ -16,12 +15,11 @@ import (
 
 // Limits of a preview.
 const (
-	maxPreviewed    = 100     // events
-	defPreviewed    = 50      // events
-	maxPreviewData  = 4 << 20 // bytes of stored data
-	maxPreviewTime  = 2 * time.Second
-	previewsAtOnce  = 4   // others are asked to come again
-	maxProblemWords = 300 // bytes
+	maxPreviewed   = 100     // events
+	defPreviewed   = 50      // events
+	maxPreviewData = 4 << 20 // bytes of stored data
+	maxPreviewTime = 2 * time.Second
+	previewsAtOnce = 4 // others are asked to come again
 )
 
 // previewInput asks which events an endpoint would have got: one that is
@@ -310,7 +308,7 @@ func (p *preview) verdict(e *store.Event, budget *match.Budget) (match.Verdict, 
 	case !match.Channel(p.channels, e.Channels):
 		return match.OtherChannel, match.NoProblem, ""
 	case p.broken:
-		return match.Wanted, match.NotAcceptable, "it does not compile any more"
+		return match.Wanted, match.NotAcceptable, match.Why(match.NotAcceptable, nil)
 	case p.filter == nil:
 		return match.Wanted, match.NoProblem, ""
 	}
@@ -318,8 +316,8 @@ func (p *preview) verdict(e *store.Event, budget *match.Budget) (match.Verdict, 
 	defer of.Done()
 	wanted, problem, err := p.filter.Judge(p.c.r.Context(), of, budget)
 	why := ""
-	if err != nil {
-		why = strings.ToValidUTF8(err.Error()[:min(len(err.Error()), maxProblemWords)], "")
+	if problem != match.NoProblem {
+		why = match.Why(problem, err)
 	}
 	if !wanted {
 		return match.FilteredOut, problem, why

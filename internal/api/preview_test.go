@@ -68,7 +68,7 @@ func TestPreviewOfSamples(t *testing.T) {
 		}
 	}
 	a := st.do(key, "POST", previews, `{`+samples+`,"endpoint_id":"`+id+`"}`, "Accept-Language", "pt-BR").want(200)
-	if s := string(a.body); !strings.Contains(s, "o filtro é falso para ele") || !strings.Contains(s, "não é possível avaliar o filtro para ele, então ele é entregue: no such key: n") {
+	if s := string(a.body); !strings.Contains(s, "o filtro é falso para ele") || !strings.Contains(s, "não é possível avaliar o filtro para ele, então ele é entregue: não tem o campo n") {
 		t.Errorf("%s", s)
 	}
 	if n := len(st.walk(key, "/v1/events")); n != 0 {
