@@ -191,9 +191,7 @@ func (ch *endpointChange) apply(e *store.Endpoint) error {
 		e.URL = ch.url
 	}
 	if in.EventTypes.given() {
-		e.EventTypes = slices.Clone(in.EventTypes.Value)
-		slices.Sort(e.EventTypes)
-		e.EventTypes = slices.Compact(e.EventTypes)
+		e.EventTypes = distinct(in.EventTypes.Value)
 	}
 	if in.Name.Set {
 		e.Name = in.Name.Value
@@ -219,6 +217,19 @@ func (ch *endpointChange) apply(e *store.Endpoint) error {
 		}
 	}
 	return nil
+}
+
+// distinct is a list as it was sent, with each entry at its first place only.
+func distinct(list []string) []string {
+	out := make([]string, 0, len(list))
+	seen := make(map[string]bool, len(list))
+	for _, s := range list {
+		if !seen[s] {
+			seen[s] = true
+			out = append(out, s)
+		}
+	}
+	return out
 }
 
 // applyHeaders merges: a value sets, null removes one, null for all removes all.

@@ -23,7 +23,7 @@ func TestEndpointLife(t *testing.T) {
 		t.Errorf("%s", made.body)
 	}
 	want := map[string]any{
-		"consumer": "acme", "url": "https://example.com/hook?a=1", "description": "d", "event_types": []any{"a.*", "b"},
+		"consumer": "acme", "url": "https://example.com/hook?a=1", "description": "d", "event_types": []any{"b", "a.*"},
 		"headers": map[string]any{"Authorization": "[redacted]", "X-B": "[redacted]"}, "rate_limit": 60.0, "enabled": true,
 		"state": "active", "state_reason": "", "failure_count": 0.0, "failed_at": nil,
 	}

@@ -169,7 +169,7 @@ var fieldsWords = merged(accessFields, replayFields, keyFields, statsFields, cat
 	"endpointView.id":              {text: "The endpoint's id.", pattern: idPattern("ep_")},
 	"endpointView.url":             {text: "Where deliveries are POSTed to.", format: "uri"},
 	"endpointView.description":     {text: "For people."},
-	"endpointView.event_types":     {text: "The types that it wants."},
+	"endpointView.event_types":     {text: "The types that it wants, in the order in which they were sent, each once."},
 	"endpointView.headers":         {text: "What is sent with every delivery; values are shown as [redacted]."},
 	"endpointView.secret":          {text: "The newest secret, in the one answer that shows it, or always where the dialect's contract says so."},
 	"endpointView.secrets":         {text: "The secrets that are in force, the newest first."},

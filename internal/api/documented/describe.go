@@ -114,7 +114,7 @@ var (
 	}
 	nameWords    = api.FieldWords{Text: "For people.", MaxLength: new(200), Pattern: plainForm}
 	secretWords  = api.FieldWords{Text: "What signs the deliveries, 8 to 256 bytes; left out or empty: the server makes one.", MaxLength: new(256), Pattern: `^([^\x00-\x1F\x7F-\x9F]{8,})?$`}
-	eventsWords  = api.FieldWords{Text: "The event types that it wants: exact names, a prefix (task.*)†, or *†.", MinItems: new(1), MaxItems: new(100), MinLength: new(1), MaxLength: new(130), Pattern: patternForm}
+	eventsWords  = api.FieldWords{Text: "The event types that it wants: exact names, a prefix (task.*)†, or *†. They are kept in the order in which they were sent, each once.", MinItems: new(1), MaxItems: new(100), MinLength: new(1), MaxLength: new(130), Pattern: patternForm}
 	createdWords = api.FieldWords{Text: "When it was made.", Never: true}
 	countWords   = api.FieldWords{Text: "Deliveries in a row whose attempts were all used up.", Min: new(0)}
 )
