@@ -23,6 +23,7 @@ type callWords struct {
 	id, summary, text string
 	in                api.TypeWords // where the type of the body stands for two things
 	example           string        // a body, in JSON
+	large             bool          // the body may be as large as an event
 	problems          []int         // besides those that follow from the route
 	headers           []string      // that it reads
 }
@@ -41,19 +42,20 @@ var problemWords = map[int]string{
 	503: "The server cannot do this now.",
 }
 
-// Descriptions are of the companies' own APIs, in the order of their names.
-func Descriptions() []*api.Description {
+// Descriptions are of the companies' own APIs, in the order of their names,
+// where an event may have maxData bytes of data.
+func Descriptions(maxData int) []*api.Description {
 	contracts := New(Options{}).contracts
 	var out []*api.Description
 	for _, name := range slices.Sorted(maps.Keys(contracts)) {
-		out = append(out, contracts[name].describe(apisWords[name]))
+		out = append(out, contracts[name].describe(apisWords[name], maxData))
 	}
 	return out
 }
 
 var apisWords = map[string]*words{"gabinete360": &gabinete360Words, "placaflow": &placaflowWords, tarefaName: &tarefaWords}
 
-func (ct *contract) describe(w *words) *api.Description {
+func (ct *contract) describe(w *words, maxData int) *api.Description {
 	d := &api.Description{
 		Name: ct.name, Title: w.title, Key: "A key of one customer, with the scopes that each call names.", KeyForm: w.keyForm,
 		Text: w.text + " Calls, fields and answers marked † are ours: the company's documentation does not have them. " +
@@ -72,12 +74,12 @@ func (ct *contract) describe(w *words) *api.Description {
 		d.Fields[".message"] = api.FieldWords{Text: "More of it, in words."}
 	}
 	for i := range ct.routes {
-		d.Operations = append(d.Operations, ct.routes[i].describe(w))
+		d.Operations = append(d.Operations, ct.routes[i].describe(w, maxData))
 	}
 	return d
 }
 
-func (rt *route) describe(w *words) api.Operation {
+func (rt *route) describe(w *words, maxData int) api.Operation {
 	c := w.calls[rt.method+" "+rt.pattern]
 	op := api.Operation{
 		Method: rt.method, Pattern: rt.pattern, ID: c.id, Summary: c.summary, Text: c.text, Own: rt.own, Status: rt.status,
@@ -89,7 +91,9 @@ func (rt *route) describe(w *words) api.Operation {
 		op.Problems = append(op.Problems, http.StatusForbidden)
 	}
 	if rt.in != nil {
-		op.Body = maxBody
+		if op.Body = maxBody; c.large {
+			op.Body = inboundLimit(maxData)
+		}
 		op.Problems = append(op.Problems, http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType)
 	}
 	if rt.query != nil {
@@ -103,6 +107,7 @@ const (
 	uuidForm    = "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
 	ulidForm    = "[0-7][0-9a-hjkmnp-tv-z]{25}"
 	plainForm   = `^[^\x00-\x1F\x7F-\x9F]*$` // no control characters
+	chosenForm  = `^([^\x00-\x1F\x7F-\x9F]{8,})?$`
 	patternForm = `^(\*|[a-zA-Z0-9_.-]+(\.\*)?)$`
 )
 
@@ -113,8 +118,11 @@ var (
 		Format: "uri", Pattern: "^[hH][tT][tT][pP][sS]?://.", MaxLength: new(2048),
 	}
 	nameWords    = api.FieldWords{Text: "For people.", MaxLength: new(200), Pattern: plainForm}
-	secretWords  = api.FieldWords{Text: "What signs the deliveries, 8 to 256 bytes; left out or empty: the server makes one.", MaxLength: new(256), Pattern: `^([^\x00-\x1F\x7F-\x9F]{8,})?$`}
-	eventsWords  = api.FieldWords{Text: "The event types that it wants: exact names, a prefix (task.*)†, or *†. They are kept in the order in which they were sent, each once.", MinItems: new(1), MaxItems: new(100), MinLength: new(1), MaxLength: new(130), Pattern: patternForm}
-	createdWords = api.FieldWords{Text: "When it was made.", Never: true}
-	countWords   = api.FieldWords{Text: "Deliveries in a row whose attempts were all used up.", Min: new(0)}
+	newNameWords = api.FieldWords{Text: "For people; null or left out: it stays. It cannot be empty.", MinLength: new(1), MaxLength: new(200), Pattern: plainForm}
+	secretWords  = api.FieldWords{Text: "What signs the deliveries, 8 to 256 bytes; left out, null or empty: the server makes one.", MaxLength: new(256), Pattern: chosenForm}
+	// Of a change.
+	newSecretWords = api.FieldWords{Text: "What signs the deliveries from now on, 8 to 256 bytes; left out, null or empty: the one before stays.", MaxLength: new(256), Pattern: chosenForm}
+	eventsWords    = api.FieldWords{Text: "The event types that it wants: exact names, a prefix (task.*)†, or *†. They are kept in the order in which they were sent, each once.", MinItems: new(1), MaxItems: new(100), MinLength: new(1), MaxLength: new(130), Pattern: patternForm}
+	createdWords   = api.FieldWords{Text: "When it was made.", Never: true}
+	countWords     = api.FieldWords{Text: "Deliveries in a row whose attempts were all used up.", Min: new(0)}
 )

@@ -16,11 +16,17 @@ import (
 
 	"github.com/malote-dev/malote/internal/api"
 	"github.com/malote-dev/malote/internal/api/documented"
+	"github.com/malote-dev/malote/internal/ingest"
 )
 
 //go:generate go test -run ^TestDescriptionsAreCommitted$ -update .
 
 var update = flag.Bool("update", false, "write docs/contracts/*.openapi.json anew")
+
+// descriptions are those of a server with the default limits.
+func descriptions() []*api.Description {
+	return documented.Descriptions(ingest.New(ingest.Options{}).MaxData())
+}
 
 func descriptionPath(name string) string { return "../../../docs/contracts/" + name + ".openapi.json" }
 
@@ -38,7 +44,7 @@ func describe(t testing.TB, d *api.Description) *api.Described {
 func TestDescriptionsAreCommitted(t *testing.T) {
 	t.Parallel()
 	names := []string{}
-	for _, d := range documented.Descriptions() {
+	for _, d := range descriptions() {
 		names = append(names, d.Name)
 		made := describe(t, d)
 		if len(made.Missing) > 0 || len(made.Unused) > 0 {
@@ -67,7 +73,7 @@ func TestDescriptionsAreCommitted(t *testing.T) {
 // of what is ours.
 func TestDescriptionsAreTheRoutes(t *testing.T) {
 	t.Parallel()
-	for _, d := range documented.Descriptions() {
+	for _, d := range descriptions() {
 		doc := parsed(t, describe(t, d).JSON())
 		seen := 0
 		ids := map[string]bool{}
@@ -123,7 +129,7 @@ func TestDescriptionsAreOpenAPI(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, d := range documented.Descriptions() {
+	for _, d := range descriptions() {
 		doc := parsed(t, describe(t, d).JSON())
 		if err := meta.Validate(doc); err != nil {
 			t.Errorf("%s: %#v", d.Name, err)
@@ -152,7 +158,7 @@ func TestDescriptionsAreOpenAPI(t *testing.T) {
 func TestDescriptionsAreServed(t *testing.T) {
 	t.Parallel()
 	st := setup(t)
-	for _, d := range documented.Descriptions() {
+	for _, d := range descriptions() {
 		made := describe(t, d)
 		r := st.do("GET", "/openapi/"+d.Name+".json", "", nil).want(200)
 		if r.body != string(made.JSON()) || r.header.Get("Content-Type") != "application/json" || r.header.Get("ETag") == "" {
@@ -315,4 +321,30 @@ func at(v any, path ...string) any {
 		v = m[name]
 	}
 	return v
+}
+
+// TestDescriptionsOfSecretsAndBodies: a create makes a secret where none was
+// sent, a change keeps the one before; and a body is as large as it may be.
+func TestDescriptionsOfSecretsAndBodies(t *testing.T) {
+	t.Parallel()
+	docs := map[string]any{}
+	for _, d := range documented.Descriptions(1 << 20) {
+		docs[d.Name] = parsed(t, describe(t, d).JSON())
+	}
+	for _, c := range []struct{ name, schema, want string }{
+		{"placaflow", "WebhookCreate", "left out, null or empty: the server makes one"}, {"placaflow", "WebhookChange", "left out, null or empty: the one before stays"},
+		{"gabinete360", "ChannelConfigCreate", "left out, null or empty: the server makes one"}, {"gabinete360", "ChannelConfigChange", "left out, null or empty: the one before stays"},
+	} {
+		text, _ := at(docs[c.name], "components", "schemas", c.schema, "properties", "secret", "description").(string)
+		if !strings.Contains(text, c.want) {
+			t.Errorf("%s, %s: %q", c.name, c.schema, text)
+		}
+	}
+	for path, want := range map[string]string{
+		"/api/webhooks/{userId}/{secret}": "At most 1064960 bytes of JSON.", "/api/webhooks": "At most 65536 bytes of JSON.",
+	} {
+		if text := at(docs["tarefa"], "paths", path, "post", "requestBody", "description"); text != want {
+			t.Errorf("%s: %v, want %s", path, text, want)
+		}
+	}
 }

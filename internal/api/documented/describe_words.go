@@ -35,7 +35,9 @@ var gabinete360Words = words{
 	},
 	fields: map[string]api.FieldWords{
 		".type": {Text: "Always webhook.", Enum: []string{channelType}}, ".name": nameWords, ".config": {Text: "Where its deliveries go."},
-		".url": urlWords, ".secret": secretWords, ".enabled": {Text: "Whether it sends.†"}, ".id": {Text: "The channel's id.†", Pattern: uuidForm},
+		".url": urlWords, ".secret": secretWords, "ChannelChange.name": newNameWords, "ChannelConfigChange.secret": newSecretWords,
+		"channelConfig.secret": {Text: "What signs the deliveries; only in the answer to the call that makes the channel.†"},
+		".enabled":             {Text: "Whether it sends.†"}, ".id": {Text: "The channel's id.†", Pattern: uuidForm},
 		".failureCount": countWords, ".createdAt": createdWords, ".channels": {Text: "The channels."},
 	},
 	parameters: map[string]api.FieldWords{"id": {Text: "The channel's id."}},
@@ -67,6 +69,7 @@ var placaflowWords = words{
 	},
 	fields: map[string]api.FieldWords{
 		".id": {Text: "The webhook's id.", Pattern: uuidForm}, ".name": nameWords, ".url": urlWords, ".secret": secretWords,
+		"WebhookChange.name": newNameWords, "WebhookChange.secret": newSecretWords, "placaflowWebhook.secret": {Text: "What signs the deliveries."},
 		".enabled": {Text: "Whether it sends; true where a create does not say."}, ".events": eventsWords,
 		".headers": {Text: "Sent with every delivery; at most 32, of 8 KiB in all.", MaxItems: new(32),
 			Names: "^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}$", Values: `^([!-~]([\t -~]*[!-~])?)?$`,
@@ -104,7 +107,7 @@ var tarefaWords = words{
 			id: "checkAddress", summary: "Ask whether the address is there", text: "Takes no key: the secret in the path is one.", problems: []int{404},
 		},
 		"POST /api/webhooks/{userId}/{secret}": {
-			id: "receiveEvent", summary: "Send an event in", problems: []int{404, 429}, headers: []string{"X-Webhook-Signature"},
+			id: "receiveEvent", summary: "Send an event in", large: true, problems: []int{404, 429}, headers: []string{"X-Webhook-Signature"},
 			text:    "Takes no key, but the signature of the webhook's secret. The same type, timestamp and data twice are one event. The body may be as large as an event.",
 			in:      api.TypeWords{Name: "InboundEvent", Text: "An event of this contract.", Required: []string{"event", "data"}},
 			example: `{"event":"task.completed","timestamp":"2026-01-31T09:30:00.000Z","webhookId":"wh_01m8","userId":123,"data":{"task":{"id":456}}}`,

@@ -69,6 +69,26 @@ Authorization: Bearer $KEY
 {"id": "$C", "type": "webhook", "name": "Renamed", "config": {"type": "webhook", "url": "https://example.com/new"}, "enabled": false, "failureCount": 0, "createdAt": "$MADE"}`)
 
 	st.says(`
+PUT /api/v1/channels/$C
+Authorization: Bearer $KEY
+
+{"name": "", "config": {"url": ""}}
+---
+400
+{"error": "name is required; config.url is required"}`)
+	st.says(`
+PUT /api/v1/channels/$C
+Authorization: Bearer $KEY
+
+{"config": {"secret": ""}}
+---
+200
+{"id": "$C", "type": "webhook", "name": "Renamed", "config": {"type": "webhook", "url": "https://example.com/new"}, "enabled": false, "failureCount": 0, "createdAt": "$MADE"}`)
+	if e := st.endpoint(project, st.vars["C"]); len(e.Secrets) != 1 || e.Secrets[0].Value.Reveal() != "a-long-random-string" {
+		t.Errorf("an empty secret took the place of the one before: %d secrets", len(e.Secrets))
+	}
+
+	st.says(`
 DELETE /api/v1/channels/$C
 Authorization: Bearer $KEY
 ---

@@ -122,9 +122,12 @@ func readEvent(body []byte) (*inboundEvent, error) {
 	return &ev, nil
 }
 
+// inboundLimit is how many bytes a body with an event may have.
+func inboundLimit(maxData int) int64 { return int64(maxData) + inboundMargin }
+
 // eventBody reads a body that may be as large as an event.
 func (c *call) eventBody() ([]byte, error) {
-	limit := int64(c.d.ingest.MaxData()) + inboundMargin
+	limit := inboundLimit(c.d.ingest.MaxData())
 	defer c.d.bodies.Add(-limit)
 	if c.d.bodies.Add(limit) > inboundBudget {
 		return nil, unavailable("1", nil)

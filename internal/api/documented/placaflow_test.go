@@ -108,6 +108,29 @@ Authorization: Bearer $KEY
 	"events": ["*"], "headers": {}, "failureCount": 0, "lastDeliveryAt": null, "lastDeliveryStatus": null, "createdAt": "$MADEX"
 }}`)
 
+	// What a create needs, a change does not take away; null is as if it had been left out.
+	st.says(`
+PUT /api/webhooks/$X
+Authorization: Bearer $KEY
+
+{"name": "", "url": "", "events": [], "enabled": false}
+---
+400
+{"error": "name is required; url is required; events is required"}`)
+	for _, same := range []string{`{}`, `{"secret": ""}`, `{"secret": null, "name": null, "url": null, "events": null, "headers": null, "enabled": null}`} {
+		st.says(`
+PUT /api/webhooks/$X
+Authorization: Bearer $KEY
+
+` + same + `
+---
+200
+{"webhook": {
+	"id": "$X", "name": "Garagem 2", "url": "http://example.com/g", "secret": "um-segredo-nosso", "enabled": true,
+	"events": ["*"], "headers": {}, "failureCount": 0, "lastDeliveryAt": null, "lastDeliveryStatus": null, "createdAt": "$MADEX"
+}}`)
+	}
+
 	st.says(`
 DELETE /api/webhooks/$W
 Authorization: Bearer $KEY

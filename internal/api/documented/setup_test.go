@@ -94,7 +94,7 @@ func (st *site) start() {
 	policy := &egress.Policy{AllowHTTP: true}
 	st.web = httptest.NewServer(api.New(api.Options{
 		Store: st.db, Ingest: accept, Policy: policy, Dialects: catalog.Lookup, Metrics: prometheus.NewRegistry(), Logger: log, Version: "test",
-		Descriptions: documented.Descriptions(),
+		Descriptions: documented.Descriptions(accept.MaxData()),
 		Documented:   documented.New(documented.Options{Store: st.db, Ingest: accept, Policy: policy, Dialects: catalog.Lookup, Logger: log}),
 	}))
 	st.url = st.web.URL

@@ -73,6 +73,9 @@ func (c *call) updateWebhook(f *api.EndpointFields) (*store.Endpoint, error) {
 	if _, err := c.webhook(); err != nil { // before the fields: a foreign one is missing, whatever was sent
 		return nil, err
 	}
+	if err := emptied(f); err != nil {
+		return nil, err
+	}
 	apply, err := c.d.rules.Endpoint(f, c.project, c.dialect, false)
 	if err != nil {
 		return nil, err
@@ -122,6 +125,21 @@ func given(s *string) *string {
 		return nil
 	}
 	return s
+}
+
+// emptied says which of the fields that a create needs would be taken away.
+func emptied(f *api.EndpointFields) error {
+	var gone []any
+	if f.Name != nil {
+		gone = append(gone, "name", f.Name)
+	}
+	if f.URL != nil {
+		gone = append(gone, "url", f.URL)
+	}
+	if f.EventTypes != nil {
+		gone = append(gone, "event_types", f.EventTypes)
+	}
+	return missing(gone...)
 }
 
 // missing says which of the fields that a create needs were left out.
