@@ -32,8 +32,8 @@ func quote(t *testing.T, s string) string {
 }
 
 // mustFail runs the binary and wants it to end with an error that holds every
-// word, soon.
-func mustFail(t *testing.T, args []string, words ...string) {
+// word, soon. It returns what the binary printed.
+func mustFail(t *testing.T, args []string, words ...string) string {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
@@ -54,6 +54,7 @@ func mustFail(t *testing.T, args []string, words ...string) {
 	if strings.Contains(out.String(), "goroutine ") {
 		t.Errorf("malote %s: a stack trace instead of an error:\n%s", strings.Join(args, " "), out.Bytes())
 	}
+	return out.String()
 }
 
 // serveArgs are the arguments of serve on a site, at a port of their own.

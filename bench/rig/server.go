@@ -20,10 +20,11 @@ import (
 	"time"
 )
 
-// Site is a data directory with its keys, and how to run the binary on it.
+// Site is a database with its keys, and how to run the binary on it.
 type Site struct {
 	Binary  string
-	Dir     string // holds data/, master.key and server.log
+	Dir     string // holds data/, or database.url, master.key and server.log
+	OnURL   bool   // the database is the one that database.url names
 	Addr    string // host:port of the API
 	RootKey string
 	Args    []string // more arguments of serve
@@ -39,6 +40,17 @@ func (s *Site) URL() string { return "http://" + s.Addr }
 // LogFile is where the server's output goes.
 func (s *Site) LogFile() string { return filepath.Join(s.Dir, "server.log") }
 
+// URLFile names the database in PostgreSQL, where the site has one.
+func (s *Site) URLFile() string { return filepath.Join(s.Dir, "database.url") }
+
+// Place are the options that say where the database is.
+func (s *Site) Place() []string {
+	if s.OnURL {
+		return []string{"--database-file", s.URLFile()}
+	}
+	return []string{"--data", s.Data()}
+}
+
 // MasterKeyFile holds the master key.
 func (s *Site) MasterKeyFile() string { return filepath.Join(s.Dir, "master.key") }
 
@@ -47,31 +59,47 @@ var keyShape = regexp.MustCompile(`\bmlt_root_[0-9a-z]{20,}\b`)
 // NewSite makes a data directory under dir with a master key and a root key,
 // and chooses a free port for the API.
 func NewSite(ctx context.Context, binary, dir string) (*Site, error) {
-	if err := depend(); err != nil {
-		return nil, err
-	}
 	s := &Site{Binary: binary, Dir: dir}
 	if err := os.MkdirAll(s.Data(), 0o700); err != nil {
 		return nil, err
+	}
+	return s, s.makeKeys(ctx)
+}
+
+// NewSiteOn is NewSite on a database in PostgreSQL.
+func NewSiteOn(ctx context.Context, binary, dir, url string) (*Site, error) {
+	s := &Site{Binary: binary, Dir: dir, OnURL: true}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, err
+	}
+	if err := os.WriteFile(s.URLFile(), []byte(url+"\n"), 0o600); err != nil {
+		return nil, err
+	}
+	return s, s.makeKeys(ctx)
+}
+
+func (s *Site) makeKeys(ctx context.Context) error {
+	if err := depend(); err != nil {
+		return err
 	}
 	var key [32]byte
 	_, _ = rand.Read(key[:])
 	text := base64.StdEncoding.EncodeToString(key[:]) + "\n"
 	if err := os.WriteFile(s.MasterKeyFile(), []byte(text), 0o600); err != nil {
-		return nil, err
+		return err
 	}
-	cmd := exec.CommandContext(ctx, binary, "key", "root", "--data", s.Data())
+	cmd := exec.CommandContext(ctx, s.Binary, append([]string{"key", "root"}, s.Place()...)...)
 	var errs bytes.Buffer
 	cmd.Stderr = &errs
 	out, err := cmd.Output()
 	if err != nil {
-		return nil, fmt.Errorf("malote key root: %w: %s", err, errs.Bytes())
+		return fmt.Errorf("malote key root: %w: %s", err, errs.Bytes())
 	}
 	if s.RootKey = keyShape.FindString(string(out)); s.RootKey == "" {
-		return nil, fmt.Errorf("malote key root printed no key: %q", out)
+		return fmt.Errorf("malote key root printed no key: %q", out)
 	}
 	s.Addr, err = FreeAddr()
-	return s, err
+	return err
 }
 
 // FreeAddr is a loopback address whose port was free a moment ago. It lies
@@ -108,8 +136,9 @@ func (s *Site) Start() (*Server, error) {
 		return nil, err
 	}
 	line := append([]string{}, s.Wrap...)
-	line = append(line, s.Binary, "serve", "--data", s.Data(), "--listen", s.Addr,
-		"--master-key-file", s.MasterKeyFile(), "--egress-allow", "127.0.0.0/8")
+	line = append(line, s.Binary, "serve")
+	line = append(line, s.Place()...)
+	line = append(line, "--listen", s.Addr, "--master-key-file", s.MasterKeyFile(), "--egress-allow", "127.0.0.0/8")
 	line = append(line, s.Args...)
 	cmd := exec.Command(line[0], line[1:]...)
 	cmd.Stdout, cmd.Stderr = log, log

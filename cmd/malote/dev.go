@@ -114,7 +114,7 @@ func (r *devRun) prepare(ctx context.Context, o *app.Options, log *slog.Logger) 
 		return "", err
 	}
 	return keyFile(r.dir, devRootKey, func() (string, error) {
-		return app.CreateRootKey(ctx, r.dir, "malote dev", log)
+		return app.CreateRootKey(ctx, app.Place{Data: r.dir}, "malote dev", log)
 	})
 }
 

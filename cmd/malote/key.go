@@ -177,8 +177,10 @@ func (k *keyPairCmd) Run(c *console) error {
 }
 
 type keyRootCmd struct {
-	Data string `env:"MALOTE_DATA" placeholder:"DIR" help:"The server's data directory; created if missing."`
-	Name string `default:"root" help:"What the key is for, to tell it from others."`
+	Data         string `env:"MALOTE_DATA" placeholder:"DIR" help:"The server's data directory; created if missing."`
+	Database     string `env:"MALOTE_DATABASE" placeholder:"URL" help:"The server's database in PostgreSQL. A file is safer: other users can see a command line."`
+	DatabaseFile string `env:"MALOTE_DATABASE_FILE" placeholder:"FILE" help:"File with that URL in its first line."`
+	Name         string `default:"root" help:"What the key is for, to tell it from others."`
 }
 
 // Run makes the key and prints it, alone on stdout.
@@ -187,7 +189,11 @@ func (k *keyRootCmd) Run(c *console) error {
 	if err != nil {
 		return err
 	}
-	text, err := app.CreateRootKey(context.Background(), k.Data, k.Name, log)
+	url, err := app.DatabaseURL(k.Database, k.DatabaseFile)
+	if err != nil {
+		return err
+	}
+	text, err := app.CreateRootKey(context.Background(), app.Place{Data: k.Data, Database: url}, k.Name, log)
 	if err != nil {
 		return err
 	}

@@ -26,6 +26,8 @@ type serveCmd struct {
 	Config configFile `env:"MALOTE_CONFIG" placeholder:"FILE" help:"YAML file with these options as keys. A flag beats a variable, which beats the file."`
 
 	Data          string   `env:"MALOTE_DATA" placeholder:"DIR" help:"Directory that keeps the database; created if missing."`
+	Database      string   `env:"MALOTE_DATABASE" placeholder:"URL" help:"Database in PostgreSQL 15 or later, in place of --data: postgres://user:password@host:5432/name; one server at a time serves with it. A file is safer: other users can see a command line."`
+	DatabaseFile  string   `env:"MALOTE_DATABASE_FILE" placeholder:"FILE" help:"File with the URL of the database in its first line."`
 	Listen        string   `env:"MALOTE_LISTEN" default:"${listen}" placeholder:"HOST:PORT" help:"Where the API listens (default ${default})."`
 	PublicURL     string   `name:"public-url" env:"MALOTE_PUBLIC_URL" placeholder:"URL" help:"URL that people reach this server under, for links to it: https://webhooks.example.com."`
 	MasterKey     []string `env:"MALOTE_MASTER_KEY" placeholder:"KEY" help:"Master key of the secrets at rest, the one to encrypt with first; others may follow while a key is replaced. A file is safer: other users can see a command line."`
@@ -88,11 +90,13 @@ func (s *serveCmd) Run(c *console, k *kong.Kong) error {
 // keepers are the files that hold a secret.
 func (s *serveCmd) keepers(c *config) []string {
 	files := slices.Clone(s.MasterKeyFile)
-	if c != nil && (c.values["master-key"].text != "" || c.values["smtp-url"].text != "") {
+	if c != nil && (c.values["master-key"].text != "" || c.values["smtp-url"].text != "" || c.values["database"].text != "") {
 		files = append([]string{c.path}, files...)
 	}
-	if s.SMTPURLFile != "" {
-		files = append(files, s.SMTPURLFile)
+	for _, file := range []string{s.SMTPURLFile, s.DatabaseFile} {
+		if file != "" {
+			files = append(files, file)
+		}
 	}
 	return files
 }
@@ -155,12 +159,16 @@ func (s *serveCmd) options() (app.Options, error) {
 	if err != nil {
 		return app.Options{}, err
 	}
+	database, err := app.DatabaseURL(s.Database, s.DatabaseFile)
+	if err != nil {
+		return app.Options{}, err
+	}
 	allow := make([]netip.Prefix, len(s.EgressAllow))
 	for i, a := range s.EgressAllow {
 		allow[i] = netip.Prefix(a)
 	}
 	o := app.Options{
-		Data: s.Data, Listen: s.Listen, MasterKeys: keys, Dialects: s.Dialects, PublicURL: s.PublicURL,
+		Data: s.Data, Database: database, Listen: s.Listen, MasterKeys: keys, Dialects: s.Dialects, PublicURL: s.PublicURL,
 		EgressAllow: allow, EgressHTTPSOnly: s.EgressHTTPSOnly, EgressNAT64: s.EgressNAT64,
 		SMTP: smtp, MailFrom: s.MailFrom, MailLanguage: s.MailLanguage,
 		Retention: time.Duration(s.Retention), Hold: time.Duration(s.Hold), HoldBytes: int64(s.HoldBytes), Idempotency: time.Duration(s.Idempotency),

@@ -60,8 +60,8 @@ func New(ctx context.Context, o Options, log *slog.Logger) (_ *App, err error) {
 		return nil, err
 	}
 	if a.listener, err = listen(ctx, o.Listen); err != nil {
-		if store.InUse(o.Data) { // another port would not help
-			err = explainOpen(o.Data, store.ErrLocked)
+		if o.Database == "" && store.InUse(o.Data) { // another port would not help
+			err = o.place().explain(store.ErrLocked)
 		}
 		return nil, err
 	}
@@ -107,10 +107,10 @@ func openStore(ctx context.Context, o Options, log *slog.Logger) (*store.DB, err
 		return nil, err
 	}
 	db, err := store.Open(ctx, store.Options{
-		Dir: o.Data, Keyring: ring, Logger: log, MinFree: o.MinFree, IdempotencyFor: o.Idempotency, AuditFor: o.AuditRetention, Mail: o.SMTP != "",
+		Dir: o.Data, Database: o.Database, Keyring: ring, Logger: log, MinFree: o.MinFree, IdempotencyFor: o.Idempotency, AuditFor: o.AuditRetention, Mail: o.SMTP != "",
 	})
 	if err != nil {
-		return nil, explainOpen(o.Data, err)
+		return nil, o.place().explain(err)
 	}
 	return db, nil
 }
@@ -164,7 +164,7 @@ func (a *App) Run(ctx context.Context) error {
 		return serve(ctx, a.server, netutil.LimitListener(a.listener, a.options.MaxConnections))
 	})
 	a.down.add("engine", stopEngine) // stops first: /readyz says so for as long as attempts are in flight
-	a.log.Info("ready", "listen", a.Addr().String(), "data", a.options.Data, "version", a.options.Version)
+	a.log.Info("ready", "listen", a.Addr().String(), "data", a.options.place().String(), "version", a.options.Version)
 	a.report()
 
 	var failure error

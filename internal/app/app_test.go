@@ -40,6 +40,9 @@ func TestValidateNamesTheOption(t *testing.T) {
 	}{
 		"no data":            {func(o *Options) { o.Data = "" }, "--data"},
 		"data is a file":     {func(o *Options) { o.Data = file }, "--data"},
+		"two places":         {func(o *Options) { o.Database = "postgres://u:" + canary + "@h/x" }, "--database and --data"},
+		"other database":     {func(o *Options) { o.Data, o.Database = "", "mysql://u:"+canary+"@h/x" }, "--database"},
+		"database's URL":     {func(o *Options) { o.Data, o.Database = "", "postgres://u:"+canary+"@h:x/x" }, "--database"},
 		"no port":            {func(o *Options) { o.Listen = "localhost" }, "--listen"},
 		"port is a word":     {func(o *Options) { o.Listen = "127.0.0.1:http" }, "--listen"},
 		"port too high":      {func(o *Options) { o.Listen = "127.0.0.1:65536" }, "--listen"},

@@ -64,21 +64,22 @@ func readKeys(path string) ([]secret.Text, error) {
 	return keys, nil
 }
 
-// CreateRootKey makes a root key in a data directory that no server uses, and
+// CreateRootKey makes a root key in a database in PostgreSQL, or in a data
+// directory that no server uses, and
 // returns it: the only time that it is seen. It needs no master key: of the
 // key itself only a hash is kept. Errors: [*Problem].
-func CreateRootKey(ctx context.Context, dir, name string, log *slog.Logger) (string, error) {
-	if p := checkData(dir); p != nil {
+func CreateRootKey(ctx context.Context, at Place, name string, log *slog.Logger) (string, error) {
+	if p := at.check(); p != nil {
 		return "", p
 	}
-	db, err := store.Open(ctx, store.Options{Dir: dir, NoSecrets: true, Logger: log})
+	db, err := store.Open(ctx, store.Options{Dir: at.Data, Database: at.Database, NoSecrets: true, Logger: log})
 	if err != nil {
-		return "", explainOpen(dir, err)
+		return "", at.explain(err)
 	}
 	text, prefix, hash := api.NewKey(api.KeyRoot)
 	err = db.CreateKey(store.WithActor(ctx, store.Actor{Kind: store.ActorOperator}), &store.Key{Name: name, Prefix: prefix}, hash)
 	if err := errors.Join(err, db.Close()); err != nil {
-		return "", explainOpen(dir, err)
+		return "", at.explain(err)
 	}
 	return text.Reveal(), nil
 }

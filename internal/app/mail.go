@@ -20,15 +20,21 @@ import (
 // SMTPURL is the URL of the mail relay, given directly or as the first line of
 // a file. Errors: [*Problem].
 func SMTPURL(direct, file string) (secret.Text, error) {
+	return secretURL("smtp-url", "the URL of the mail relay", direct, file)
+}
+
+// secretURL is a URL that may hold a password, of an option that has one with
+// -file beside it.
+func secretURL(option, what, direct, file string) (secret.Text, error) {
 	switch {
 	case file == "":
 		return secret.Text(direct), nil
 	case direct != "":
-		return "", &Problem{What: "--smtp-url and --smtp-url-file exclude each other", Fix: "pass one of them; a file is safer"}
+		return "", &Problem{What: "--" + option + " and --" + option + "-file exclude each other", Fix: "pass one of them; a file is safer"}
 	}
 	text, err := readLine(file)
 	if err != nil {
-		p := wrongOption("smtp-url-file", file, err.Error(), "name a file with the URL of the mail relay in its first line")
+		p := wrongOption(option+"-file", file, err.Error(), "name a file with "+what+" in its first line")
 		p.Err = err
 		return "", p
 	}

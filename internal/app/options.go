@@ -34,7 +34,8 @@ const (
 // Options of a server. The zero value of a field that has a default means
 // the default.
 type Options struct {
-	Data       string        // data directory, created if missing
+	Data       string        // data directory, created if missing; or
+	Database   secret.Text   // URL of a database in PostgreSQL, postgres://user:password@host/name
 	Listen     string        // host:port
 	MasterKeys []secret.Text // base64 of 32 bytes each, the one to encrypt with first
 	Dialects   string        // directory of the operator's own dialect files; empty: none
@@ -109,7 +110,7 @@ func (o Options) Validate() error {
 }
 
 func checkPlaces(o *Options) *Problem {
-	if p := checkData(o.Data); p != nil {
+	if p := o.place().check(); p != nil {
 		return p
 	}
 	host, port, err := net.SplitHostPort(o.Listen)
@@ -145,19 +146,6 @@ func checkPublicURL(o *Options) *Problem {
 		return nil
 	}
 	return wrongOption("public-url", o.PublicURL, why, "write the URL that people reach this server under, as in https://webhooks.example.com")
-}
-
-func checkData(dir string) *Problem {
-	if dir == "" {
-		return &Problem{
-			What: "--data is missing: it names the directory that keeps the database",
-			Fix:  "add for example --data /var/lib/malote, or set MALOTE_DATA",
-		}
-	}
-	if info, err := os.Stat(dir); err == nil && !info.IsDir() {
-		return wrongOption("data", dir, "is a file", "name a directory; it is created if it is missing")
-	}
-	return nil
 }
 
 func checkKeys(o *Options) *Problem {

@@ -95,7 +95,7 @@ func newOutage(t *testing.T) *outage {
 	s := &outage{T: t, o: valid(t)}
 	s.o.EgressLoopback = true
 	var err error
-	if s.key, err = CreateRootKey(t.Context(), s.o.Data, "root", quiet()); err != nil {
+	if s.key, err = CreateRootKey(t.Context(), s.o.place(), "root", quiet()); err != nil {
 		t.Fatal(err)
 	}
 	s.start()

@@ -143,7 +143,7 @@ func TestSecondServerIsRefused(t *testing.T) {
 	if _, err := New(t.Context(), o, quiet()); !errors.As(err, &p) || p.Kind != KindInUse || !strings.Contains(p.What, o.Data) {
 		t.Errorf("New: %v", err)
 	}
-	if _, err := CreateRootKey(t.Context(), o.Data, "x", quiet()); !errors.As(err, &p) || p.Kind != KindInUse {
+	if _, err := CreateRootKey(t.Context(), o.place(), "x", quiet()); !errors.As(err, &p) || p.Kind != KindInUse {
 		t.Errorf("CreateRootKey: %v", err)
 	}
 }

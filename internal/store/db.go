@@ -27,6 +27,10 @@ var (
 	ErrLocked   = errors.New("it is in use by another process")
 	ErrNewer    = errors.New("database was written by a newer version of malote")
 	ErrClosed   = errors.New("store is closed")
+
+	// Of PostgreSQL.
+	ErrUnreachable = errors.New("the database cannot be reached")
+	ErrNoAccess    = errors.New("the database does not let this user in, or does not let it make tables")
 )
 
 // Options to open a store. Zero fields mean the defaults.
@@ -98,7 +102,7 @@ type DB struct {
 }
 
 // Open opens or creates the database in a directory and migrates it.
-// Errors: [ErrLocked], [ErrNewer], and others in words.
+// Errors: [ErrLocked], [ErrNewer], [ErrUnreachable], [ErrNoAccess], and others in words.
 func Open(ctx context.Context, o Options) (_ *DB, err error) {
 	if o.Keyring == nil && !o.NoSecrets {
 		return nil, errors.New("no master key: secrets are kept encrypted only")

@@ -6,6 +6,9 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"net"
+	"net/url"
+	"strconv"
 	"sync"
 	"time"
 
@@ -13,6 +16,8 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
+
+	"github.com/malote-dev/malote/internal/secret"
 )
 
 // minPostgres is the oldest version, as server_version_num says it.
@@ -60,9 +65,9 @@ type pgEngine struct {
 
 // newPostgres reads the URL of a database.
 func newPostgres(o *Options) (*pgEngine, error) {
-	config, err := pgx.ParseConfig(o.Database.Reveal())
+	config, err := parseURL(o.Database)
 	if err != nil {
-		return nil, fmt.Errorf("the URL of the database: %w", parseError(err))
+		return nil, fmt.Errorf("the URL of the database: %w", err)
 	}
 	if config.ValidateConnect == nil {
 		config.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsReadWrite
@@ -73,30 +78,77 @@ func newPostgres(o *Options) (*pgEngine, error) {
 	return &pgEngine{config: config, log: o.Logger, guest: o.NoSecrets}, nil
 }
 
-// parseError keeps the cause alone: the whole says the URL, and with it a password.
-func parseError(err error) error {
+// parseURL reads a URL. Its errors keep the cause alone: the whole says the
+// URL, and with it a password. Where it is no URL, so may the cause.
+func parseURL(text secret.Text) (*pgx.ConnConfig, error) {
+	config, err := pgx.ParseConfig(text.Reveal())
 	var p *pgconn.ParseConfigError
-	if errors.As(err, &p) && errors.Unwrap(p) != nil {
-		return errors.Unwrap(p)
+	var not *url.Error
+	switch {
+	case err == nil:
+		return config, nil
+	case errors.As(err, &not) || !errors.As(err, &p) || errors.Unwrap(p) == nil:
+		return nil, errors.New("it does not parse")
 	}
-	return errors.New("it does not parse")
+	return nil, errors.Unwrap(p)
 }
 
-func (e *pgEngine) String() string {
-	return fmt.Sprintf("database %s at %s", e.config.Database, e.config.Host)
+// DatabaseName names the database of a URL for people: without user and
+// password. It connects nowhere.
+func DatabaseName(text secret.Text) (string, error) {
+	config, err := parseURL(text)
+	if err != nil {
+		return "", err
+	}
+	return nameOf(config), nil
+}
+
+func nameOf(config *pgx.ConnConfig) string {
+	name := config.Database
+	if name == "" {
+		name = config.User // the server's rule
+	}
+	return fmt.Sprintf("database %s at %s", name, net.JoinHostPort(config.Host, strconv.Itoa(int(config.Port))))
+}
+
+func (e *pgEngine) String() string { return nameOf(e.config) }
+
+// whyNot says of an error at the start whose fault it is, where that is plain:
+// nobody answers, or the user may not.
+func whyNot(err error) error {
+	var said *pgconn.PgError
+	if !errors.As(err, &said) {
+		var lost *lostError
+		var dial *net.OpError
+		switch {
+		case errors.As(err, &dial):
+			return fmt.Errorf("%w: %w", ErrUnreachable, dial)
+		case errors.As(err, &lost):
+			return fmt.Errorf("%w: %w", ErrUnreachable, lost.err)
+		}
+		return err
+	}
+	switch said.Code {
+	case "28000", "28P01", "3D000", "42501":
+		return fmt.Errorf("%w: %s", ErrNoAccess, said.Message)
+	}
+	return err
 }
 
 func (e *pgEngine) open(ctx context.Context) error {
 	c := newPgConn(e.config)
 	if err := c.connect(ctx); err != nil {
-		return fmt.Errorf("open %s: %w", e, err)
+		return fmt.Errorf("%s: %w", e, whyNot(err))
 	}
 	e.first = c
 	if err := e.check(ctx, c); err != nil {
 		return err
 	}
-	if err := e.migrate(ctx, c, postgresMigrations()); err != nil || e.guest {
-		return err
+	if err := e.migrate(ctx, c, postgresMigrations()); err != nil {
+		return fmt.Errorf("%s: %w", e, whyNot(err))
+	}
+	if e.guest {
+		return nil
 	}
 	return e.take(ctx, c)
 }
@@ -107,7 +159,7 @@ func (e *pgEngine) check(ctx context.Context, c *pgConn) error {
 	var durable string
 	_, err := c.row(ctx, "SELECT current_setting('server_version_num')::int, current_setting('synchronous_commit'), pg_backend_pid()", nil, &version, &durable, &pid)
 	if err != nil {
-		return fmt.Errorf("open %s: %w", e, err)
+		return fmt.Errorf("%s: %w", e, err)
 	}
 	if version < minPostgres {
 		return fmt.Errorf("%s runs version %d of PostgreSQL; %d or newer is needed", e, version/10000, minPostgres/10000)
@@ -180,14 +232,14 @@ func (e *pgEngine) migrate(ctx context.Context, c *pgConn, files fs.FS) error {
 	}
 	has, err := p.GetDBVersion(ctx)
 	if err != nil {
-		return fmt.Errorf("read the schema's version of %s: %w", e, err)
+		return fmt.Errorf("read the schema's version: %w", err)
 	}
 	knows := p.ListSources()[len(p.ListSources())-1].Version
 	if has > knows {
-		return fmt.Errorf("%s has schema %d, this binary knows up to %d: %w", e, has, knows, ErrNewer)
+		return fmt.Errorf("it has schema %d, this binary knows up to %d: %w", has, knows, ErrNewer)
 	}
 	if _, err := p.Up(ctx); err != nil {
-		return fmt.Errorf("migrate %s from schema %d: %w", e, has, err)
+		return fmt.Errorf("migrate from schema %d: %w", has, err)
 	}
 	return nil
 }
@@ -228,7 +280,7 @@ func (e *pgEngine) lockSchema(ctx context.Context) (unlock func(), err error) {
 	for _, q := range []string{"BEGIN", "SET LOCAL idle_in_transaction_session_timeout=0", fmt.Sprintf("SELECT pg_advisory_xact_lock(%d)", schemaLock)} {
 		if _, err := c.Exec(ctx, q); err != nil {
 			unlock()
-			return nil, fmt.Errorf("wait for the migrations of %s: %w", e, err)
+			return nil, fmt.Errorf("wait for others that migrate: %w", err)
 		}
 	}
 	return unlock, nil
