@@ -33,7 +33,7 @@ func (l *lookups) dnsError(err error, host string) *Error {
 		// net.DNSError keeps only the text of what it wraps.
 		e.Detail, e.Ours = lang.Keep("this server's resolver cannot be reached"), true
 	case errors.As(err, &de):
-		e.Detail = lang.Keep("DNS failed for %s (%s): the domain's name servers answer with an error", host, de.Err)
+		e.Detail = lang.Keep("DNS failed for %s (%s): the domain's name servers answer with an error", host, dnsWords(de.Err))
 	default:
 		e.Detail = lang.Keep("the lookup of %s failed: %s", host, err.Error())
 	}

@@ -79,7 +79,7 @@ func alertDetail(alert string, id *Identity) string {
 	case strings.Contains(alert, "handshake failure"):
 		return lang.Keep("the server refused the TLS handshake: no common cipher, or it demands a client certificate")
 	}
-	return lang.Keep("the server refused with a TLS alert: %s", alert)
+	return lang.Keep("the server refused with a TLS alert: %s", alertWords(alert))
 }
 
 // certDetail explains why a certificate is not trusted; ours is true where
@@ -121,10 +121,27 @@ func invalidDetail(e *x509.CertificateInvalidError) string {
 			return lang.Keep("the authority's certificate expired on %s", until)
 		}
 		return lang.Keep("the certificate expired on %s", until)
-	case x509.CANotAuthorizedForThisName:
+	case x509.CANotAuthorizedForThisName, x509.NameConstraintsWithoutSANs, x509.UnconstrainedName:
 		return lang.Keep("the certificate's authority may not sign for this name (name constraint)")
 	case x509.IncompatibleUsage, x509.CANotAuthorizedForExtKeyUsage:
 		return lang.Keep("the certificate is not for servers (extended key usage)")
+	}
+	return chainDetail(e)
+}
+
+// chainDetail explains what is wrong with how the certificates hang together.
+func chainDetail(e *x509.CertificateInvalidError) string {
+	switch e.Reason {
+	case x509.NotAuthorizedToSign:
+		return lang.Keep("the certificate's authority may not sign certificates (basic constraints)")
+	case x509.TooManyIntermediates:
+		return lang.Keep("the certificate's chain is longer than its authority allows")
+	case x509.NameMismatch:
+		return lang.Keep("the certificates of the chain do not belong together")
+	case x509.TooManyConstraints:
+		return lang.Keep("the certificate's chain has too many name constraints to check")
+	case x509.NoValidChains:
+		return lang.Keep("no chain leads from the certificate to an authority that is trusted")
 	}
 	return lang.Keep("the certificate is not valid: %s", e.Error())
 }

@@ -190,7 +190,7 @@ func (id *Identity) refusedDetail(alert string) string {
 		return ""
 	}
 	return lang.Keep("the server refused this endpoint's client certificate (%.100s, valid until %s): %s",
-		certSubject(id.certificate.Leaf), id.certificate.Leaf.NotAfter.UTC().Format(time.DateOnly), alert)
+		certSubject(id.certificate.Leaf), id.certificate.Leaf.NotAfter.UTC().Format(time.DateOnly), alertWords(alert))
 }
 
 func certSubject(c *x509.Certificate) string {
