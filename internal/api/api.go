@@ -58,15 +58,17 @@ type Options struct {
 
 // server is the API with what it needs.
 type server struct {
-	store    *store.DB
-	ingest   *ingest.Ingester
-	policy   egress.Policy
-	dialects func(name string) (*webhook.Dialect, bool)
-	ready    func() error
-	log      *slog.Logger
-	version  string
-	testMail func(ctx context.Context, to string, in lang.Language) error
-	public   string // URL of this server, without a slash at its end; empty: not known
+	store  *store.DB
+	ingest *ingest.Ingester
+	policy egress.Policy
+	// customers read the errors, who cannot change how the server runs.
+	customers bool
+	dialects  func(name string) (*webhook.Dialect, bool)
+	ready     func() error
+	log       *slog.Logger
+	version   string
+	testMail  func(ctx context.Context, to string, in lang.Language) error
+	public    string // URL of this server, without a slash at its end; empty: not known
 
 	gather   prometheus.Gatherer
 	metrics  *metrics

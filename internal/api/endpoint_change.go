@@ -139,15 +139,21 @@ func (s *server) checkURL(raw string, p *store.Project, d *webhook.Dialect, errs
 		addError(errs, "/url", "cannot be used")
 		return ""
 	}
-	if bad.PlainHTTP && s.policy.AllowHTTP {
+	words := func() lang.Message {
+		if s.customers {
+			return lang.Text("cannot be used: %s", bad.Customer())
+		}
+		return bad.Words()
+	}
+	if bad.PlainHTTP && s.policy.AllowHTTP && !s.customers {
 		addError(errs, "/url", "is http, and in projects of the environment production the dialect %s takes https only; use https, or a project of the environment development, which takes http", d.Name)
 	} else {
-		errs.AddText("/url", bad.Words())
+		errs.AddText("/url", words())
 	}
 	if bad.PlainHTTP { // is that all?
 		policy.AllowHTTP = true
 		if _, err := policy.CheckURL(raw); errors.As(err, &bad) {
-			errs.AddText("/url", bad.Words())
+			errs.AddText("/url", words())
 		}
 	}
 	return ""

@@ -111,7 +111,7 @@ func (r Rules) Endpoint(f *EndpointFields, p *store.Project, d *webhook.Dialect,
 		slices.SortFunc(in.Headers.Value, func(a, b headerValue) int { return strings.Compare(a.Name, b.Name) })
 	}
 	var errs ingest.FieldErrors
-	ch := (&server{policy: r.Policy}).checkEndpoint(in, p, d, create, &errs)
+	ch := (&server{policy: r.Policy, customers: true}).checkEndpoint(in, p, d, create, &errs)
 	if len(errs) > 0 {
 		return nil, errs
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 
 	"github.com/malote-dev/malote/internal/lang"
@@ -48,7 +49,31 @@ func catalogued(d *webhook.Dialect, name string) *webhook.EventType {
 	return nil
 }
 
+// CheckKnown says what is wrong with an event type that somebody wants of a
+// project that takes only those that it knows; a pattern and what the project
+// knows pass, and where it takes all, everything does.
+func CheckKnown(name string, rules *store.TypeRules, d *webhook.Dialect) lang.Message {
+	if rules == nil || !rules.Only {
+		return lang.Message{}
+	}
+	if _, known := rules.Types[name]; known || strings.HasSuffix(name, "*") || catalogued(d, name) != nil || name == d.Test.Type {
+		return lang.Message{}
+	}
+	if near := nearest(name, rules, d); near != "" {
+		return lang.Text("is not an event type of this project; did you mean %s?", near)
+	}
+	return lang.Text("is not an event type of this project")
+}
+
 func unknownType(name string, rules *store.TypeRules, d *webhook.Dialect) lang.Message {
+	if near := nearest(name, rules, d); near != "" {
+		return lang.Text("is not an event type of this project; did you mean %s?", near)
+	}
+	return lang.Text("is not an event type of this project, which takes only those that it knows: see them with GET /v1/event-types, add it with POST /v1/event-types")
+}
+
+// nearest is the known type that was probably meant; empty: none.
+func nearest(name string, rules *store.TypeRules, d *webhook.Dialect) string {
 	near, least := "", maxDistance+1
 	try := func(other string) {
 		if n := distance(name, other); n < least || n == least && other < near {
@@ -61,10 +86,7 @@ func unknownType(name string, rules *store.TypeRules, d *webhook.Dialect) lang.M
 	for n := range d.Events {
 		try(d.Events[n].Type)
 	}
-	if least <= maxDistance {
-		return lang.Text("is not an event type of this project; did you mean %s?", near)
-	}
-	return lang.Text("is not an event type of this project, which takes only those that it knows: see them with GET /v1/event-types, add it with POST /v1/event-types")
+	return near
 }
 
 // maxDistance is how many letters may be wrong in a name that is still taken

@@ -12,6 +12,7 @@ type Traffic struct {
 	Attempts   int64     // that are kept
 	LastAt     time.Time // of the last attempt; zero: none
 	LastStatus int       // its HTTP status; 0: no answer
+	Failed     int64     // attempts that failed since one that succeeded
 }
 
 // Traffic tells of each endpoint how much was sent to it. Its cost does not
@@ -36,7 +37,7 @@ func (db *DB) Traffic(ctx context.Context, endpoints []ID) (out []Traffic, err e
 	})
 	out = make([]Traffic, len(sums))
 	for i, t := range sums {
-		out[i] = Traffic{Attempts: max(0, t.attempts), LastAt: fromMicros(t.lastAt), LastStatus: t.status}
+		out[i] = Traffic{Attempts: max(0, t.attempts), LastAt: fromMicros(t.lastAt), LastStatus: t.status, Failed: t.streak}
 	}
 	return out, err
 }

@@ -7,7 +7,10 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
+	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -189,7 +192,7 @@ func (c *call) read(into any) error {
 	var kind *json.UnmarshalTypeError
 	switch err := json.Unmarshal(body, into); {
 	case errors.As(err, &kind) && kind.Field != "":
-		return invalid(kind.Field + " must be " + wanted(kind.Type.String()) + ", not " + kind.Value)
+		return invalid(misfit(body, into, kind))
 	case errors.As(err, &kind):
 		return invalid("The body must be a JSON object")
 	case err != nil:
@@ -198,6 +201,67 @@ func (c *call) read(into any) error {
 		return invalid("The body must be a JSON object")
 	}
 	return nil
+}
+
+// misfit says which member is of the wrong kind: encoding/json names no items
+// of arrays and no members of maps.
+func misfit(body []byte, into any, kind *json.UnmarshalTypeError) string {
+	var sent any
+	if json.Unmarshal(body, &sent) == nil {
+		if path, want, got := firstMisfit(reflect.TypeOf(into).Elem(), sent, nil); path != nil {
+			return strings.Join(path, ".") + " must be " + wanted(want.String()) + ", not " + got
+		}
+	}
+	return kind.Field + " must be " + wanted(kind.Type.String()) + ", not " + kind.Value
+}
+
+// firstMisfit walks through a value beside the type that it should have. A nil
+// path: it has it.
+func firstMisfit(t reflect.Type, v any, at []string) (path []string, want reflect.Type, got string) {
+	for t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	step := func(name string) []string { return append(slices.Clone(at), name) }
+	switch v := v.(type) {
+	case nil:
+		return nil, nil, ""
+	case map[string]any:
+		switch t.Kind() {
+		case reflect.Struct:
+			for f := range t.Fields() {
+				name := f.Tag.Get("json")
+				if path, want, got = firstMisfit(f.Type, v[name], step(name)); path != nil {
+					return path, want, got
+				}
+			}
+			return nil, nil, ""
+		case reflect.Map:
+			for _, name := range slices.Sorted(maps.Keys(v)) {
+				if path, want, got = firstMisfit(t.Elem(), v[name], step(name)); path != nil {
+					return path, want, got
+				}
+			}
+			return nil, nil, ""
+		}
+		return at, t, "object"
+	case []any:
+		if t.Kind() != reflect.Slice {
+			return at, t, "array"
+		}
+		for i, item := range v {
+			if path, want, got = firstMisfit(t.Elem(), item, step(strconv.Itoa(i))); path != nil {
+				return path, want, got
+			}
+		}
+		return nil, nil, ""
+	}
+	if kind := reflect.TypeOf(v).Kind(); kind != reflect.Float64 {
+		if kind == t.Kind() {
+			return nil, nil, ""
+		}
+		return at, t, kind.String()
+	}
+	return at, t, "number" // no member is one
 }
 
 func wanted(goType string) string {

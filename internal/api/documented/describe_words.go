@@ -74,7 +74,7 @@ var placaflowWords = words{
 		".headers": {Text: "Sent with every delivery; at most 32, of 8 KiB in all.", MaxItems: new(32),
 			Names: "^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}$", Values: `^([!-~]([\t -~]*[!-~])?)?$`,
 		},
-		".failureCount": countWords, ".createdAt": createdWords,
+		".failureCount": {Text: "Attempts that failed since one that succeeded.†", Min: new(0)}, ".createdAt": createdWords,
 		".lastDeliveryAt":     {Text: "When the last attempt began; null: there was none."},
 		".lastDeliveryStatus": {Text: "The HTTP status of the last attempt; null: no answer came, or there was none.", Min: new(100), Max: new(999)},
 		".webhook":            {Text: "The webhook."}, ".webhooks": {Text: "The webhooks."},
@@ -146,7 +146,7 @@ var tarefaWords = words{
 	parameters: map[string]api.FieldWords{
 		"id": {Text: "The webhook's id."}, "userId": {Text: "The user's number."},
 		"secret":              {Text: "The wh_… secret of the address; neither the id nor the signing secret."},
-		"limit":               {Text: "How many records; more than 100 is taken as 100.", Min: new(1), Max: new(1<<31 - 1), Default: defaultLogs},
+		"limit":               {Text: "How many records; more than 100 is taken as 100.", Min: new(1), Default: defaultLogs},
 		"offset":              {Text: "How many records to pass over.", Min: new(0), Max: new(store.MaxLogOffset), Default: 0},
 		"X-Webhook-Signature": {Text: "sha256= and the HMAC-SHA256 of the body in hex, with the webhook's secret.", Pattern: "^sha256=[0-9a-f]{64}$"},
 	},

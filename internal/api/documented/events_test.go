@@ -50,3 +50,38 @@ func TestEventsStayAsSent(t *testing.T) {
 		}
 	}
 }
+
+// TestKnownEvents: names are not checked, but in a project that takes only
+// types that it knows. What a webhook has already may be sent back.
+func TestKnownEvents(t *testing.T) {
+	t.Parallel()
+	st := setup(t)
+	for dialect, c := range map[string]struct{ known, near, meant string }{
+		"placaflow": {"camera.online", "camera.onlin", "camera.online"}, "tarefa": {"task.completed", "task.complete", "task.completed"},
+	} {
+		project := st.project(dialect, store.Development)
+		key := st.key(project, "1", "*")
+		create := func(events string) *reply {
+			return st.do("POST", "/api/webhooks", key, `{"name":"n","url":"https://example.com/","events":[`+events+`]}`)
+		}
+		made := create(`"no.such","` + c.known + `"`).want(201).body
+		_, rest, _ := strings.Cut(made, `"id":"`)
+		id, _, _ := strings.Cut(rest, `"`)
+		st.do("PATCH", "/v1/projects/"+project, st.vars["ROOT"], `{"known_types_only":true}`).want(200)
+		st.do("POST", "/v1/event-types", st.key(project, "", "*"), `{"name":"our.own"}`).want(201)
+		for _, events := range []string{`"` + c.known + `","our.own"`, `"*"`, `"later.*"`, `"test"`} {
+			create(events).want(201)
+		}
+		for events, want := range map[string]string{
+			`"` + c.known + `","no.such"`: `events.1 is not an event type of this project"}`,
+			`"` + c.near + `"`:            `events.0 is not an event type of this project; did you mean ` + c.meant + `?"}`,
+		} {
+			for what, r := range map[string]*reply{"POST": create(events), "PUT": st.do("PUT", "/api/webhooks/"+id, key, `{"events":[`+strings.Replace(events, "no.such", "none.such", 1)+`]}`)} {
+				if r.want(400); !strings.Contains(r.body, want) {
+					t.Errorf("%s, %s %s: %s, want %s", dialect, what, events, r.body, want)
+				}
+			}
+		}
+		st.do("PUT", "/api/webhooks/"+id, key, `{"events":["`+c.known+`","no.such"]}`).want(200)
+	}
+}

@@ -51,7 +51,7 @@ type placaflowWebhook struct {
 	Enabled            bool              `json:"enabled"`
 	Events             []string          `json:"events"`
 	Headers            map[string]string `json:"headers"`
-	FailureCount       int               `json:"failureCount"`
+	FailureCount       int64             `json:"failureCount"`
 	LastDeliveryAt     millis            `json:"lastDeliveryAt"`
 	LastDeliveryStatus *int              `json:"lastDeliveryStatus"`
 	CreatedAt          millis            `json:"createdAt"`
@@ -68,7 +68,7 @@ type placaflowMany struct {
 func viewPlacaflow(c *call, e *store.Endpoint, t store.Traffic) placaflowWebhook {
 	v := placaflowWebhook{
 		ID: c.id(e), Name: e.Name, URL: e.URL, Secret: revealed(e), Enabled: e.State == store.Active, Events: e.EventTypes,
-		Headers: map[string]string{}, FailureCount: e.FailureCount, LastDeliveryAt: millis(t.LastAt), CreatedAt: millis(e.CreatedAt),
+		Headers: map[string]string{}, FailureCount: t.Failed, LastDeliveryAt: millis(t.LastAt), CreatedAt: millis(e.CreatedAt),
 	}
 	for _, h := range e.Headers {
 		v.Headers[h.Name] = h.Value.Reveal() // the contract lists them with the secret

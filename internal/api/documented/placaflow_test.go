@@ -54,6 +54,11 @@ Authorization: Bearer $KEY
 }}`)
 
 	st.do("POST", "/v1/events", st.vars["NATIVE"], `{"type":"alert.triggered","consumer":"condominio-1","data":{"plate":"BRA2E19"}}`).want(202)
+	st.finish(project, store.Pending, 401, store.Effect{}) // a failure counts when it happens, not when the last try is used up
+	if list := st.do("GET", "/api/webhooks", st.vars["KEY"], nil).want(200).body; !strings.Contains(list, `"failureCount":1,"lastDeliveryAt":"20`) || !strings.Contains(list, `"lastDeliveryStatus":401`) {
+		t.Errorf("after an attempt that failed: %s", list)
+	}
+	st.finish(project, store.Pending, 500, store.Effect{})
 	st.finish(project, store.Failed, 503, store.Effect{Exhausted: true})
 
 	st.says(`
@@ -68,7 +73,7 @@ Authorization: Bearer $KEY
 }, {
 	"id": "$W", "name": "Portaria", "url": "https://example.com/webhooks/placas", "secret": "$SECRET", "enabled": true,
 	"events": ["alert.triggered", "recognition.created"], "headers": {},
-	"failureCount": 1, "lastDeliveryAt": "<time>", "lastDeliveryStatus": 503, "createdAt": "$MADE"
+	"failureCount": 3, "lastDeliveryAt": "<time>", "lastDeliveryStatus": 503, "createdAt": "$MADE"
 }]}`)
 
 	st.says(`
@@ -81,8 +86,15 @@ Authorization: Bearer $KEY
 {"webhook": {
 	"id": "$W", "name": "Portaria", "url": "https://example.com/novo", "secret": "outro-segredo", "enabled": true,
 	"events": ["alert.triggered", "recognition.created"], "headers": {"X-Unidade": "8"},
-	"failureCount": 1, "lastDeliveryAt": "<time>", "lastDeliveryStatus": 503, "createdAt": "$MADE"
+	"failureCount": 3, "lastDeliveryAt": "<time>", "lastDeliveryStatus": 503, "createdAt": "$MADE"
 }}`)
+
+	// A success sets the count back.
+	st.do("POST", "/v1/events", st.vars["NATIVE"], `{"type":"alert.triggered","consumer":"condominio-1","data":{}}`).want(202)
+	st.finish(project, store.Delivered, 200, store.Effect{Clear: true})
+	if one := st.do("GET", "/api/webhooks/"+st.vars["W"], st.vars["KEY"], nil).want(200).body; !strings.Contains(one, `"failureCount":0,`) || !strings.Contains(one, `"lastDeliveryStatus":200`) {
+		t.Errorf("after a success: %s", one)
+	}
 
 	// What a client was shown it may send back, changed in one place.
 	whole := st.do("GET", "/api/webhooks/"+st.vars["X"], st.vars["KEY"], nil).want(200).body
@@ -189,8 +201,16 @@ func TestPlacaflowErrors(t *testing.T) {
 		`{}`:                                    `name is required; url is required; events is required`,
 		`{"name":"n","url":null,"events":null}`: `url is required; events is required`,
 		`{"name":"n","url":5,"events":["*"]}`:   `url must be a string, not number`,
-		`{"name":"n","url":"https://example.com/","events":"*"}`:                `events must be an array of strings, not string`,
-		`{"name":"n","url":"https://example.com/","events":["*"],"headers":[]}`: `headers must be an object, not array`,
+		`{"name":"n","url":"https://example.com/","events":"*"}`:                      `events must be an array of strings, not string`,
+		`{"name":"n","url":"https://example.com/","events":["*"],"headers":[]}`:       `headers must be an object, not array`,
+		`{"name":"n","url":"https://example.com/","events":["*",5]}`:                  `events.1 must be a string, not number`,
+		`{"name":"n","url":"https://example.com/","events":[["*"]]}`:                  `events.0 must be a string, not array`,
+		`{"name":"n","url":"https://example.com/","events":["*"],"headers":{"X":5}}`:  `headers.X must be a string, not number`,
+		`{"name":"n","url":"https://example.com/","events":["*"],"headers":{"X":{}}}`: `headers.X must be a string, not object`,
+		`{"name":"n","url":"https://example.com/","events":["*"],"enabled":"yes"}`:    `enabled must be true or false, not string`,
+		`{"name":"n","url":"example.com/hooks","events":["*"]}`:                       `url cannot be used: the URL has no scheme; use a public https URL such as https://hooks.example.com/in"}`,
+		`{"name":"n","url":"https://10.0.0.1/","events":["*"]}`:                       `url cannot be used: host 10.0.0.1 is a private address; use a public https URL such as https://hooks.example.com/in"}`,
+		`{"name":"n","url":"https://api.internal/","events":["*"]}`:                   `url cannot be used: host api.internal is an internal name; use a public https URL such as https://hooks.example.com/in"}`,
 		`[]`:                  `The body must be a JSON object`,
 		``:                    `The body is not JSON`,
 		"{\"name\":\"\xff\"}": `The body is not UTF-8`,

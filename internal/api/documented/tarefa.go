@@ -2,6 +2,7 @@ package documented
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"net/http"
@@ -219,7 +220,7 @@ type tarefaLogQuery struct {
 }
 
 func logsTarefa(c *call) (*tarefaLogs, error) {
-	limit, err := c.number("limit", defaultLogs, 1, math.MaxInt32)
+	limit, err := c.limit()
 	if err != nil {
 		return nil, err
 	}
@@ -231,7 +232,7 @@ func logsTarefa(c *call) (*tarefaLogs, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := &tarefaLogs{Success: true, Logs: []tarefaLog{}, Pagination: tarefaPage{Limit: min(limit, maxLogs), Offset: offset}}
+	out := &tarefaLogs{Success: true, Logs: []tarefaLog{}, Pagination: tarefaPage{Limit: limit, Offset: offset}}
 	logs, err := c.d.store.AttemptLog(c.r.Context(), e.ID, offset, out.Pagination.Limit)
 	if err != nil {
 		return nil, err
@@ -261,6 +262,22 @@ func (c *call) logOf(e *store.Endpoint, l *store.Logged) tarefaLog {
 		v.StatusCode = &a.Status
 	}
 	return v
+}
+
+// limit of a page of logs; who asks for more than the most gets the most.
+func (c *call) limit() (int, error) {
+	text := c.r.URL.Query().Get("limit")
+	if text == "" {
+		return defaultLogs, nil
+	}
+	n, err := strconv.Atoi(text)
+	if errors.Is(err, strconv.ErrRange) && text[0] != '-' {
+		return maxLogs, nil
+	}
+	if err != nil || n < 1 {
+		return 0, invalid(fmt.Sprintf("limit must be a number from 1 to %d; more is taken as %d", maxLogs, maxLogs))
+	}
+	return min(n, maxLogs), nil
 }
 
 // number reads a parameter; one that was not sent has a default.

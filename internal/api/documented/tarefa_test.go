@@ -147,7 +147,7 @@ Authorization: Bearer $KEY
 	st.do("POST", "/api/webhooks", other, `{"url":"https://example.com/","events":["*"]}`).want(201) // another user's are his own
 
 	st.says(fmt.Sprintf(create, "http://example.com/", `400
-{"error": "Invalid request", "message": "<words>"}`))
+{"error": "Invalid request", "message": "url cannot be used: the URL is http; use https, which keeps the payload from being read on the way"}`))
 	st.says(`
 POST /api/webhooks
 Authorization: Bearer $KEY
@@ -162,6 +162,17 @@ Authorization: Bearer $KEY
 		r := st.do("GET", "/api/webhooks/"+st.vars["W"]+"/logs?"+query, st.vars["KEY"], nil).want(400)
 		if !strings.Contains(r.body, message) {
 			t.Errorf("%s: %s", query, r.body)
+		}
+	}
+	st.says(`
+GET /api/webhooks/$W/logs?limit=0
+Authorization: Bearer $KEY
+---
+400
+{"error": "Invalid request", "message": "limit must be a number from 1 to 100; more is taken as 100"}`)
+	for _, limit := range []string{"100", "101", "99999999999999999999999"} {
+		if r := st.do("GET", "/api/webhooks/"+st.vars["W"]+"/logs?limit="+limit, st.vars["KEY"], nil).want(200); !strings.Contains(r.body, `"limit":100,`) {
+			t.Error(r.body)
 		}
 	}
 	if r := st.do("GET", "/api/webhooks/"+st.vars["W"]+"/logs?limit=5000", st.vars["KEY"], nil).want(200); !strings.Contains(r.body, `"total":0,"limit":100,"offset":0`) {

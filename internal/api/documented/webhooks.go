@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
+	"strconv"
 
 	"github.com/malote-dev/malote/internal/api"
 	"github.com/malote-dev/malote/internal/ingest"
@@ -23,6 +25,9 @@ func (c *call) createWebhook(f *api.EndpointFields) (*store.Endpoint, error) {
 		return nil, err
 	}
 	e := &store.Endpoint{ProjectID: c.project.ID, Consumer: c.key.Consumer}
+	if err := c.known(f, nil); err != nil {
+		return nil, err
+	}
 	if err := apply(e); err != nil {
 		return nil, err
 	}
@@ -70,7 +75,8 @@ func (c *call) updateWebhook(f *api.EndpointFields) (*store.Endpoint, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := c.webhook(); err != nil { // before the fields: a foreign one is missing, whatever was sent
+	had, err := c.webhook()
+	if err != nil { // before the fields: a foreign one is missing, whatever was sent
 		return nil, err
 	}
 	if err := emptied(f); err != nil {
@@ -80,6 +86,9 @@ func (c *call) updateWebhook(f *api.EndpointFields) (*store.Endpoint, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := c.known(f, had.EventTypes); err != nil {
+		return nil, err
+	}
 	e, _, err := c.d.store.UpdateEndpoint(c.r.Context(), c.project.ID, id, func(e *store.Endpoint) error {
 		if e.Consumer != c.key.Consumer {
 			return store.ErrNotFound
@@ -87,6 +96,28 @@ func (c *call) updateWebhook(f *api.EndpointFields) (*store.Endpoint, error) {
 		return apply(e)
 	})
 	return e, err
+}
+
+// known refuses event types that a project of known types only does not have.
+// What a webhook has already may be sent back.
+func (c *call) known(f *api.EndpointFields, had []string) error {
+	if f.EventTypes == nil {
+		return nil
+	}
+	subs, err := c.d.store.Subscriptions(c.r.Context(), c.project.ID, c.key.Consumer)
+	if err != nil {
+		return err
+	}
+	var errs ingest.FieldErrors
+	for i, name := range *f.EventTypes {
+		if !slices.Contains(had, name) {
+			errs.AddText("/event_types/"+strconv.Itoa(i), ingest.CheckKnown(name, subs.Rules, c.dialect))
+		}
+	}
+	if len(errs) > 0 {
+		return errs
+	}
+	return nil
 }
 
 func (c *call) deleteWebhook() error {

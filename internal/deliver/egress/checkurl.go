@@ -22,10 +22,20 @@ const MaxURL = 2048
 type URLError struct {
 	Reason, Fix lang.Message
 	PlainHTTP   bool // because it is http; more may be wrong with it
+	operators   bool // the fix is the operator's
 }
 
 // Words says both.
 func (e *URLError) Words() lang.Message { return lang.Text("%s; %s", e.Reason, e.Fix) }
+
+// Customer says both to who has no say in how the server runs.
+func (e *URLError) Customer() lang.Message {
+	fix := e.Fix
+	if e.operators {
+		fix = lang.Text(fixPublic)
+	}
+	return lang.Text("%s; %s", e.Reason, fix)
+}
 
 func (e *URLError) Error() string { return e.Words().String() }
 
@@ -206,7 +216,7 @@ func (p *Policy) refuseAddr(host string, why *refusal) *URLError {
 		return refuse("use 443, 80, or one from 1024 to 65535", "port %d is not one that webhooks are sent to", why.port)
 	case why.allow.IsValid():
 		e := refuse(fixPublic, "host %s is %s", host, lang.Recall(lang.Keep(why.what)))
-		e.Fix = lang.Text("use a public https URL, or have the operator allow it with --egress-allow %s", why.allow)
+		e.Fix, e.operators = lang.Text("use a public https URL, or have the operator allow it with --egress-allow %s", why.allow), true
 		return e
 	}
 	return refuse("use a public https URL; this address cannot be allowed", "host %s is %s", host, lang.Recall(lang.Keep(why.what)))
@@ -225,7 +235,9 @@ func (p *Policy) checkName(name string, port uint16) *URLError {
 	}
 	if isInternal(name) {
 		if len(p.Allow) == 0 {
-			return refuse("use a public https URL, or have the operator allow the range it resolves to with --egress-allow", "host %s is an internal name", name)
+			e := refuse("use a public https URL, or have the operator allow the range it resolves to with --egress-allow", "host %s is an internal name", name)
+			e.operators = true
+			return e
 		}
 		return nil
 	}

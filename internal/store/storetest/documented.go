@@ -124,12 +124,15 @@ var documentedCases = map[string]func(*shelf){
 		}
 		w := s.send("c", "a")
 		s.finish(outcome(w, store.Pending, 500))
+		if t := traffic(e); t.Attempts != 1 || t.Failed != 1 || t.LastStatus != 500 {
+			s.Errorf("after a failure: %+v", t)
+		}
 		w.Attempts++
 		last := outcome(w, store.Delivered, 204)
 		last.Attempt.At = last.Attempt.At.Add(time.Second)
 		s.finish(last)
 		for range 3 {
-			if t := traffic(e); t.Attempts != 2 || t.LastStatus != 204 || !t.LastAt.Equal(last.Attempt.At) {
+			if t := traffic(e); t.Attempts != 2 || t.Failed != 0 || t.LastStatus != 204 || !t.LastAt.Equal(last.Attempt.At) {
 				s.Errorf("%+v", t)
 			}
 			if t := traffic(idle); t != (store.Traffic{}) {
