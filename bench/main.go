@@ -32,6 +32,7 @@ type options struct {
 	listCalls   int
 	binary      string
 	dir         string
+	postgres    bool
 	json        string
 	perf        string
 }
@@ -79,6 +80,7 @@ func parse(args []string) (*options, error) {
 	f.IntVar(&o.listCalls, "list-calls", 100, "lists: how often each kind of call is made")
 	f.StringVar(&o.binary, "binary", "", "measure this binary instead of building one")
 	f.StringVar(&o.dir, "dir", "", "keep data and logs in this directory instead of a temporary one")
+	database := f.String("database", "", "postgres: on a private PostgreSQL server with fsync, started for it, whose CPU counts as Malote's; throughput and latency")
 	f.StringVar(&o.json, "json", "", "write the results to this file")
 	f.StringVar(&o.perf, "perf", "", "throughput: record a CPU profile of the server with perf into this file in each measurement")
 	if err := f.Parse(args); err != nil {
@@ -123,5 +125,26 @@ func parse(args []string) (*options, error) {
 		}
 		o.scenarios = append(o.scenarios, s)
 	}
-	return o, nil
+	return o, o.on(*database)
+}
+
+// on sets what the server keeps its data in.
+func (o *options) on(database string) error {
+	switch database {
+	case "":
+		return nil
+	case "postgres":
+	default:
+		return fmt.Errorf("-database: %q is not postgres", database)
+	}
+	o.postgres = true
+	if o.short && len(o.scenarios) == len(allScenarios) {
+		o.scenarios = []string{"throughput", "latency"}
+	}
+	for _, s := range o.scenarios {
+		if s != "throughput" && s != "latency" {
+			return fmt.Errorf("-database: %s is measured in a data directory only", s)
+		}
+	}
+	return nil
 }

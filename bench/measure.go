@@ -99,7 +99,7 @@ func (s *stage) measure(ctx context.Context, l load, addr, key string, pid int, 
 	if err != nil {
 		return nil, err
 	}
-	cpu0, err := rig.CPU(pid)
+	cpu0, err := s.cpu(pid)
 	if err != nil {
 		return nil, err
 	}
@@ -121,7 +121,7 @@ func (s *stage) measure(ctx context.Context, l load, addr, key string, pid int, 
 	if err := settle(); err != nil {
 		return nil, err
 	}
-	cpu1, err := rig.CPU(pid)
+	cpu1, err := s.cpu(pid)
 	if err != nil {
 		return nil, err
 	}

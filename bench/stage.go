@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/malote-dev/malote/bench/postgres"
 	"github.com/malote-dev/malote/bench/rig"
 )
 
@@ -19,6 +20,7 @@ type stage struct {
 	dir       string
 	receiver  *child
 	yardstick *child
+	cluster   *postgres.Cluster // nil: data directories
 	rx        *rig.API
 	next      int // number of the next event
 	sites     int
@@ -41,7 +43,13 @@ func newStage(ctx context.Context, o *options) (*stage, error) {
 			return nil, err
 		}
 	}
+	if o.postgres {
+		if s.cluster, err = postgres.Start(ctx, postgres.Options{Fsync: true, Settings: []string{"shared_buffers=1GB", "max_wal_size=4GB"}}); err != nil {
+			return nil, err
+		}
+	}
 	if s.receiver, err = startChild("receiver"); err != nil {
+		s.close()
 		return nil, err
 	}
 	s.rx = &rig.API{URL: "http://" + s.receiver.Addr, Client: &http.Client{Timeout: time.Minute}}
@@ -58,9 +66,36 @@ func (s *stage) close() {
 			c.stop()
 		}
 	}
+	if s.cluster != nil {
+		if err := s.cluster.Close(); err != nil {
+			fmt.Fprintf(os.Stderr, "bench: stopping PostgreSQL: %v\n", err)
+		}
+	}
 	if s.o.dir == "" {
 		_ = os.RemoveAll(s.dir)
 	}
+}
+
+// newSite is fresh data in a directory, or in a database.
+func (s *stage) newSite(ctx context.Context, dir string) (*rig.Site, error) {
+	if s.cluster == nil {
+		return rig.NewSite(ctx, s.binary, dir)
+	}
+	name := filepath.Base(dir)
+	if err := s.cluster.Create(ctx, name, ""); err != nil {
+		return nil, err
+	}
+	return rig.NewSiteOn(ctx, s.binary, dir, s.cluster.URL(name))
+}
+
+// cpu is what a process used; of Malote's it is its database's, too.
+func (s *stage) cpu(pid int) (time.Duration, error) {
+	used, err := rig.CPU(pid)
+	if err != nil || s.cluster == nil || pid == s.yardstick.Pid {
+		return used, err
+	}
+	more, err := s.cluster.CPU()
+	return used + more, err
 }
 
 // bed is one server with a project, on fresh data.
@@ -78,7 +113,7 @@ func (s *stage) newBed(ctx context.Context) (*bed, error) {
 }
 
 func (s *stage) bedIn(ctx context.Context, dir string) (*bed, error) {
-	site, err := rig.NewSite(ctx, s.binary, dir)
+	site, err := s.newSite(ctx, dir)
 	if err != nil {
 		return nil, err
 	}

@@ -1,11 +1,7 @@
 package store_test
 
 import (
-	"bytes"
 	"errors"
-	"fmt"
-	"os"
-	"strconv"
 	"testing"
 	"time"
 
@@ -35,7 +31,7 @@ func BenchmarkAcceptFinishPostgres(b *testing.B) {
 		b.Fatal(err)
 	}
 	from := count(b, c)
-	acceptFinish(b, store.Options{Database: secret.Text(c.URL("bench")), Keyring: ring}, func() time.Duration { return cpuTime() + serverTime(c.Pid()) })
+	acceptFinish(b, store.Options{Database: secret.Text(c.URL("bench")), Keyring: ring}, func() time.Duration { return cpuTime() + serverTime(b, c) })
 	to := count(b, c)
 	b.ReportMetric((to.wal-from.wal)/float64(b.N), "wal-bytes/event")
 	b.ReportMetric((to.commits-from.commits)/float64(b.N), "transactions/event")
@@ -57,28 +53,11 @@ func count(b *testing.B, c *postgres.Cluster) (n serverCounts) {
 	return n
 }
 
-// serverTime is what the processes of a server used, those that ended too.
-func serverTime(postmaster int) (total time.Duration) {
-	all, _ := os.ReadDir("/proc")
-	for _, d := range all {
-		pid, err := strconv.Atoi(d.Name())
-		if err != nil {
-			continue
-		}
-		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-		if err != nil {
-			continue
-		}
-		fields := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:]) // from the third on
-		number := func(i int) int { n, _ := strconv.Atoi(string(fields[i-3])); return n }
-		ticks := 0
-		switch {
-		case pid == postmaster:
-			ticks = number(14) + number(15) + number(16) + number(17)
-		case number(4) == postmaster:
-			ticks = number(14) + number(15)
-		}
-		total += time.Duration(ticks) * 10 * time.Millisecond
+func serverTime(b *testing.B, c *postgres.Cluster) time.Duration {
+	b.Helper()
+	used, err := c.CPU()
+	if err != nil {
+		b.Fatal(err)
 	}
-	return total
+	return used
 }
