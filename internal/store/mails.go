@@ -212,7 +212,7 @@ func (db *DB) untended(ctx context.Context) (due time.Time, err error) {
 	var at *int64
 	err = db.read(ctx, true, func(c *conn) error {
 		_, err := c.row(ctx, `SELECT min(at) FROM (SELECT 1 AS at WHERE EXISTS (SELECT 1 FROM notices)
-			UNION ALL SELECT min(remind) FROM incidents WHERE remind>0 UNION ALL SELECT min(digest) FROM mailboxes WHERE digest>0)`, nil, &at)
+			UNION ALL SELECT min(remind) FROM incidents WHERE remind>0 UNION ALL SELECT min(digest) FROM mailboxes WHERE digest>0) AS tasks`, nil, &at)
 		return err
 	})
 	if at != nil {

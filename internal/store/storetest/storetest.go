@@ -31,7 +31,7 @@ func Run(t *testing.T, open Opener) {
 		"Config": configCases, "Dialects": dialectCases, "Keys": keyCases, "Access": accessCases, "Once": onceCases, "Lists": listCases, "Retention": retentionCases,
 		"Restart": restartCases, "Concurrency": concurrencyCases, "Secrets": secretCases, "Documented": documentedCases, "Audit": auditCases,
 		"Stats":      statsCases,
-		"EventTypes": eventTypeCases, "Matching": matchingCases, "Operational": operationalCases,
+		"EventTypes": eventTypeCases, "Matching": matchingCases, "Operational": operationalCases, "Mails": mailCases,
 	} {
 		t.Run(group, func(t *testing.T) {
 			t.Parallel()
