@@ -39,6 +39,7 @@ type check struct {
 	max   int
 	found []*Problem
 	path  []step
+	key   []byte // of the value that is looked for among those that are allowed
 }
 
 // step on the way to a value: a member, or an item.
@@ -183,7 +184,10 @@ func (c *check) kind(n *node, v *value) bool {
 		return true
 	case n.types&bit(v.kind) == 0:
 		return c.fault("is %s; the schema asks for %s", v.kind, n.kinds)
-	case n.whole && v.kind == rawjson.Number && !parseDecimal(v.text).integer():
+	case !n.whole || v.kind != rawjson.Number:
+	case !c.spend(len(v.text) / 16):
+		return false
+	case !parseDecimal(v.text).integer():
 		return c.fault("is not a whole number; the schema asks for %s", n.kinds)
 	}
 	return true
@@ -195,7 +199,10 @@ func (c *check) choice(n *node, v *value) bool {
 		return true
 	case !c.spend(v.size):
 		return false
-	case n.enum[string(v.appendKey(nil))]:
+	}
+	c.key = v.appendKey(c.key[:0])
+	switch {
+	case n.enum[string(c.key)]:
 		return true
 	case len(n.enum) == 1:
 		return c.fault("is not the value that the schema asks for: %s", n.choice)
@@ -221,10 +228,10 @@ func (c *check) str(n *node, s string) (ok bool) {
 		}
 		has := utf8.RuneCountInString(s)
 		if n.minLength != nil && has < *n.minLength {
-			ok = c.faultText(lang.Count(has, "has %d character; the schema asks for at least %d", "has %d characters; the schema asks for at least %d", *n.minLength))
+			ok = c.mute == 0 && c.faultText(lang.Count(has, "has %d character; the schema asks for at least %d", "has %d characters; the schema asks for at least %d", *n.minLength))
 		}
 		if n.maxLength != nil && has > *n.maxLength {
-			ok = c.faultText(lang.Count(has, "has %d character; the schema allows at most %d", "has %d characters; the schema allows at most %d", *n.maxLength))
+			ok = c.mute == 0 && c.faultText(lang.Count(has, "has %d character; the schema allows at most %d", "has %d characters; the schema allows at most %d", *n.maxLength))
 		}
 	}
 	if n.pattern != nil {
@@ -236,7 +243,7 @@ func (c *check) str(n *node, s string) (ok bool) {
 		}
 	}
 	if n.format != nil {
-		if !c.spend(2 + len(s)/16) {
+		if !c.spend(2 + len(s)/4) {
 			return false
 		}
 		if n.format.Validate(s) != nil {
@@ -250,7 +257,7 @@ func (c *check) number(n *node, text string) (ok bool) {
 	if n.least == nil && n.most == nil && n.above == nil && n.below == nil && n.multiple == nil {
 		return true
 	}
-	if !c.spend(1 + len(text)/32) {
+	if !c.spend(1 + len(text)/16) {
 		return false
 	}
 	d := parseDecimal(text)
@@ -268,7 +275,7 @@ func (c *check) number(n *node, text string) (ok bool) {
 		ok = c.fault("is not less than %s, as the schema asks for", n.below.text)
 	}
 	if n.multiple != nil {
-		if words := len(d.digits) / 19; !c.spend(2 + words*words/16) {
+		if !c.spend(d.multipleSteps(n.multiple.decimal)) {
 			return false
 		}
 		if !d.multipleOf(n.multiple.decimal) {

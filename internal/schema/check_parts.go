@@ -10,25 +10,25 @@ func (c *check) object(n *node, v *value, own seen) (ok bool) {
 	if v.kind != rawjson.Object {
 		return true
 	}
-	if !c.spend((len(n.required) + len(n.dependents) + len(v.items)) / 4) {
+	if !c.spend(n.lookups + len(v.items)/4) {
 		return false
 	}
 	ok = c.counts(n, v)
 	for _, name := range n.required {
 		if v.find(name) < 0 {
-			ok = c.missing(name, "is missing; the schema requires it")
+			if ok = c.missing(name, "is missing; the schema requires it"); c.quick() {
+				return false
+			}
 		}
 	}
-	for _, d := range n.dependents {
+	for i := range n.dependents {
+		d := &n.dependents[i]
 		if v.find(d.name) < 0 {
 			continue
 		}
-		for _, name := range d.required {
-			if v.find(name) < 0 {
-				ok = c.missing(name, "is missing; the schema requires it beside %s", shorten(d.name))
-			}
+		if ok = c.dependent(d, v, own) && ok; !ok && c.quick() {
+			return false
 		}
-		ok = c.again(d.node, v, own) && ok
 	}
 	if n.properties == nil && n.patterns == nil && n.additional == nil && n.names == nil {
 		return ok
@@ -45,12 +45,32 @@ func (c *check) object(n *node, v *value, own seen) (ok bool) {
 func (c *check) counts(n *node, v *value) (ok bool) {
 	ok = true
 	if n.minMembers != nil && len(v.items) < *n.minMembers {
-		ok = c.faultText(lang.Count(len(v.items), "has %d member; the schema asks for at least %d", "has %d members; the schema asks for at least %d", *n.minMembers))
+		ok = c.mute == 0 && c.faultText(lang.Count(len(v.items), "has %d member; the schema asks for at least %d", "has %d members; the schema asks for at least %d", *n.minMembers))
 	}
 	if n.maxMembers != nil && len(v.items) > *n.maxMembers {
-		ok = c.faultText(lang.Count(len(v.items), "has %d member; the schema allows at most %d", "has %d members; the schema allows at most %d", *n.maxMembers))
+		ok = c.mute == 0 && c.faultText(lang.Count(len(v.items), "has %d member; the schema allows at most %d", "has %d members; the schema allows at most %d", *n.maxMembers))
 	}
 	return ok
+}
+
+// dependent judges an object that has the member on which others depend.
+func (c *check) dependent(d *dependent, v *value, own seen) (ok bool) {
+	if !c.spend(d.lookups) {
+		return false
+	}
+	beside := ""
+	if c.mute == 0 {
+		beside = shorten(d.name)
+	}
+	ok = true
+	for _, name := range d.required {
+		if v.find(name) < 0 {
+			if ok = c.missing(name, "is missing; the schema requires it beside %s", beside); c.quick() {
+				return false
+			}
+		}
+	}
+	return c.again(d.node, v, own) && ok
 }
 
 // missing is a fault at a member that is not there.
@@ -64,6 +84,9 @@ func (c *check) member(n *node, v *value, i int, own seen) (ok bool) {
 	ok = true
 	name := v.names[i]
 	judged := false
+	if !c.spend(len(name) / bytesHashed) {
+		return false
+	}
 	if sub := n.properties[name]; sub != nil {
 		judged = true
 		ok = c.at(sub, v, i)
@@ -123,21 +146,22 @@ func (c *check) array(n *node, v *value, own seen) (ok bool) {
 func (c *check) lengths(n *node, v *value) (ok bool) {
 	ok = true
 	if n.minItems != nil && len(v.items) < *n.minItems {
-		ok = c.faultText(lang.Count(len(v.items), "has %d item; the schema asks for at least %d", "has %d items; the schema asks for at least %d", *n.minItems))
+		ok = c.mute == 0 && c.faultText(lang.Count(len(v.items), "has %d item; the schema asks for at least %d", "has %d items; the schema asks for at least %d", *n.minItems))
 	}
 	if n.maxItems != nil && len(v.items) > *n.maxItems {
-		ok = c.faultText(lang.Count(len(v.items), "has %d item; the schema allows at most %d", "has %d items; the schema allows at most %d", *n.maxItems))
+		ok = c.mute == 0 && c.faultText(lang.Count(len(v.items), "has %d item; the schema allows at most %d", "has %d items; the schema allows at most %d", *n.maxItems))
 	}
 	return ok
 }
 
 func (c *check) different(v *value) bool {
-	if !c.spend(2 * v.size) {
+	if !c.spend(4 * v.size) {
 		return false
 	}
 	at := make(map[string]int, len(v.items))
 	for i := range v.items {
-		key := string(v.items[i].appendKey(nil))
+		c.key = v.items[i].appendKey(c.key[:0])
+		key := string(c.key)
 		if first, twice := at[key]; twice {
 			return c.fault("has equal items at %d and %d, counted from 0; the schema asks for different ones", first, i)
 		}
@@ -157,6 +181,9 @@ func (c *check) containing(n *node, v *value, own seen) bool {
 			has++
 			own.mark(i)
 		}
+		if c.steps < 0 {
+			break
+		}
 	}
 	c.mute--
 	least := 1
@@ -172,5 +199,19 @@ func (c *check) containing(n *node, v *value, own seen) bool {
 	return true
 }
 
-// matchSteps is what a match costs.
-func matchSteps(p *pattern.Pattern, s string) int { return 2 + len(s)*p.Insts/16 }
+// matchSteps is what a match costs: a look at each instruction for each byte
+// and, once more, at the end.
+func matchSteps(p *pattern.Pattern, s string) int { return 2 + p.Insts/4 + len(s)*p.Insts/16 }
+
+// bytesHashed are bytes of a name that are hashed, or compared with those of a
+// few others, in a step.
+const bytesHashed = 128
+
+// lookSteps is what it costs to look for members.
+func lookSteps(names ...string) int {
+	n := len(names) / 4
+	for _, name := range names {
+		n += len(name) / bytesHashed
+	}
+	return n
+}

@@ -3,6 +3,7 @@ package schema
 import (
 	"math"
 	"math/big"
+	"math/bits"
 	"strconv"
 	"strings"
 )
@@ -91,9 +92,29 @@ func (d decimal) multipleOf(o decimal) bool {
 		return false
 	}
 	by, _ := new(big.Int).SetString(o.digits, 10)
+	if k <= fewZeros {
+		n, _ := new(big.Int).SetString(d.digits+zeros[:k], 10)
+		return n.Mod(n, by).Sign() == 0
+	}
 	n, _ := new(big.Int).SetString(d.digits, 10)
 	ten := new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(k)), by)
 	return n.Mul(n.Mod(n, by), ten).Mod(n, by).Sign() == 0
+}
+
+// zeros are written out where a multiple has few of them.
+const (
+	zeros    = "00000000000000000000"
+	fewZeros = len(zeros)
+)
+
+// multipleSteps is what [decimal.multipleOf] costs.
+func (d decimal) multipleSteps(o decimal) int {
+	words := len(d.digits) / 19
+	n := 4 + words*words/16
+	if k := d.exp - o.exp; k > fewZeros {
+		n += 8 * bits.Len(uint(k))
+	}
+	return n
 }
 
 // whole is a number that is whole and not negative as an int, the largest one

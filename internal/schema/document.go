@@ -309,5 +309,7 @@ func pointerName(token string) (name string, ok bool) {
 			return "", false
 		}
 	}
-	return strings.NewReplacer("~1", "/", "~0", "~").Replace(token), true
+	return unescaped.Replace(token), true
 }
+
+var unescaped = strings.NewReplacer("~1", "/", "~0", "~")

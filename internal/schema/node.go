@@ -27,6 +27,7 @@ type node struct {
 	not, when           *node
 	then, otherwise     *node
 
+	lookups           int // steps to look for what is required, and what others depend on
 	required          []string
 	properties        map[string]*node
 	patterns          []patternNode
@@ -61,6 +62,7 @@ type patternNode struct {
 // dependent is what holds where a member is present.
 type dependent struct {
 	name     string
+	lookups  int // steps to look for what is required
 	required []string
 	node     *node
 }
@@ -211,12 +213,15 @@ func (d *document) object(n *node, v *value) {
 			next := dependent{name: name}
 			if all.items[i].kind == rawjson.Array {
 				next.required = texts(&all.items[i])
+				next.lookups = lookSteps(next.required...)
 			} else {
 				next.node = d.node(&all.items[i])
 			}
 			n.dependents = append(n.dependents, next)
 		}
+		n.lookups += lookSteps(all.names...)
 	}
+	n.lookups += lookSteps(n.required...)
 }
 
 func (d *document) array(n *node, v *value) {

@@ -14,7 +14,7 @@ import (
 // they are written.
 type value struct {
 	kind  rawjson.Kind
-	size  int            // values in it, with itself, and more for long texts
+	size  int            // values in it, with itself, and more for long texts and names
 	text  string         // of a string, decoded; of the other scalars, as written
 	items []value        // of an array, or of an object's members
 	names []string       // of an object's members
@@ -92,6 +92,7 @@ func (d *reading) value() value {
 			v.add(d.value())
 			d.path = d.path[:len(d.path)-1]
 			v.names = append(v.names, name)
+			v.size += 1 + len(name)/32 // they are sorted, and hashed
 			v.indexNames()
 		})
 	case rawjson.Array:
