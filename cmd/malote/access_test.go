@@ -73,7 +73,7 @@ func TestAccessFromTheShell(t *testing.T) {
 		args []string
 	}{
 		{"--project", []string{"key", "list"}}, {"--root", []string{"key", "list", "--root", "--project", project}}, {"--scopes", []string{"key", "create", "--root", "--scopes", "*"}},
-		{"--all", []string{"portal", "end", "acme"}}, {"expires_in", []string{"portal", "create", "acme", "--expires", "2d"}}, {"endpoint", []string{"link", "create", project}},
+		{"--all", []string{"portal", "end", "acme"}}, {"--expires", []string{"portal", "create", "acme", "--expires", "2d"}}, {"endpoint", []string{"link", "create", project}},
 	} {
 		if _, errOut := s.malote(key, exitUsage, wrong.args...); !strings.Contains(errOut, wrong.says) {
 			t.Errorf("malote %v does not say %q:\n%s", wrong.args, wrong.says, errOut)

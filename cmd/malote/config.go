@@ -194,7 +194,7 @@ func (c *console) withOrigin(ctx *kong.Context, err error) error {
 	if err == nil || ctx == nil {
 		return err
 	}
-	f := *describe(err)
+	f := *c.describe(err)
 	f.err = err
 	f.what, _, _ = strings.Cut(f.what, " (from envar ") // kong's own words, which show the value
 	rest, ok := strings.CutPrefix(f.what, "--")

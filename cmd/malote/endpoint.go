@@ -85,7 +85,7 @@ func (e *endpointCreateCmd) Run(c *console) error {
 func (c *console) secret(text string) (string, error) { return c.secretOf("secret", text) }
 
 func (c *console) secretOf(flag, text string) (string, error) {
-	b, err := c.input(flag, text)
+	b, err := c.input("--"+flag, text)
 	if text == "-" || strings.HasPrefix(text, "@") {
 		return strings.TrimRight(string(b), "\r\n"), err
 	}
@@ -137,6 +137,9 @@ func (c *console) endpoint(e *client.Endpoint) {
 	if len(e.Secrets) > 0 && e.Secrets[0].SignsFrom != nil {
 		fmt.Fprintf(c.err, "The old secret signs until %s; then the new one does. To switch now: malote endpoint update %s --secret-overlap 0\n",
 			stampOf(e.Secrets[0].SignsFrom), e.ID)
+	} else if len(e.Secrets) > 1 && e.Secrets[1].ExpiresAt != nil {
+		fmt.Fprintf(c.err, "The old secret is in force, too, until %s: deliveries are signed with both. To end it now: malote endpoint update %s --secret-overlap 0\n",
+			stampOf(e.Secrets[1].ExpiresAt), e.ID)
 	}
 }
 

@@ -118,7 +118,7 @@ func (s *endpointSettings) filter(c *console) (*string, error) {
 	if s.Filter == nil {
 		return nil, nil //nolint:nilnil // nothing was given
 	}
-	b, err := c.input("filter", *s.Filter)
+	b, err := c.input("--filter", *s.Filter)
 	text := strings.TrimSpace(string(b))
 	return &text, err
 }

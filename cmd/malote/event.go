@@ -29,7 +29,7 @@ type eventSendCmd struct {
 
 // Run sends one event.
 func (s *eventSendCmd) Run(c *console) error {
-	data, err := c.input("data", s.Data)
+	data, err := c.input("--data", s.Data)
 	if err != nil {
 		return err
 	}

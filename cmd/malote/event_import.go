@@ -35,7 +35,7 @@ type importedEvent struct {
 // Run sends what stands in the file, a thousand at a time. What is wrong with
 // one event does not stop the others.
 func (i *eventImportCmd) Run(c *console) error {
-	text, err := c.input("file", i.Events)
+	text, err := c.input("<events>", i.Events)
 	if err != nil {
 		return err
 	}

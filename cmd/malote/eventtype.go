@@ -120,7 +120,7 @@ func setIf[T any](member *client.Field[T], given *T) {
 
 // jsonInput is an option's value that has to be JSON.
 func (c *console) jsonInput(flag, text string) (json.RawMessage, error) {
-	b, err := c.input(flag, text)
+	b, err := c.input("--"+flag, text)
 	if err != nil {
 		return nil, err
 	}
@@ -189,7 +189,7 @@ type eventTypeImportCmd struct {
 
 // Run imports.
 func (i *eventTypeImportCmd) Run(c *console) error {
-	doc, err := c.input("openapi", i.Document)
+	doc, err := c.input("<document>", i.Document)
 	if err != nil {
 		return err
 	}

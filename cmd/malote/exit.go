@@ -47,7 +47,7 @@ func usage(what, fix string) error { return &failure{what: what, fix: fix, code:
 // fail prints an error for a person, one line what and one line what to do,
 // and returns the exit code.
 func (c *console) fail(err error) int {
-	f := describe(err)
+	f := c.describe(err)
 	for i, text := range strings.Split(strings.TrimSpace(visible(f.what)), "\n") {
 		if i == 0 {
 			text = "malote: " + text
@@ -60,7 +60,7 @@ func (c *console) fail(err error) int {
 	return f.code
 }
 
-func describe(err error) *failure {
+func (c *console) describe(err error) *failure {
 	var f *failure
 	if errors.As(err, &f) {
 		return f
@@ -77,7 +77,7 @@ func describe(err error) *failure {
 		}
 		return &failure{what: p.What, fix: p.Fix, code: code, err: err}
 	}
-	if f := describeRemote(err); f != nil {
+	if f := describeRemote(err, c.asked); f != nil {
 		return f
 	}
 	return &failure{what: err.Error(), code: exitFailure, err: err}
@@ -97,7 +97,7 @@ func (c *console) explainParse(err error) error {
 		}
 		err = c.withOrigin(p.Context, errors.Unwrap(p))
 	}
-	f := *describe(err)
+	f := *c.describe(err)
 	f.code = exitUsage
 	f.what = plainWords(f.what)
 	if f.fix == "" {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/alecthomas/kong"
 )
@@ -23,7 +24,7 @@ func (h *helpCmd) Run(c *console, k *kong.Kong) error {
 		}
 	}
 	if _, err := k.Parse(append(h.Topic, "--help")); err != nil {
-		return usage("no command or topic "+fmt.Sprintf("%q", h.Topic), "see `malote --help`; topics: exit-codes, environment")
+		return usage(fmt.Sprintf("no command or topic %q", strings.Join(h.Topic, " ")), "see `malote --help`; topics: exit-codes, environment")
 	}
 	return nil
 }

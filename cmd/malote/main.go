@@ -5,6 +5,7 @@ package main
 import (
 	"io"
 	"os"
+	"slices"
 	"strconv"
 
 	"github.com/alecthomas/kong"
@@ -49,6 +50,7 @@ type console struct {
 	in       io.Reader
 	out, err io.Writer
 	config   *config // the configuration file that was read, if one was
+	asked    *asked  // the command that runs; nil: none yet
 }
 
 // exited carries an exit code out of kong's --help.
@@ -77,14 +79,28 @@ func run(args []string, in io.Reader, out, errOut io.Writer) (code int) {
 	if len(args) == 1 && args[0] == "--version" {
 		args = []string{"version"}
 	}
-	ctx, err := parser.Parse(args)
+	ctx, err := parser.Parse(optionBehind(args))
 	if err != nil {
 		return c.fail(c.explainParse(err))
 	}
+	c.asked = askedOf(ctx)
 	if err := ctx.Run(); err != nil {
 		return c.fail(c.withOrigin(ctx, err))
 	}
 	return exitOK
+}
+
+// optionBehind puts a --json that stands before the command behind it, where
+// it is looked for.
+func optionBehind(args []string) []string {
+	if len(args) < 2 || args[0] != "--json" {
+		return args
+	}
+	at := slices.Index(args, "--")
+	if at < 0 {
+		at = len(args)
+	}
+	return slices.Insert(slices.Clone(args[1:]), at-1, args[0])
 }
 
 func newParser(grammar *commands, c *console) (*kong.Kong, error) {

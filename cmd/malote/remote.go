@@ -14,7 +14,6 @@ import (
 	"os"
 	"os/signal"
 	"slices"
-	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -141,10 +140,10 @@ type listFlags struct {
 
 // describeRemote turns what a server said, or its silence, into words. It
 // returns nil for other errors.
-func describeRemote(err error) *failure {
+func describeRemote(err error, a *asked) *failure {
 	var e *client.Error
 	if errors.As(err, &e) {
-		return describeAnswer(e)
+		return describeAnswer(e, a)
 	}
 	var u *url.Error
 	var n net.Error
@@ -177,19 +176,23 @@ func serverOf(raw string) string {
 	return u.Scheme + "://" + u.Host
 }
 
-func describeAnswer(e *client.Error) *failure {
-	f := &failure{what: e.Detail, fix: e.Fix, code: exitFailure, err: e}
+func describeAnswer(e *client.Error, a *asked) *failure {
+	f := &failure{what: a.shell(e.Detail), fix: e.Fix, code: exitFailure, err: e}
 	if f.what == "" {
 		f.what = fmt.Sprintf("the server answered %d %s", e.Status, e.Title)
 	}
 	var fields []string
 	for _, x := range e.Errors {
-		fields = append(fields, strings.TrimSpace(x.Parameter+x.Header+fieldName(x.Pointer))+": "+x.Detail)
+		where := a.place(x.Pointer)
+		if name := x.Parameter + x.Header; name != "" {
+			where = a.option(name)
+		}
+		fields = append(fields, where+": "+a.shell(x.Detail))
 	}
 	if len(fields) > 0 {
 		f.what = strings.Join(fields, "\n")
 	}
-	f.fix = shellFix(f.fix)
+	f.fix = a.shellFix(f.fix)
 	switch {
 	case e.Status == http.StatusUnauthorized:
 		f.code, f.fix = exitNotAllowed, "pass the key with --key or MALOTE_KEY: root keys come from `malote key root`, others from `malote key create`"
@@ -207,29 +210,6 @@ func describeAnswer(e *client.Error) *failure {
 		f.fix += " (request " + e.RequestID + ")"
 	}
 	return f
-}
-
-// fieldName is a JSON pointer as somebody reads it who wrote options: "/a/1"
-// is "a, item 2".
-func fieldName(pointer string) string {
-	name := strings.TrimPrefix(pointer, "/")
-	if list, at, ok := strings.Cut(name, "/"); ok {
-		if n, err := strconv.Atoi(at); err == nil {
-			return fmt.Sprintf("%s, item %d", list, n+1)
-		}
-	}
-	return name
-}
-
-// shellFix turns advice for a program that speaks HTTP into advice for a shell.
-func shellFix(fix string) string {
-	switch {
-	case strings.HasPrefix(fix, "Correct what errors names"):
-		return "correct what is named above and run it again; --help shows each option"
-	case strings.Contains(fix, "header Retry-After"):
-		return "wait a moment, then run it again"
-	}
-	return strings.NewReplacer("GET /v1/projects", "`malote project list`", "POST /v1/replays/{id}/cancel", "`malote replay cancel`", "POST /v1/replays", "`malote replay create`", "with the same Idempotency-Key", "with the same --idempotency-key").Replace(fix)
 }
 
 // idOf refuses an id that is plainly of something else.
@@ -250,8 +230,8 @@ func idOf(want, id string) error {
 }
 
 // input is text that stands on the command line, in a file (@FILE) or in
-// standard input (-).
-func (c *console) input(flag, text string) ([]byte, error) {
+// standard input (-); name is what the command line calls it.
+func (c *console) input(name, text string) ([]byte, error) {
 	var from io.Reader
 	switch {
 	case text == "-":
@@ -259,7 +239,7 @@ func (c *console) input(flag, text string) ([]byte, error) {
 	case strings.HasPrefix(text, "@"):
 		f, err := os.Open(text[1:])
 		if err != nil {
-			return nil, usage("--"+flag+": "+err.Error(), "name a file as @FILE, or write the value itself")
+			return nil, usage(name+": "+err.Error(), "name a file as @FILE, or write the value itself")
 		}
 		defer f.Close()
 		from = f
@@ -268,10 +248,10 @@ func (c *console) input(flag, text string) ([]byte, error) {
 	}
 	b, err := io.ReadAll(io.LimitReader(from, maxInput+1))
 	if err != nil {
-		return nil, usage("--"+flag+": "+err.Error(), "name a file that can be read")
+		return nil, usage(name+": "+err.Error(), "name a file that can be read")
 	}
 	if len(b) > maxInput {
-		return nil, usage("--"+flag+": more than 16 MiB", "send less at once")
+		return nil, usage(name+": more than 16 MiB", "send less at once")
 	}
 	return b, nil
 }

@@ -200,9 +200,9 @@ func (s *site) exitCodes(key, endpoint, data string) {
 	}{
 		{key, exitUsage, []string{"event", "send", "x.y", "--consumer", "acme", "--data", "{"}, "--data"},
 		{key, exitUsage, []string{"event", "send", "x.y", "--data", "{}"}, "--consumer"},
-		{key, exitUsage, []string{"endpoint", "create", "--consumer", "acme", "--to", "ftp://x", "--event-types", "*"}, "url"},
-		{key, exitUsage, []string{"endpoint", "create", "--consumer", "acme", "--to", "http://169.254.169.254/", "--event-types", "*"}, "url"},
-		{key, exitUsage, []string{"endpoint", "create", "--consumer", "acme", "--to", "http://" + s.addr + "/v1/events", "--event-types", "*"}, "url"},
+		{key, exitUsage, []string{"endpoint", "create", "--consumer", "acme", "--to", "ftp://x", "--event-types", "*"}, "--to: "},
+		{key, exitUsage, []string{"endpoint", "create", "--consumer", "acme", "--to", "http://169.254.169.254/", "--event-types", "*"}, "--to: "},
+		{key, exitUsage, []string{"endpoint", "create", "--consumer", "acme", "--to", "http://" + s.addr + "/v1/events", "--event-types", "*"}, "--to: "},
 		{key, exitNotFound, []string{"event", "get", "evt_00000000000000000000000000"}, "fix:"},
 		{key, exitNotFound, []string{"delivery", "retry", "dlv_00000000000000000000000000"}, "fix:"},
 		{"", exitNotAllowed, []string{"endpoint", "list"}, "MALOTE_KEY"},

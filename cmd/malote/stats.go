@@ -14,8 +14,8 @@ type statsCmd struct {
 	remote
 	Endpoint string `placeholder:"ID" xor:"of" help:"Of this endpoint."`
 	Consumer string `placeholder:"UID" xor:"of" help:"Of this customer; with neither, of the project."`
-	Hours    int    `placeholder:"N" xor:"window" help:"Count the last N hours (24; at most 744)."`
-	Days     int    `placeholder:"N" xor:"window" help:"Count the last N days, by the day in UTC (at most 400)."`
+	Hours    *int   `placeholder:"N" xor:"window" help:"Count the last N hours (24; at most 744)."`
+	Days     *int   `placeholder:"N" xor:"window" help:"Count the last N days, by the day in UTC (at most 400)."`
 	Buckets  bool   `help:"Also each hour or day in which something happened."`
 }
 
@@ -28,15 +28,16 @@ func (s *statsCmd) filter(now time.Time) (client.StatsFilter, error) {
 		}
 	}
 	n, unit, most, name := s.Hours, time.Hour, 744, "--hours"
-	if s.Days != 0 {
+	if s.Days != nil {
 		n, unit, most, name, f.Interval = s.Days, 24*time.Hour, 400, "--days", "day"
 	}
-	if n < 0 || n > most {
-		return f, usage(fmt.Sprintf("%s takes a number from 1 to %d", name, most), "ask for less")
+	if n == nil {
+		return f, nil
 	}
-	if n > 0 { // the last of them has begun
-		f.From = now.UTC().Truncate(unit).Add(-time.Duration(n-1) * unit)
+	if *n < 1 || *n > most {
+		return f, usage(fmt.Sprintf("%s %d: it takes a number from 1 to %d", name, *n, most), "ask for as many as there are")
 	}
+	f.From = now.UTC().Truncate(unit).Add(-time.Duration(*n-1) * unit) // the last of them has begun
 	return f, nil
 }
 

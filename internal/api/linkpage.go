@@ -11,6 +11,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/malote-dev/malote/internal/lang"
 	"github.com/malote-dev/malote/internal/store"
@@ -99,7 +101,7 @@ func openedLink(of *store.Lane, d *webhook.Dialect, in lang.Language) *linkPageV
 	fact(lang.Text("Event types"), strings.Join(e.EventTypes, ", "))
 	if d != nil {
 		fact(lang.Text("Header with the signature"), d.Signature.Header)
-		fact(lang.Text("How it is signed"), signatureForm(d, e.Secrets[0].Value.Reveal()))
+		fact(lang.Text("How it is signed"), signatureForm(d, e.Secrets[0].Value.Reveal(), in))
 		p.Notes = append(p.Notes, lang.Text("Verify the bytes of the body as they come in, before anything reads them as JSON; compare in constant time; answer 401 where the signature does not fit.").In(in))
 	}
 	if len(v.Secrets) > 0 && v.Secrets[0].SignsFrom != nil {
@@ -108,9 +110,8 @@ func openedLink(of *store.Lane, d *webhook.Dialect, in lang.Language) *linkPageV
 	return p
 }
 
-// signatureForm writes how the header's value is made, as a formula: that
-// reads the same in every language.
-func signatureForm(d *webhook.Dialect, secret string) string {
+// signatureForm writes how the header's value is made, as a formula.
+func signatureForm(d *webhook.Dialect, secret string, in lang.Language) string {
 	var scheme *webhook.Scheme
 	for i := range d.Signature.Schemes {
 		if s := &d.Signature.Schemes[i]; strings.HasPrefix(secret, s.Key.Prefix) {
@@ -121,18 +122,19 @@ func signatureForm(d *webhook.Dialect, secret string) string {
 	if scheme == nil {
 		return ""
 	}
-	message := strings.NewReplacer("{header:", "", "{", "", "}", "").Replace(d.Signature.Message)
-	key := "secret"
-	if scheme.Key.Decoding != webhook.Verbatim {
-		key = string(scheme.Key.Decoding) + "-decoded secret"
-		if scheme.Key.Prefix != "" {
-			key += " without " + scheme.Key.Prefix
-		}
+	message := strings.NewReplacer("{body}", lang.Text("body").In(in), "{header:", "", "{", "", "}", "").Replace(d.Signature.Message)
+	key := lang.Text("secret").In(in)
+	switch {
+	case scheme.Key.Decoding == webhook.Verbatim:
+	case scheme.Key.Prefix == "":
+		key = lang.Text("%s-decoded secret", string(scheme.Key.Decoding)).In(in)
+	default:
+		key = lang.Text("%s-decoded secret without %s", string(scheme.Key.Decoding), scheme.Key.Prefix).In(in)
 	}
 	sum := map[webhook.Algorithm]string{
 		webhook.HMACSHA256: "HMAC-SHA256(" + key + ", " + message + ")", webhook.HMACSHA512: "HMAC-SHA512(" + key + ", " + message + ")",
 		webhook.HMACSHA1: "HMAC-SHA1(" + key + ", " + message + ")", webhook.SHA256: "SHA256(" + message + ")",
-		webhook.Ed25519: "Ed25519(" + message + ")", webhook.Token: "secret",
+		webhook.Ed25519: "Ed25519(" + message + ")", webhook.Token: lang.Text("secret").In(in),
 	}[scheme.Algorithm]
 	if scheme.Encoding != "" && scheme.Encoding != webhook.Verbatim {
 		sum = string(scheme.Encoding) + "(" + sum + ")"
@@ -148,7 +150,21 @@ func signatureForm(d *webhook.Dialect, secret string) string {
 func (c *call) failPage(err error) error {
 	p := c.refuse(err)
 	p.speak(c.language())
-	return c.linkPage(&linkPageView{Title: p.Title, Text: p.Detail, Fix: p.Fix, Request: p.RequestID})
+	return c.linkPage(&linkPageView{Title: p.Title, Text: sentence(p.Detail), Fix: p.Fix, Request: p.RequestID})
+}
+
+// sentence is what stands in a problem as a page has it: with a capital at its
+// beginning and a full stop at its end.
+func sentence(text string) string {
+	first, size := utf8.DecodeRuneInString(text)
+	if size == 0 {
+		return ""
+	}
+	text = string(unicode.ToUpper(first)) + text[size:]
+	if !strings.ContainsAny(text[len(text)-1:], ".!?") {
+		text += "."
+	}
+	return text
 }
 
 // linkPage writes a page that nobody keeps, frames, finds or hears of.

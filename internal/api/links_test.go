@@ -131,9 +131,9 @@ func TestLinksThatDoNotOpen(t *testing.T) {
 		status int
 		words  string
 	}{
-		revoked.text("path"): {410, "has taken it back"}, over: {410, "its time ended on 20"}, orphan: {404, "no such link"},
-		linkPath + unknown.Reveal(): {404, "no such link"}, linkPath + unknown.Reveal()[:40]: {404, "no such link"}, linkPath + "x": {404, "no such link"},
-		linkPath + other.Reveal(): {404, "no such link"}, linkPath + strings.Repeat("a", 4000): {404, "no such link"}, linkPath + "%00": {404, "no such link"},
+		revoked.text("path"): {410, "has taken it back"}, over: {410, "Its time ended on 20"}, orphan: {404, "No such link"},
+		linkPath + unknown.Reveal(): {404, "No such link"}, linkPath + unknown.Reveal()[:40]: {404, "No such link"}, linkPath + "x": {404, "No such link"},
+		linkPath + other.Reveal(): {404, "No such link"}, linkPath + strings.Repeat("a", 4000): {404, "No such link"}, linkPath + "%00": {404, "No such link"},
 	} {
 		for _, method := range []string{"GET", "POST"} {
 			a := st.do("", method, path, nil)

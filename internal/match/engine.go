@@ -20,6 +20,10 @@ const logEvery = time.Minute
 // Engine judges, with compiled filters kept by their text: it compiles one
 // when it first meets it, whatever else changes. Safe for use by many at once.
 type Engine struct {
+	// Name is how the log calls an endpoint; nil: by its String. To be set
+	// before the first use.
+	Name func(endpoint fmt.Stringer) string
+
 	log *slog.Logger
 
 	mu         sync.Mutex
@@ -110,7 +114,11 @@ func (en *Engine) tell(c *compiled, p Problem, endpoint fmt.Stringer) {
 	if now-last < int64(logEvery/time.Second) || !c.logged.CompareAndSwap(last, now) {
 		return
 	}
-	en.log.Warn("a filter could not be judged: the event is delivered", "endpoint", endpoint.String(), "problem", p.String())
+	name := fmt.Stringer.String
+	if en.Name != nil {
+		name = en.Name
+	}
+	en.log.Warn("a filter could not be judged: the event is delivered", "endpoint", name(endpoint), "problem", p.String())
 }
 
 // Counts are how often filters were judged.

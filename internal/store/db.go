@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"sync"
@@ -123,6 +124,7 @@ func Open(ctx context.Context, o Options) (_ *DB, err error) {
 		o: o, log: o.Logger, cache: newCaches(), filters: match.NewEngine(o.Logger),
 		projects: map[ID]*projectState{}, hosts: map[string]ID{}, deleting: map[key]string{}, skipping: map[key]key{}, mailsReady: make(chan struct{}, 1),
 	}
+	db.filters.Name = endpointName
 	if o.Fatal == nil {
 		db.o.Fatal = db.exit
 	}
@@ -256,4 +258,12 @@ func (db *DB) write(ctx context.Context, f func(b *batch) error) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+}
+
+// endpointName is how log lines call an endpoint.
+func endpointName(id fmt.Stringer) string {
+	if id, ok := id.(ID); ok {
+		return EndpointName.Format(id)
+	}
+	return id.String()
 }
