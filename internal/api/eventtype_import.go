@@ -24,9 +24,10 @@ const (
 	typeNodes     = 40_000     // of one type: more make no schema within its limit
 	importBytes   = 4 << 20    // of schemas, over all types
 	exampleBytes  = 4 << 20    // of examples, over all types
-	importSteps   = 20_000_000 // of reading schemas and checking examples: a second or two
+	importSteps   = 20_000_000 // of all else, mostly schemas and checking examples: a second or two
 	maxRef        = 1000       // bytes of a $ref that is followed
 	maxNamedHere  = 1000       // examples of one type that are looked at
+	stepsPerName  = 8          // of a name that is sorted, or of an example that is looked at
 	maxTextToFold = 10_000     // bytes of a description that may become short enough
 )
 
@@ -132,10 +133,20 @@ type importing struct {
 	bytes    int      // left for schemas
 	examples int      // bytes left for them
 	batch    *schemas.Batch
+	spent    bool           // what is missing was not looked for any more
+	leads    map[string]any // where references lead that were followed
+}
+
+// spend reports whether the import may do so much more.
+func (im *importing) spend(steps int) bool {
+	if !im.batch.Spend(steps) {
+		im.spent = true
+	}
+	return !im.spent
 }
 
 func newImport(in *importInput) (*importing, error) {
-	im := &importing{validate: in.Validate, nodes: importNodes, bytes: importBytes, examples: exampleBytes, batch: schemas.NewBatch(importSteps)}
+	im := &importing{validate: in.Validate, nodes: importNodes, bytes: importBytes, examples: exampleBytes, batch: schemas.NewBatch(importSteps), leads: map[string]any{}}
 	if in.OpenAPI == nil {
 		return nil, field("/openapi", "is missing; send the OpenAPI document itself, as JSON")
 	}
@@ -165,17 +176,6 @@ func newImport(in *importInput) (*importing, error) {
 	return im, nil
 }
 
-func pointerTokens(pointer string) ([]string, bool) {
-	if !strings.HasPrefix(pointer, "/") {
-		return nil, false
-	}
-	tokens := strings.Split(pointer[1:], "/")
-	for i, t := range tokens {
-		tokens[i] = strings.NewReplacer("~1", "/", "~0", "~").Replace(t)
-	}
-	return tokens, true
-}
-
 // eventType makes a type of a webhook, with a remark where something of it
 // could not be taken over, or says why not.
 func (im *importing) eventType(name string) (t *store.EventType, remark, why lang.Message) {
@@ -186,9 +186,19 @@ func (im *importing) eventType(name string) (t *store.EventType, remark, why lan
 		return nil, remark, lang.Text("its name is the path of another route")
 	}
 	operation := im.follow(im.follow(im.webhooks[name])["post"])
-	if operation == nil {
-		return nil, remark, lang.Text("it has no operation post")
+	if operation != nil {
+		t, remark, why = im.operation(name, operation)
+	} else {
+		why = lang.Text("it has no operation post")
 	}
+	if im.spent {
+		return nil, lang.Message{}, tooLarge()
+	}
+	return t, remark, why
+}
+
+// operation makes a type of a webhook's operation.
+func (im *importing) operation(name string, operation map[string]any) (t *store.EventType, remark, why lang.Message) {
 	t = im.described(name, operation)
 	content, _ := im.follow(operation["requestBody"])["content"].(map[string]any)
 	media, _ := content["application/json"].(map[string]any)
@@ -197,16 +207,29 @@ func (im *importing) eventType(name string) (t *store.EventType, remark, why lan
 	}
 	switch {
 	case media == nil && len(content) > 0:
-		remark = lang.Text("its body is not application/json but %s: it was imported without a schema and without examples", shorten(strings.Join(slices.Sorted(maps.Keys(content)), ", ")))
+		remark = lang.Text("its body is not application/json but %s: it was imported without a schema and without examples", im.mediaTypes(content))
 	case t.Schema == nil && im.validate.or(false):
 		remark = lang.Text("the document has no schema for it, so its data is not validated")
 	}
 	return t, remark, why // a type without a schema is one, too
 }
 
+// mediaTypes are the names of bodies, as far as a remark says them.
+func (im *importing) mediaTypes(content map[string]any) string {
+	if !im.spend(stepsPerName * len(content)) {
+		return ""
+	}
+	var names []string
+	for name := range content {
+		names = append(names, shorten(name))
+	}
+	slices.Sort(names)
+	return shorten(strings.Join(names, ", "))
+}
+
 // described has what an operation says of itself.
 func (im *importing) described(name string, operation map[string]any) *store.EventType {
-	t := &store.EventType{Name: name, Description: textOf(operation)}
+	t := &store.EventType{Name: name, Description: im.textOf(operation)}
 	t.Deprecated, _ = operation["deprecated"].(bool)
 	tags, _ := operation["tags"].([]any)
 	for _, tag := range tags[:min(len(tags), maxTags)] {
@@ -218,10 +241,10 @@ func (im *importing) described(name string, operation map[string]any) *store.Eve
 }
 
 // textOf is what an operation says about itself, as far as it fits.
-func textOf(operation map[string]any) string {
+func (im *importing) textOf(operation map[string]any) string {
 	summary, _ := operation["summary"].(string)
 	description, _ := operation["description"].(string)
-	if len(description) > maxTextToFold {
+	if len(description) > maxTextToFold || !im.spend(len(description)/8) {
 		description = ""
 	}
 	for _, text := range []string{strings.Join(strings.Fields(description), " "), summary} {
@@ -278,6 +301,9 @@ func (im *importing) addExamples(t *store.EventType, media map[string]any) lang.
 			continue
 		}
 		text, err := json.Marshal(example)
+		if !im.spend(len(text) / 8) {
+			return tooLarge()
+		}
 		if err != nil || len(text) > maxExampleBytes/maxExamples || rawjson.Check(text, ingest.MaxDepth) != nil {
 			continue
 		}
@@ -320,7 +346,7 @@ func (im *importing) examplesOf(media map[string]any) (out []any) {
 		out = append(out, one)
 	}
 	several, _ := media["examples"].(map[string]any)
-	if len(several) > maxNamedHere {
+	if len(several) > maxNamedHere || !im.spend(stepsPerName*len(several)) {
 		several = nil
 	}
 	for _, name := range slices.Sorted(maps.Keys(several)) {
@@ -330,6 +356,9 @@ func (im *importing) examplesOf(media map[string]any) (out []any) {
 	}
 	for _, token := range im.dataAt {
 		var inner []any
+		if !im.spend(len(out)) {
+			return nil
+		}
 		for _, e := range out {
 			if object, ok := e.(map[string]any); ok {
 				if value, ok := object[token]; ok {
@@ -340,31 +369,6 @@ func (im *importing) examplesOf(media map[string]any) (out []any) {
 		out = inner
 	}
 	return out
-}
-
-// follow gives an object, or what its $ref leads to within the document.
-func (im *importing) follow(v any) map[string]any {
-	for range 8 {
-		object, _ := v.(map[string]any)
-		ref, ok := object["$ref"].(string)
-		if !ok {
-			return object
-		}
-		path, ok := strings.CutPrefix(ref, "#")
-		if !ok || len(path) > maxRef {
-			return nil
-		}
-		tokens, valid := pointerTokens(path)
-		if !valid {
-			return nil
-		}
-		v = im.doc
-		for _, token := range tokens {
-			parent, _ := v.(map[string]any)
-			v = parent[token]
-		}
-	}
-	return nil
 }
 
 // merge says what an import makes of a type that may be there already. What

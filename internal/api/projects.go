@@ -209,9 +209,9 @@ func (s *server) listProjects(c *call, q *projectsQuery) (list[projectView], err
 // checkText returns what is wrong with a text for people, or "".
 func checkText(s string, longest int, required bool) lang.Message {
 	switch {
-	case required && strings.TrimSpace(s) == "":
+	case len(s) <= utf8.UTFMax*longest && required && strings.TrimSpace(s) == "":
 		return lang.Text("is missing")
-	case utf8.RuneCountInString(s) > longest:
+	case len(s) > utf8.UTFMax*longest || utf8.RuneCountInString(s) > longest:
 		return lang.Text("has more than %d characters", longest)
 	case strings.IndexFunc(s, unicode.IsControl) >= 0:
 		return lang.Text("holds a control character")

@@ -50,6 +50,16 @@ func NewBatch(steps int) *Batch {
 // Left reports how many steps are left.
 func (b *Batch) Left() int { return max(b.left, 0) }
 
+// Spend takes steps for other work that belongs to it, and reports whether
+// there were any left.
+func (b *Batch) Spend(steps int) bool {
+	if b.bounded && b.left <= 0 {
+		return false
+	}
+	b.left -= steps
+	return true
+}
+
 // Compile is [Compile]. Errors: [*Problem], [ErrSpent].
 func (b *Batch) Compile(source []byte) (*Schema, error) {
 	if made, known := b.schemas[string(source)]; known {
