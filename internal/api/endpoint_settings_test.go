@@ -185,12 +185,12 @@ func TestFiltersAreJudgedOnSave(t *testing.T) {
 		"data.amount >":                      "/filter line 1, column 14: is not an expression",
 		"data.amount >\n  100 && amount > 1": "/filter line 2, column 10: 'amount' is not known; the variables are event and data",
 		"data.amount":                        "compare it, as in data.paid == true",
-		"event.type":                         "is of the type string; a filter is true or false",
+		"event.type":                         "is a string; a filter is true or false",
 		"event.kind == 'a'":                  "/filter line 1, column 6: event has type, consumer, time and channels",
 		"data.a.matches(data.b)":             "/filter line 1, column 15: matches takes a regular expression that stands in the filter",
 		"data.a.all(x, data.a.all(y, data.a.all(z, data.a.all(w, true))))": "could take too long",
 		"[[1]]" + strings.Repeat(".map(a,a+a)", 36) + " == [[2]]":          "has 36 loops (exists, all, map, filter) in one another or on the results of one another; at most 4 work",
-		" ": "is not an expression",
+		" ": "is empty; write an expression",
 	} {
 		body, _ := json.Marshal(map[string]string{"filter": text})
 		a := st.do(key, "PATCH", "/v1/endpoints/"+id, body).problem(kindInvalid, "/filter")

@@ -102,7 +102,7 @@ func TestOneTimeLink(t *testing.T) {
 
 	for _, method := range []string{"GET", "POST", "POST"} {
 		text := st.do("", method, path, nil).page(410)
-		if strings.Contains(text, secret) || !strings.Contains(text, "it was opened on 20") || !strings.Contains(text, "If that was not you") {
+		if strings.Contains(text, secret) || !strings.Contains(text, "It was opened on 20") || !strings.Contains(text, "If that was not you") {
 			t.Errorf("%s: %s", method, text)
 		}
 	}
