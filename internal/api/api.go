@@ -79,7 +79,7 @@ type server struct {
 	probes   testPacer
 	links    linkPacer
 	bodies   bodies
-	previews chan struct{} // one for each that is being made
+	previews previewSlots
 
 	documented Documented
 	outside    *outside                              // the way there; nil: there is none
@@ -92,7 +92,6 @@ func New(o Options) http.Handler {
 	s := &server{
 		store: o.Store, ingest: o.Ingest, dialects: o.Dialects, ready: o.Ready,
 		log: o.Logger, version: o.Version, public: o.PublicURL, testMail: o.TestMail, metrics: newMetrics(), documented: o.Documented, prober: o.Prober, waits: o.Waits,
-		previews: make(chan struct{}, previewsAtOnce),
 	}
 	if o.Policy != nil {
 		s.policy = *o.Policy

@@ -16,7 +16,9 @@ import (
 	"runtime/debug"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/malote-dev/malote/internal/lang"
 	"github.com/malote-dev/malote/internal/store"
@@ -86,6 +88,9 @@ func (c *call) end() {
 // run is every request: who asks, may he, what does it do.
 func (c *call) run() {
 	err := c.s.authenticate(c)
+	if err == nil && c.route.method != http.MethodPut && c.route.method != http.MethodPost && !isText(c.r.URL.Path) {
+		err = store.ErrNotFound // nothing is called so; what would be made is refused in its own words
+	}
 	if err == nil {
 		c.sign()
 		err = c.route.run(c)
@@ -94,6 +99,9 @@ func (c *call) run() {
 		c.fail(err)
 	}
 }
+
+// isText reports whether a text is one to every database: UTF-8, without NUL.
+func isText(s string) bool { return utf8.ValidString(s) && strings.IndexByte(s, 0) < 0 }
 
 // sign says in the request's context who asks, for the audit log. What is an
 // event is its own record, and costs nothing more here.

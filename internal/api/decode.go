@@ -264,6 +264,8 @@ func decodeQuery(values url.Values, into any) error {
 			p = parameter(shorten(name), "is not known here%s", fieldList(v.Type(), "query"))
 		case len(values[name]) > 1:
 			p = parameter(name, "is given more than once; send it once")
+		case !isText(values[name][0]):
+			p = parameter(name, "holds a NUL, or is not UTF-8; send text")
 		default:
 			p = readParameter(v.Field(i).Addr().Interface(), name, values[name][0], v.Type().Field(i).Tag)
 		}

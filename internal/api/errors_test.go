@@ -420,3 +420,33 @@ func TestShortBody(t *testing.T) {
 		t.Errorf("%d", resp.StatusCode)
 	}
 }
+
+// TestWhatIsNoText: a NUL, or what is not UTF-8, in a path names nothing, and
+// is refused in a parameter: there are databases that know no such text.
+func TestWhatIsNoText(t *testing.T) {
+	t.Parallel()
+	st := setup(t)
+	_, key := st.project("standard", store.Development)
+	for _, bad := range []string{"%00", "acme%00", "%C3%28", "%ED%A0%80"} {
+		for _, x := range [][2]string{
+			{"GET", "/v1/consumers/"}, {"DELETE", "/v1/consumers/"}, {"GET", "/v1/event-types/"}, {"PATCH", "/v1/event-types/"}, {"DELETE", "/v1/event-types/"},
+		} {
+			var body any
+			if x[0] == "PATCH" {
+				body = `{"description":"d"}`
+			}
+			st.do(key, x[0], x[1]+bad, body).problem(kindNotFound)
+		}
+		st.do(key, "GET", "/v1/consumers/"+bad+"/stats", nil).problem(kindNotFound)
+		st.do(key, "GET", "/v1/consumers/"+bad+"/portal-sessions", nil).problem(kindNotFound)
+		if a := st.do(key, "PUT", "/v1/consumers/"+bad, `{}`); a.status/100 != 4 {
+			t.Errorf("%d %s", a.status, a.body)
+		}
+		for _, x := range []string{"/v1/consumers?uid_prefix=", "/v1/endpoints?consumer=", "/v1/replays?consumer=", "/v1/audit?object=", "/v1/events?idempotency_key=", "/v1/deliveries?type="} {
+			_, name, _ := strings.Cut(strings.TrimSuffix(x, "="), "?")
+			if a := st.do(key, "GET", x+bad, nil).problem(kindShape, "?"+name); !strings.Contains(string(a.body), "not UTF-8") {
+				t.Errorf("%s", a.body)
+			}
+		}
+	}
+}

@@ -113,9 +113,18 @@ func (c *call) noWebhook() error {
 	return kindInvalid.problem("the request has the header webhook-id: it is a webhook, and this route takes events; an endpoint points to this server, or the header is to be left out")
 }
 
+// senderNamed says whose idempotency keys a key's are: a consumer's are not those
+// of an earlier one of its uid.
+func senderNamed(k *store.Key) string {
+	if k.Since.IsZero() {
+		return k.Consumer
+	}
+	return k.Consumer + "\n" + strconv.FormatInt(k.Since.UnixMilli(), 36) // no uid holds a newline
+}
+
 // own makes a request the caller's: his project, and what his key allows.
 func (s *server) own(c *call, r *ingest.Request, recheck func(context.Context) error) error {
-	r.Project, r.KeysOf, r.Recheck = c.key.ProjectID, c.key.Consumer, recheck
+	r.Project, r.KeysOf, r.Recheck = c.key.ProjectID, senderNamed(c.key), recheck
 	r.Broadcast = c.key.Consumer == "" && hasScope(c.key, eventsBroadcast)
 	if r.Consumer == "" {
 		r.Consumer = c.key.Consumer

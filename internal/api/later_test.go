@@ -18,6 +18,9 @@ func TestLaterConsumer(t *testing.T) {
 	project, key := st.project("standard", store.Development)
 	const past = "2020-01-01T00:00:00Z"
 	old := st.endpoint(key, "acme")
+	const same = `{"type":"a.b","consumer":"acme","data":{"order":1}}`
+	first := st.do(st.boundKey(project, "acme", "*"), "POST", "/v1/events", same, "Idempotency-Key", "order-1").want(202).text("id")
+	st.finish(old, store.Delivered, store.Attempt{Status: 200})
 	event := st.do(key, "POST", "/v1/events", `{"type":"a.b","consumer":"acme","data":{"of":"the first"}}`, "Idempotency-Key", "k1").want(202).text("id")
 	st.finish(old, store.Failed, store.Attempt{Status: 503, Class: store.ClassStatus, Detail: "answered 503"})
 	delivery := st.walk(key, "/v1/deliveries?event_id="+event)[0]
@@ -35,9 +38,19 @@ func TestLaterConsumer(t *testing.T) {
 		"key":     st.boundKey(project, "acme", "*"),
 		"session": st.session(key, "acme", store.PortalManage).text("token"),
 	}
+	// Nor are the earlier one's idempotency keys the later one's.
+	sender := st.key(project) // of the project: its keys go on
+	if a := st.do(sender, "POST", "/v1/events", `{"type":"a.b","consumer":"acme","data":{"of":"the first"}}`, "Idempotency-Key", "k1").want(202); a.text("id") != event {
+		t.Errorf("the project's own key is forgotten: %s", a.body)
+	}
+	bound := st.boundKey(project, "acme", "*")
+	again := st.do(bound, "POST", "/v1/events", same, "Idempotency-Key", "order-1").want(202)
+	if again.text("id") == first || st.do(bound, "POST", "/v1/events", same, "Idempotency-Key", "order-1").want(202).text("id") != again.text("id") {
+		t.Errorf("%s", again.body)
+	}
 	later := st.endpoint(key, "acme")
 	// Whoever runs the product sees both.
-	if got := len(st.walk(key, "/v1/events?consumer=acme")); got != 2 {
+	if got := len(st.walk(key, "/v1/events?consumer=acme")); got != 4 {
 		t.Errorf("the project's key sees %d events", got)
 	}
 	st.do(key, "GET", "/v1/deliveries/"+delivery+"/attempts", nil).want(200)
@@ -45,9 +58,9 @@ func TestLaterConsumer(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			for path, want := range map[string]string{
-				"/v1/events":                                  "[" + unreached + "]",
+				"/v1/events":                                  "[" + again.text("id") + " " + unreached + "]",
 				"/v1/events?id=" + event:                      "[]",
-				"/v1/events?from=" + past:                     "[" + unreached + "]",
+				"/v1/events?from=" + past:                     "[" + again.text("id") + " " + unreached + "]",
 				"/v1/events?idempotency_key=k1":               "[]",
 				"/v1/events?until=2020-01-02T00:00:00Z":       "[]",
 				"/v1/deliveries":                              "[]",
@@ -71,11 +84,11 @@ func TestLaterConsumer(t *testing.T) {
 			} {
 				st.do(token, x[0], x[1], nil).problem(kindNotFound)
 			}
-			if got := st.do(token, "POST", previews, `{"event_types":["*"],"limit":50}`).previewed(); got != "1/1 yes" {
+			if got := st.do(token, "POST", previews, `{"event_types":["*"],"limit":50}`).previewed(); got != "2/2 yes yes" {
 				t.Errorf("preview: %s", got)
 			}
 			st.do(token, "POST", previews, `{"event_types":["*"],"event_id":"`+event+`"}`).problem(kindInvalid, "/event_id")
-			for path, want := range map[string]string{"/recover": `{"matched":0,"more":false}`, "/replay-missing": `{"matched":1,"more":false}`} {
+			for path, want := range map[string]string{"/recover": `{"matched":0,"more":false}`, "/replay-missing": `{"matched":2,"more":false}`} {
 				a := st.do(token, "POST", "/v1/endpoints/"+later+path, `{"since":"`+past+`","dry_run":true}`).want(200)
 				if !strings.Contains(string(a.body), want) {
 					t.Errorf("%s: %s, want %s", path, a.body, want)

@@ -13,7 +13,7 @@ import (
 var (
 	anyOrigin    = []string{"*"}
 	sentHeaders  = []string{"Authorization, Content-Type, Idempotency-Key, Accept-Language"}
-	shownHeaders = []string{"X-Request-Id, Retry-After, Content-Language"}
+	shownHeaders = []string{"X-Request-Id, Retry-After, Content-Language, Idempotent-Replayed"}
 	preflightFor = []string{"7200"} // seconds; browsers keep it no longer
 )
 

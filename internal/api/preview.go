@@ -19,7 +19,7 @@ const (
 	defPreviewed   = 50      // events
 	maxPreviewData = 4 << 20 // bytes of stored data
 	maxPreviewTime = 2 * time.Second
-	previewsAtOnce = 4 // others are asked to come again
+	maxTooCostly   = 5 // events that cost more than one may; the answer is clear by then
 )
 
 // previewInput asks which events an endpoint would have got: one that is
@@ -70,17 +70,17 @@ type preview struct {
 	types    []string
 	channels []string
 	filter   *match.Filter // nil: none
+	cost     uint64        // of what was judged
 	broken   bool          // the endpoint's own filter does not compile any more
 }
 
 func (s *server) previewEndpoint(c *call, in *previewInput) (previewView, error) {
-	select {
-	case s.previews <- struct{}{}:
-		defer func() { <-s.previews }()
-	default:
-		return previewView{}, kindTooMany.problemf("%d previews are being made at this moment, the most at once", previewsAtOnce).with("Retry-After", "1")
+	done, err := s.previews.take(senderOf(c.key), time.Now())
+	if err != nil {
+		return previewView{}, err
 	}
 	p := &preview{s: s, c: c, in: in}
+	defer func() { done(p.cost, time.Now()) }()
 	if err := p.wishes(); err != nil {
 		return previewView{}, err
 	}
@@ -257,8 +257,9 @@ func (p *preview) judge(events []*store.Event, more bool) (previewView, error) {
 	out := previewView{More: more, Results: []previewResult{}}
 	var budget match.Budget
 	start := time.Now()
+	costly := 0
 	for _, e := range events {
-		if budget.Spent() > match.MaxCallCost-match.MaxCost || time.Since(start) > maxPreviewTime {
+		if costly == maxTooCostly || budget.Spent() > match.MaxCallCost-match.MaxCost || time.Since(start) > maxPreviewTime {
 			out.More = true
 			break
 		}
@@ -266,9 +267,12 @@ func (p *preview) judge(events []*store.Event, more bool) (previewView, error) {
 		if r.Matched {
 			out.Matched++
 		}
+		if r.Problem != nil && (*r.Problem == match.TooCostly.String() || *r.Problem == match.TooSlow.String()) {
+			costly++
+		}
 		out.Results = append(out.Results, r)
 	}
-	out.Judged = len(out.Results)
+	out.Judged, p.cost = len(out.Results), budget.Spent()
 	if p.endpoint != nil && p.in.EventID.given() && out.Judged == 1 {
 		if err := p.explain(events[0], &out.Results[0]); err != nil {
 			return previewView{}, err

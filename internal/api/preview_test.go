@@ -3,8 +3,10 @@ package api
 import (
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/malote-dev/malote/internal/store"
 )
@@ -202,16 +204,61 @@ func TestPreviewsThatAreRefused(t *testing.T) {
 	st.do(key, "POST", previews, deep(129)).problem(kindJSON)
 	st.do(key, "POST", previews, `{"events":{}}`).problem(kindShape, "/events")
 	st.do(key, "POST", previews, `{"limit":"1"}`).problem(kindShape, "/limit")
-	for range previewsAtOnce {
-		st.server.previews <- struct{}{}
+}
+
+// TestPreviewsAreShared: one caller has one at a time, one project half of
+// them, and who had a costly one pauses; nobody else has to.
+func TestPreviewsAreShared(t *testing.T) {
+	t.Parallel()
+	st := setup(t)
+	project, key := st.project("standard", store.Development)
+	_, other := st.project("standard", store.Development)
+	now, of := time.Now(), st.projectOf(key)
+	var done []func(uint64, time.Time)
+	take := func(s sender, want bool) {
+		t.Helper()
+		d, err := st.server.previews.take(s, now)
+		if (err == nil) != want {
+			t.Fatalf("%v", err)
+		}
+		if err == nil {
+			done = append(done, d)
+		}
 	}
+	take(sender{of, "a"}, true)
+	take(sender{of, "a"}, false)
+	take(sender{of, "b"}, true)
+	take(sender{of, "c"}, false) // the project's half
 	if a := st.do(key, "POST", previews, `{"consumer":"1"}`).problem(kindTooMany); a.header.Get("Retry-After") != "1" {
 		t.Errorf("%v", a.header)
 	}
-	<-st.server.previews
+	st.do(other, "POST", previews, `{"consumer":"1"}`).want(200)
+	take(sender{store.ID{1}, "a"}, true)
+	take(sender{store.ID{2}, "a"}, true)
+	take(sender{store.ID{3}, "a"}, false) // all
+	for _, d := range done {
+		d(0, now)
+	}
 	st.do(key, "POST", previews, `{"consumer":"1"}`).want(200)
-	if n := len(st.server.previews); n != previewsAtOnce-1 {
-		t.Errorf("%d previews under way", n)
+
+	token := st.session(key, "1", store.PortalRead).text("token")
+	items := strings.TrimSuffix(strings.Repeat("1,", 1000), ",")
+	one := `{"type":"a","data":[` + items + `]}`
+	costly := `{"event_types":["*"],"filter":"data.exists(x, data.exists(y, y + x == 7))","events":[` + one + strings.Repeat(","+one, 60) + `]}`
+	if m := st.do(token, "POST", previews, costly).want(200).object(); m["judged"].(float64) > maxTooCostly || m["more"] != true {
+		t.Errorf("%v judged, more %v", m["judged"], m["more"])
+	}
+	a := st.do(token, "POST", previews, `{"event_types":["*"]}`).problem(kindTooMany)
+	if n, err := strconv.Atoi(a.header.Get("Retry-After")); err != nil || n < 1 || n > 9 {
+		t.Errorf("%v", a.header)
+	}
+	st.do(st.boundKey(project, "1", "*"), "POST", previews, `{"event_types":["*"]}`).problem(kindTooMany)
+	st.do(key, "POST", previews, `{"consumer":"1"}`).want(200)
+	st.do(st.session(key, "2", store.PortalRead).text("token"), "POST", previews, `{"event_types":["*"]}`).want(200)
+	if d, err := st.server.previews.take(sender{of, "1"}, time.Now().Add(previewPause)); err != nil {
+		t.Error(err)
+	} else {
+		d(0, time.Now())
 	}
 }
 
