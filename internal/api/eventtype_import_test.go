@@ -168,20 +168,28 @@ func worstImports() map[string]string {
 	document := func(hooks, components string) string {
 		return `{"openapi":"3.1.0","webhooks":{` + hooks + `},"components":{` + components + `}}`
 	}
+	shared := func(components string) string {
+		return `{"openapi":"3.1.0","webhooks":{` + members(2000, `"w%d":{"post":{"$ref":"#/components/x"}}`) + `},"components":{` + components + `}}`
+	}
 	return map[string]string{
-		"patterns of a component that all share": document(hooks(120, schema(own)), `"schemas":{"a":{"properties":{`+members(100, `"p%d":{"type":"string","pattern":"^[a-z]{1,20}-%d$"}`)+`}}}`),
-		"different patterns":                     document(hooks(300, schema(`{"properties":{`+members(95, `"p%d":{"pattern":"^%d-[a-z]{1,100}-@$"}`)+`}}`)), ``),
-		"many objects in each":                   document(hooks(2000, schema(own)), `"schemas":{"a":{"properties":{`+members(1480, `"p%d":true`)+`}}}`),
-		"numbers to compare":                     document(hooks(2000, schema(own)), `"schemas":{"a":{"enum":[`+strings.Repeat("1,", 15_000)+`1]}}`),
-		"classes of Unicode":                     document(hooks(2000, schema(`{"pattern":"(?i)[@`+strings.Repeat(`\\PL`, 60)+`]"}`)), ``),
-		"patterns that are too large":            document(hooks(2000, schema(`{"pattern":"(?:@`+strings.Repeat("a", 900)+`){900}"}`)), ``),
-		"examples that all share":                document(hooks(2000, `{"content":{"application/json":{"schema":{"title":"@","items":{"anyOf":[{"minimum":1},{"type":"number"}]}},"examples":{`+members(10, `"e%d":{"$ref":"#/components/examples/e"}`)+`}}}}`), `"examples":{"e":{"value":[`+strings.Repeat("0,", 12_000)+`0]}}`),
-		"examples without a schema":              document(hooks(2000, `{"content":{"application/json":{"examples":{`+members(10, `"e%d":{"$ref":"#/components/examples/e"}`)+`}}}}`), `"examples":{"e":{"value":"`+strings.Repeat("x", 25_000)+`"}}`),
-		"a list that nothing fits":               document(hooks(2000, schema(own)), `"schemas":{"a":{"enum":[`+strings.Repeat("1,", 500_000)+`1]}}`),
-		"a number that nothing fits":             document(hooks(2000, schema(own)), `"schemas":{"a":{"const":`+strings.Repeat("1", 1_000_000)+`}}`),
-		"a reference that leads far":             document(hooks(2000, `{"$ref":"#/components/x"}`), `"x":{"$ref":"#`+strings.Repeat("/a", 500_000)+`"}`),
-		"a description that is too long":         `{"openapi":"3.1.0","webhooks":{` + members(2000, `"w%d":{"post":{"$ref":"#/components/x"}}`) + `},"components":{"x":{"description":"` + strings.Repeat("x ", 700_000) + `"}}}`,
-		"examples without end":                   document(hooks(2000, `{"$ref":"#/components/x"}`), `"x":{"content":{"application/json":{"examples":{`+members(60_000, `"e%d":{"value":1}`)+`}}}}`),
+		"patterns of a component that all share":     document(hooks(120, schema(own)), `"schemas":{"a":{"properties":{`+members(100, `"p%d":{"type":"string","pattern":"^[a-z]{1,20}-%d$"}`)+`}}}`),
+		"different patterns":                         document(hooks(300, schema(`{"properties":{`+members(95, `"p%d":{"pattern":"^%d-[a-z]{1,100}-@$"}`)+`}}`)), ``),
+		"many objects in each":                       document(hooks(2000, schema(own)), `"schemas":{"a":{"properties":{`+members(1480, `"p%d":true`)+`}}}`),
+		"numbers to compare":                         document(hooks(2000, schema(own)), `"schemas":{"a":{"enum":[`+strings.Repeat("1,", 15_000)+`1]}}`),
+		"classes of Unicode":                         document(hooks(2000, schema(`{"pattern":"(?i)[@`+strings.Repeat(`\\PL`, 60)+`]"}`)), ``),
+		"patterns that are too large":                document(hooks(2000, schema(`{"pattern":"(?:@`+strings.Repeat("a", 900)+`){900}"}`)), ``),
+		"examples that all share":                    document(hooks(2000, `{"content":{"application/json":{"schema":{"title":"@","items":{"anyOf":[{"minimum":1},{"type":"number"}]}},"examples":{`+members(10, `"e%d":{"$ref":"#/components/examples/e"}`)+`}}}}`), `"examples":{"e":{"value":[`+strings.Repeat("0,", 12_000)+`0]}}`),
+		"examples without a schema":                  document(hooks(2000, `{"content":{"application/json":{"examples":{`+members(10, `"e%d":{"$ref":"#/components/examples/e"}`)+`}}}}`), `"examples":{"e":{"value":"`+strings.Repeat("x", 25_000)+`"}}`),
+		"a list that nothing fits":                   document(hooks(2000, schema(own)), `"schemas":{"a":{"enum":[`+strings.Repeat("1,", 500_000)+`1]}}`),
+		"a number that nothing fits":                 document(hooks(2000, schema(own)), `"schemas":{"a":{"const":`+strings.Repeat("1", 1_000_000)+`}}`),
+		"a reference that leads far":                 document(hooks(2000, `{"$ref":"#/components/x"}`), `"x":{"$ref":"#`+strings.Repeat("/a", 500_000)+`"}`),
+		"a description that is too long":             `{"openapi":"3.1.0","webhooks":{` + members(2000, `"w%d":{"post":{"$ref":"#/components/x"}}`) + `},"components":{"x":{"description":"` + strings.Repeat("x ", 700_000) + `"}}}`,
+		"references to references that lead nowhere": shared(`"e":{"$ref":"#` + strings.Repeat("/", 999) + `"},"x":{"requestBody":{"content":{"application/json":{"examples":{` + members(1000, `"x%d":{"$ref":"#/components/e"}`) + `}}}}}`),
+		"different references":                       shared(`"x":{"requestBody":{"content":{"application/json":{"examples":{` + members(1000, `"x%d":{"$ref":"#/%d`+strings.Repeat("/", 900)+`"}`) + `}}}}}`),
+		"tags and a summary that are too long":       shared(`"x":{"tags":["` + strings.Repeat("é", 400_000) + `"],"summary":"` + strings.Repeat("é", 400_000) + `"}`),
+		"media types without end":                    shared(`"x":{"requestBody":{"content":{` + members(40_000, `"x%d":{}`) + `}}}`),
+		"examples that become too long":              shared(`"x":{"requestBody":{"content":{"application/json":{"examples":{` + members(1000, `"x%d":{"$ref":"#/components/e"}`) + `}}}}},"e":{"value":"` + strings.Repeat(`\u0001`, 25_000) + `"}`),
+		"examples without end":                       document(hooks(2000, `{"$ref":"#/components/x"}`), `"x":{"content":{"application/json":{"examples":{`+members(60_000, `"e%d":{"value":1}`)+`}}}}`),
 	}
 }
 
@@ -250,6 +258,36 @@ func TestImportIsBudgeted(t *testing.T) {
 	}
 	if a := ask(one(schemas.MaxPatterns), "en"); !strings.Contains(string(a.body), "is one pattern too many: the schema has 101 different ones (pattern and patternProperties), the limit is 100") {
 		t.Errorf("one more: %s", a.body)
+	}
+}
+
+// TestImportIsCounted: what is followed and looked at over and over ends with
+// the budget, and says so; what is only too long to take over costs nothing.
+func TestImportIsCounted(t *testing.T) {
+	t.Parallel()
+	worst := worstImports()
+	for what, spends := range map[string]bool{
+		"references to references that lead nowhere": true, "different references": true, "media types without end": true, "examples that become too long": true,
+		"tags and a summary that are too long": false,
+	} {
+		im, err := newImport(&importInput{OpenAPI: []byte(worst[what])})
+		if err != nil {
+			t.Fatal(err)
+		}
+		im.batch = schemas.NewBatch(importSteps / 20)
+		skipped := 0
+		for name := range im.webhooks {
+			made, remark, why := im.eventType(name)
+			if !why.IsZero() {
+				skipped++
+			}
+			if !why.IsZero() && (why.String() != tooLarge().String() || made != nil || !remark.IsZero()) {
+				t.Fatalf("%s: %s: %s", what, name, why)
+			}
+		}
+		if left := im.batch.Left(); spends != (skipped > 0) || spends != (left == 0) {
+			t.Errorf("%s: %d of %d skipped, %d steps left", what, skipped, len(im.webhooks), left)
+		}
 	}
 }
 
