@@ -125,7 +125,7 @@ Authorization: Bearer $PAGE
 {"name": "ERP novo", "event_types": ["driver.created", "driver.updated", "appeal.created"]}
 ---
 200
-{"id": "$WEBHOOK", "name": "ERP novo", "url": "$ERP", "event_types": ["appeal.created", "driver.created", "driver.updated"], "secret": "$SECRET", "...": ""}`)
+{"id": "$WEBHOOK", "name": "ERP novo", "url": "$ERP", "event_types": ["driver.created", "driver.updated", "appeal.created"], "secret": "$SECRET", "...": ""}`)
 
 	// "Pausar", "Retomar".
 	s.says(`
