@@ -88,7 +88,7 @@ func (c *call) end() {
 // run is every request: who asks, may he, what does it do.
 func (c *call) run() {
 	err := c.s.authenticate(c)
-	if err == nil && c.route.method != http.MethodPut && c.route.method != http.MethodPost && !isText(c.r.URL.Path) {
+	if err == nil && c.key != nil && c.route.method != http.MethodPut && c.route.method != http.MethodPost && !isText(c.r.URL.Path) {
 		err = store.ErrNotFound // nothing is called so; what would be made is refused in its own words
 	}
 	if err == nil {
