@@ -55,51 +55,48 @@ func TestLaterConsumer(t *testing.T) {
 	}
 	st.do(key, "GET", "/v1/deliveries/"+delivery+"/attempts", nil).want(200)
 	for name, token := range callers {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			for path, want := range map[string]string{
-				"/v1/events":                                  "[" + again.text("id") + " " + unreached + "]",
-				"/v1/events?id=" + event:                      "[]",
-				"/v1/events?from=" + past:                     "[" + again.text("id") + " " + unreached + "]",
-				"/v1/events?idempotency_key=k1":               "[]",
-				"/v1/events?until=2020-01-02T00:00:00Z":       "[]",
-				"/v1/deliveries":                              "[]",
-				"/v1/deliveries?state=failed":                 "[]",
-				"/v1/deliveries?event_id=" + event:            "[]",
-				"/v1/deliveries?endpoint_id=" + old:           "[]",
-				"/v1/deliveries?type=a.b&consumer=acme":       "[]",
-				"/v1/deliveries?last_status=503&from=" + past: "[]",
-				"/v1/replays":                                 "[]",
-				"/v1/replays?endpoint_id=" + old:              "[]",
-			} {
-				page := st.do(token, "GET", path, nil).want(200)
-				if got := fmt.Sprint(ids(page.object())); got != want || page.object()["next_cursor"] != nil {
-					t.Errorf("%s: %s, want %s", path, page.body, want)
-				}
+		for path, want := range map[string]string{
+			"/v1/events":                                  "[" + again.text("id") + " " + unreached + "]",
+			"/v1/events?id=" + event:                      "[]",
+			"/v1/events?from=" + past:                     "[" + again.text("id") + " " + unreached + "]",
+			"/v1/events?idempotency_key=k1":               "[]",
+			"/v1/events?until=2020-01-02T00:00:00Z":       "[]",
+			"/v1/deliveries":                              "[]",
+			"/v1/deliveries?state=failed":                 "[]",
+			"/v1/deliveries?event_id=" + event:            "[]",
+			"/v1/deliveries?endpoint_id=" + old:           "[]",
+			"/v1/deliveries?type=a.b&consumer=acme":       "[]",
+			"/v1/deliveries?last_status=503&from=" + past: "[]",
+			"/v1/replays":                                 "[]",
+			"/v1/replays?endpoint_id=" + old:              "[]",
+		} {
+			page := st.do(token, "GET", path, nil).want(200)
+			if got := fmt.Sprint(ids(page.object())); got != want || page.object()["next_cursor"] != nil {
+				t.Errorf("%s: %s, want %s", path, page.body, want)
 			}
-			for _, x := range [][2]string{
-				{"GET", "/v1/events/" + event}, {"POST", "/v1/events/" + event + "/replay"}, {"GET", "/v1/deliveries/" + delivery}, {"GET", "/v1/deliveries/" + delivery + "/attempts"},
-				{"POST", "/v1/deliveries/" + delivery + "/retry"}, {"POST", "/v1/deliveries/" + delivery + "/cancel"}, {"GET", "/v1/replays/" + replay}, {"POST", "/v1/replays/" + replay + "/cancel"},
-				{"GET", "/v1/endpoints/" + old}, {"GET", "/v1/endpoints/" + old + "/stats"},
-			} {
-				st.do(token, x[0], x[1], nil).problem(kindNotFound)
+		}
+		for _, x := range [][2]string{
+			{"GET", "/v1/events/" + event}, {"POST", "/v1/events/" + event + "/replay"}, {"GET", "/v1/deliveries/" + delivery}, {"GET", "/v1/deliveries/" + delivery + "/attempts"},
+			{"POST", "/v1/deliveries/" + delivery + "/retry"}, {"POST", "/v1/deliveries/" + delivery + "/cancel"}, {"GET", "/v1/replays/" + replay}, {"POST", "/v1/replays/" + replay + "/cancel"},
+			{"GET", "/v1/endpoints/" + old}, {"GET", "/v1/endpoints/" + old + "/stats"},
+		} {
+			st.do(token, x[0], x[1], nil).problem(kindNotFound)
+		}
+		if got := st.do(token, "POST", previews, `{"event_types":["*"],"limit":50}`).previewed(); got != "2/2 yes yes" {
+			t.Errorf("preview: %s", got)
+		}
+		st.do(token, "POST", previews, `{"event_types":["*"],"event_id":"`+event+`"}`).problem(kindInvalid, "/event_id")
+		for path, want := range map[string]string{"/recover": `{"matched":0,"more":false}`, "/replay-missing": `{"matched":2,"more":false}`} {
+			a := st.do(token, "POST", "/v1/endpoints/"+later+path, `{"since":"`+past+`","dry_run":true}`).want(200)
+			if !strings.Contains(string(a.body), want) {
+				t.Errorf("%s: %s, want %s", path, a.body, want)
 			}
-			if got := st.do(token, "POST", previews, `{"event_types":["*"],"limit":50}`).previewed(); got != "2/2 yes yes" {
-				t.Errorf("preview: %s", got)
-			}
-			st.do(token, "POST", previews, `{"event_types":["*"],"event_id":"`+event+`"}`).problem(kindInvalid, "/event_id")
-			for path, want := range map[string]string{"/recover": `{"matched":0,"more":false}`, "/replay-missing": `{"matched":2,"more":false}`} {
-				a := st.do(token, "POST", "/v1/endpoints/"+later+path, `{"since":"`+past+`","dry_run":true}`).want(200)
-				if !strings.Contains(string(a.body), want) {
-					t.Errorf("%s: %s, want %s", path, a.body, want)
-				}
-			}
-			stats := st.do(token, "GET", "/v1/stats", nil).want(200)
-			var v struct{ Attempts, Deliveries map[string]any }
-			if err := json.Unmarshal(stats.body, &v); err != nil || v.Attempts["total"] != 0. || v.Deliveries["failed"] != 0. {
-				t.Errorf("stats: %s: %v", stats.body, err)
-			}
-		})
+		}
+		stats := st.do(token, "GET", "/v1/stats", nil).want(200)
+		var v struct{ Attempts, Deliveries map[string]any }
+		if err := json.Unmarshal(stats.body, &v); err != nil || v.Attempts["total"] != 0. || v.Deliveries["failed"] != 0. {
+			t.Errorf("stats of a %s: %s: %v", name, stats.body, err)
+		}
 	}
 }
 

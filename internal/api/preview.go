@@ -268,11 +268,11 @@ func (p *preview) judge(events []*store.Event, more bool) (previewView, error) {
 			out.Matched++
 		}
 		if r.Problem != nil && (*r.Problem == match.TooCostly.String() || *r.Problem == match.TooSlow.String()) {
-			costly++
+			costly++ // what it cost was cut off by the clock, perhaps
 		}
 		out.Results = append(out.Results, r)
 	}
-	out.Judged, p.cost = len(out.Results), budget.Spent()
+	out.Judged, p.cost = len(out.Results), max(budget.Spent(), uint64(costly)*match.MaxCallCost/maxTooCostly)
 	if p.endpoint != nil && p.in.EventID.given() && out.Judged == 1 {
 		if err := p.explain(events[0], &out.Results[0]); err != nil {
 			return previewView{}, err
