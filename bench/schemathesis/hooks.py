@@ -57,7 +57,7 @@ KNOWN = [
     (r"(/events/\d+)?/consumer", r"is not the endpoint's|is another consumer than \S+; leave it out"),
     (r"/states", r"is for the kind recover"),
     (r"/states/\d+", r"is given twice"),
-    (r"/(from|since)", r"is not before until"),
+    (r"/(from|since)", r"is not before until|lies in the future"),
     # Of the clock: counts by the hour are kept for a month, those by the day for years.
     (r"from", r"is too far back: counts by the (hour are kept for 31 days; ask with interval=day|day are kept for \d+ days)"),
     # One parameter against another.

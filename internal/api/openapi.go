@@ -226,6 +226,9 @@ func (b *documenter) queryParameter(f reflect.StructField) parameterObject {
 	if f.Type == reflect.TypeFor[string]() || f.Type == reflect.TypeFor[store.ID]() {
 		s.MinLength, s.MaxLength = new(1), new(maxParameter)
 	}
+	if f.Type == reflect.TypeFor[string]() {
+		s.Pattern = textForm
+	}
 	if prefix := f.Tag.Get("prefix"); prefix != "" {
 		s.MinLength, s.MaxLength, s.Pattern = nil, nil, wireIDPattern(prefix)
 	}
@@ -241,7 +244,7 @@ func (b *documenter) parameter(name, in string, s *schema) parameterObject {
 		b.missing = append(b.missing, "parameter "+name)
 	}
 	if w.enum != nil || w.pattern != "" { // these say it
-		s.MinLength, s.MaxLength = nil, nil
+		s.MinLength, s.MaxLength, s.Pattern = nil, nil, ""
 	}
 	if w.pattern != "" {
 		s.Pattern = w.pattern

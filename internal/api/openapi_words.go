@@ -92,6 +92,7 @@ const (
 	uuidForm    = "[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 	uidForm     = "^[!-~]+$"
 	plainForm   = `^[^\x00-\x1F\x7F-\x9F]*$` // no control characters
+	textForm    = `^[^\x00]*$`               // whatever is text
 	hostForm    = "^[a-zA-Z0-9.-]*$"
 	cursorForm  = "^[A-Za-z0-9_-]{14,200}$"
 	statesForm  = "^(pending|delivered|failed|cancelled)(,(pending|delivered|failed|cancelled)){0,3}$"
