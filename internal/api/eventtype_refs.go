@@ -1,6 +1,10 @@
 package api
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/malote-dev/malote/internal/rawjson"
+)
 
 // follow gives an object, or what its $ref leads to within the document.
 func (im *importing) follow(v any) map[string]any {
@@ -47,9 +51,7 @@ func pointerTokens(pointer string) ([]string, bool) {
 	}
 	tokens := strings.Split(pointer[1:], "/")
 	for i, t := range tokens {
-		tokens[i] = pointerNames.Replace(t)
+		tokens[i] = rawjson.PointerName(t)
 	}
 	return tokens, true
 }
-
-var pointerNames = strings.NewReplacer("~1", "/", "~0", "~")

@@ -11,5 +11,13 @@ func PointerToken(name string) string {
 	if len(name) > maxPointerToken {
 		name = strings.ToValidUTF8(name[:maxPointerToken], "") + "…"
 	}
-	return strings.NewReplacer("~", "~0", "/", "~1").Replace(name)
+	return escapes.Replace(name)
 }
+
+// PointerName is the member's name that a token of a JSON pointer stands for.
+func PointerName(token string) string { return unescapes.Replace(token) }
+
+var (
+	escapes   = strings.NewReplacer("~", "~0", "/", "~1")
+	unescapes = strings.NewReplacer("~1", "/", "~0", "~")
+)

@@ -309,7 +309,5 @@ func pointerName(token string) (name string, ok bool) {
 			return "", false
 		}
 	}
-	return unescaped.Replace(token), true
+	return rawjson.PointerName(token), true
 }
-
-var unescaped = strings.NewReplacer("~1", "/", "~0", "~")
