@@ -28,6 +28,19 @@ const hush = "pintassilgo-azul"
 // special: it may log in, and owns one database.
 func newPostgresSite(t *testing.T) *rig.Site {
 	t.Helper()
+	c := newCluster(t)
+	if err := c.Exec(t.Context(), "postgres", "CREATE ROLE shop LOGIN PASSWORD '"+hush+"'", "CREATE DATABASE webhooks OWNER shop"); err != nil {
+		t.Fatal(err)
+	}
+	site, err := rig.NewSiteOn(t.Context(), binary, t.TempDir(), "postgres://shop:"+hush+"@"+c.Address()+"/webhooks")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return site
+}
+
+func newCluster(t *testing.T) *postgres.Cluster {
+	t.Helper()
 	c, err := postgres.Start(t.Context(), postgres.Options{TCP: true, Fsync: true})
 	if errors.Is(err, postgres.ErrMissing) {
 		t.Skip(err)
@@ -40,14 +53,7 @@ func newPostgresSite(t *testing.T) *rig.Site {
 			t.Error(err)
 		}
 	})
-	if err := c.Exec(t.Context(), "postgres", "CREATE ROLE shop LOGIN PASSWORD '"+hush+"'", "CREATE DATABASE webhooks OWNER shop"); err != nil {
-		t.Fatal(err)
-	}
-	site, err := rig.NewSiteOn(t.Context(), binary, t.TempDir(), "postgres://shop:"+hush+"@"+c.Address()+"/webhooks")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return site
+	return c
 }
 
 // arrivals counts requests by their webhook-id. While it is held it answers none.

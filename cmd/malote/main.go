@@ -19,8 +19,10 @@ func main() {
 
 // commands is the command line as data.
 type commands struct {
-	Dev   devCmd   `cmd:"" group:"server" help:"Run a server for development: no configuration, one webhook at once."`
-	Serve serveCmd `cmd:"" group:"server" help:"Run a server in production."`
+	Dev     devCmd     `cmd:"" group:"server" help:"Run a server for development: no configuration, one webhook at once."`
+	Serve   serveCmd   `cmd:"" group:"server" help:"Run a server in production."`
+	Migrate migrateCmd `cmd:"" group:"server" help:"Bring the schema of a database up to this version, or say how it is."`
+	Copy    copyCmd    `cmd:"" group:"server" help:"Copy a server's data from a directory (SQLite) to PostgreSQL, or back, and compare the two; no server may use either meanwhile."`
 
 	Project   projectCmd   `cmd:"" group:"api" help:"Projects: one product in one environment."`
 	Key       keyCmd       `cmd:"" group:"api" help:"Keys: of the API, and the server's own."`

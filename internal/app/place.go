@@ -16,6 +16,19 @@ import (
 type Place struct {
 	Data     string      // a directory
 	Database secret.Text // URL of a database in PostgreSQL
+
+	option string // that names it; empty: --data or --database
+}
+
+// named is the option that says the place, for people.
+func (p Place) named() string {
+	switch {
+	case p.option != "":
+		return "--" + p.option
+	case p.Database != "":
+		return "--database"
+	}
+	return "--data"
 }
 
 // DatabaseURL is the URL of a database, given directly or as the first line of
@@ -46,7 +59,7 @@ func (p Place) check() *Problem {
 	case p.Database != "" && p.Data != "":
 		return &Problem{What: "--database and --data exclude each other", Fix: "pass --database for PostgreSQL, or --data for SQLite in a directory"}
 	case p.Database != "":
-		return checkDatabase(p.Database)
+		return p.checkDatabase()
 	case p.Data == "":
 		return &Problem{
 			What: "--data is missing: it names the directory that keeps the database",
@@ -54,19 +67,19 @@ func (p Place) check() *Problem {
 		}
 	}
 	if info, err := os.Stat(p.Data); err == nil && !info.IsDir() {
-		return wrongOption("data", p.Data, "is a file", "name a directory; it is created if it is missing")
+		return &Problem{What: p.named() + " " + p.Data + ": is a file", Fix: "name a directory; it is created if it is missing"}
 	}
 	return nil
 }
 
 // checkDatabase shows nothing of the URL: it may hold a password.
-func checkDatabase(text secret.Text) *Problem {
-	scheme, _, ok := strings.Cut(text.Reveal(), "://")
+func (p Place) checkDatabase() *Problem {
+	scheme, _, ok := strings.Cut(p.Database.Reveal(), "://")
 	if !ok || scheme != "postgres" && scheme != "postgresql" {
-		return &Problem{What: "--database: does not begin with postgres://", Fix: databaseForm}
+		return &Problem{What: p.named() + ": does not begin with postgres://", Fix: databaseForm}
 	}
-	if _, err := store.DatabaseName(text); err != nil {
-		return &Problem{What: "--database: " + err.Error(), Fix: databaseForm, Err: err}
+	if _, err := store.DatabaseName(p.Database); err != nil {
+		return &Problem{What: p.named() + ": " + err.Error(), Fix: databaseForm, Err: err}
 	}
 	return nil
 }
@@ -74,26 +87,28 @@ func checkDatabase(text secret.Text) *Problem {
 // explain turns what can go wrong when a store is opened into words.
 func (p Place) explain(err error) error {
 	if p.Database == "" {
-		return explainDir(p.Data, err)
+		return p.explainDir(err)
 	}
 	out := &Problem{Kind: KindMachine, Err: err, What: oneLine(err)}
 	switch {
 	case errors.Is(err, store.ErrLocked):
 		out.Kind = KindInUse
 		out.What = p.String() + " is served by another malote process"
-		out.Fix = "stop that process, or choose another database with --database: one process at a time serves with a database"
+		out.Fix = "stop that process, or choose another database with " + p.named() + ": one process at a time serves with a database"
 	case errors.Is(err, store.ErrNewer):
 		out.What = p.String() + " was written by a newer version of malote"
-		out.Fix = "run that version or a later one, or choose another database with --database"
+		out.Fix = "run that version or a later one, or choose another database with " + p.named()
 	case errors.Is(err, secret.ErrUnknownKey), errors.Is(err, secret.ErrOpen):
 		out.Kind = KindOption
 		out.What = "--master-key: " + err.Error()
 		out.Fix = "pass the master key that this database was first used with; others may stand before it"
 	case errors.Is(err, store.ErrNoAccess):
 		out.Kind = KindOption
-		out.Fix = "look at user, password and name in --database: the user has to be able to log in, and needs a database that is its own (CREATE DATABASE malote OWNER malote)"
+		out.Fix = "look at user, password and name in " + p.named() + ": the user has to be able to log in, and needs a database that is its own (CREATE DATABASE malote OWNER malote)"
 	case errors.Is(err, store.ErrUnreachable):
-		out.Fix = "look whether PostgreSQL runs, and at host and port in --database"
+		out.Fix = "look whether PostgreSQL runs, and at host and port in " + p.named()
+	case errors.Is(err, store.ErrCopying):
+		out.Kind, out.What, out.Fix = KindInUse, p.String()+" holds a copy that is not finished", unfinished
 	default:
 		if strings.Contains(err.Error(), p.String()) {
 			return err
@@ -106,33 +121,38 @@ func (p Place) explain(err error) error {
 // oneLine is an error without line breaks.
 func oneLine(err error) string { return strings.Join(strings.Fields(err.Error()), " ") }
 
+const unfinished = "run the same `malote copy` again: it goes on where it stopped; or begin anew with an empty one"
+
 // explainDir is explain for a data directory.
-func explainDir(dir string, err error) error {
-	p := &Problem{Kind: KindMachine, Err: err}
+func (p Place) explainDir(err error) error {
+	dir, named := p.Data, p.named()
+	out := &Problem{Kind: KindMachine, Err: err}
 	switch {
 	case errors.Is(err, store.ErrLocked):
-		p.Kind = KindInUse
-		p.What = "the data directory " + dir + " is in use by another malote process"
-		p.Fix = "stop that process, or choose another directory with --data"
+		out.Kind = KindInUse
+		out.What = "the data directory " + dir + " is in use by another malote process"
+		out.Fix = "stop that process, or choose another directory with " + named
 	case errors.Is(err, store.ErrNewer):
-		p.What = "the database in " + dir + " was written by a newer version of malote"
-		p.Fix = "run that version or a later one, or choose another directory with --data"
+		out.What = "the database in " + dir + " was written by a newer version of malote"
+		out.Fix = "run that version or a later one, or choose another directory with " + named
 	case errors.Is(err, secret.ErrUnknownKey), errors.Is(err, secret.ErrOpen):
-		p.Kind = KindOption
-		p.What = "--master-key: " + err.Error()
-		p.Fix = "pass the master key that this data directory was first started with; others may stand before it"
+		out.Kind = KindOption
+		out.What = "--master-key: " + err.Error()
+		out.Fix = "pass the master key that this data directory was first started with; others may stand before it"
 	case errors.Is(err, fs.ErrPermission):
-		p.What = "the data directory " + dir + " cannot be written: " + err.Error()
-		p.Fix = "give this user the directory (mode 0700), or choose another one with --data"
+		out.What = "the data directory " + dir + " cannot be written: " + err.Error()
+		out.Fix = "give this user the directory (mode 0700), or choose another one with " + named
 	case errors.Is(err, syscall.ENOTDIR), errors.Is(err, fs.ErrExist), errors.Is(err, syscall.EROFS):
-		p.Kind = KindOption
-		p.What = "--data " + dir + ": cannot create the directory: " + err.Error()
-		p.Fix = "name a directory that exists or can be made"
+		out.Kind = KindOption
+		out.What = named + " " + dir + ": cannot create the directory: " + err.Error()
+		out.Fix = "name a directory that exists or can be made"
+	case errors.Is(err, store.ErrCopying):
+		out.Kind, out.What, out.Fix = KindInUse, "the database in "+dir+" is a copy that is not finished", unfinished
 	case errors.Is(err, syscall.ENOSPC):
-		p.What = "the disk that holds " + dir + " is full"
-		p.Fix = "free some space there, or choose another directory with --data"
+		out.What = "the disk that holds " + dir + " is full"
+		out.Fix = "free some space there, or choose another directory with " + named
 	default:
 		return fmt.Errorf("open the database in %s: %w", dir, err)
 	}
-	return p
+	return out
 }

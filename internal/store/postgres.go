@@ -254,12 +254,7 @@ func (e *pgEngine) current(ctx context.Context, c *pgConn, files fs.FS) bool {
 	if err != nil {
 		return false
 	}
-	var there bool
-	var has int64
-	if _, err := c.row(ctx, "SELECT to_regclass('goose_db_version') IS NOT NULL", nil, &there); err != nil || !there {
-		return false
-	}
-	_, err = c.row(ctx, "SELECT max(version_id) FROM goose_db_version WHERE is_applied", nil, &has)
+	has, err := versionIn(ctx, c)
 	return err == nil && has == knows
 }
 

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -308,6 +309,9 @@ func (db *DB) recover(ctx context.Context) error {
 	var last, pending, indexed int64
 	if _, err := c.row(ctx, "SELECT last, pending, indexed FROM state WHERE id=1", nil, &last, &pending, &indexed); err != nil {
 		return fmt.Errorf("read the store's state: %w", err)
+	}
+	if copying, err := c.row(ctx, "SELECT 1 FROM meta WHERE name='"+metaCopying+"'", nil, new(int)); err != nil || copying {
+		return cmp.Or(err, fmt.Errorf("%s: %w", db.engine, ErrCopying))
 	}
 	secret, err := db.idSecret(ctx, c)
 	if err != nil {
