@@ -26,11 +26,12 @@ type NewEndpoint struct {
 	// RetrySchedule is the seconds to wait before each further attempt; empty,
 	// but not nil: one attempt alone; nil: the dialect's.
 	RetrySchedule []int         `json:"retry_schedule,omitzero"`
-	Channels      []string      `json:"channels,omitempty"` // only events that carry one of them; empty: any
-	Filter        string        `json:"filter,omitempty"`   // CEL, as in "data.amount > 100"; empty: none
-	Auth          *EndpointAuth `json:"auth,omitempty"`     // nil: the signature alone
-	Emails        *[]string     `json:"emails,omitempty"`   // who is told by mail when it fails; nil: its consumer's, none at all: nobody
-	Enabled       *bool         `json:"enabled,omitempty"`  // nil: true
+	Channels      []string      `json:"channels,omitempty"`       // only events that carry one of them; empty: any
+	Filter        string        `json:"filter,omitempty"`         // CEL, as in "data.amount > 100"; empty: none
+	Auth          *EndpointAuth `json:"auth,omitempty"`           // nil: the signature alone
+	InboundSecret string        `json:"inbound_secret,omitempty"` // of its address that takes events in; empty: one is made, where the contract has such addresses
+	Emails        *[]string     `json:"emails,omitempty"`         // who is told by mail when it fails; nil: its consumer's, none at all: nobody
+	Enabled       *bool         `json:"enabled,omitempty"`        // nil: true
 
 	IdempotencyKey string `json:"-"` // see [NewProject]
 }

@@ -31,6 +31,7 @@ type endpointInput struct {
 	Filter        optional[string]        `json:"filter"`
 	Auth          optional[authInput]     `json:"auth"`
 	Emails        optional[[]string]      `json:"emails"`
+	InboundSecret optional[string]        `json:"inbound_secret"`
 	Enabled       optional[bool]          `json:"enabled"`
 }
 
@@ -175,24 +176,25 @@ func (s *server) createEndpoint(c *call, in *endpointInput) (endpointView, error
 	errs.AddText("/consumer", s.checkConsumer(project, in.Consumer.Value))
 	ch := s.checkEndpoint(in, project, d, true, &errs)
 	checkOperational(in.Consumer.Value, in.EventTypes.Value, &errs)
+	path := s.inboundSecret(c.key, in, d, &errs)
 	if len(errs) > 0 {
 		return endpointView{}, errs
 	}
-	e := &store.Endpoint{ProjectID: project.ID, Consumer: in.Consumer.Value}
+	e := &store.Endpoint{ProjectID: project.ID, Consumer: in.Consumer.Value, PathSecret: path}
 	if err := ch.apply(e); err != nil {
 		return endpointView{}, err
 	}
-	if s.documented != nil && s.documented.TakesEvents(d.Name) {
-		e.PathSecret = NewPathSecret()
-	}
 	limit := endpointCap(d)
 	c.before, err = s.store.CreateEndpointOnce(c.r.Context(), e, limit, onceOf(c, func(e *store.Endpoint) any { return viewEndpoint(e, d, true) }))
-	if errors.Is(err, store.ErrLimit) {
+	switch {
+	case errors.Is(err, store.ErrAddress):
+		return endpointView{}, kindConflict.say(lang.Text("inbound_secret is of another endpoint's address, one that was deleted perhaps")).
+			fixed("Leave it out: a new one is made. An address is of one endpoint for good.")
+	case errors.Is(err, store.ErrLimit):
 		return endpointView{}, kindConflict.say(lang.Count(limit, "consumer %[2]s has %[1]d endpoint already, the most that %[3]s allows",
 			"consumer %[2]s has %[1]d endpoints already, the most that %[3]s allows", e.Consumer, d.Name)).
 			fixed("Delete an endpoint that is no longer needed, or change one.")
-	}
-	if err != nil {
+	case err != nil:
 		return endpointView{}, err
 	}
 	return viewEndpoint(e, d, true), nil
@@ -300,6 +302,9 @@ func (s *server) patchEndpoint(c *call, in *endpointInput) (endpointView, error)
 	var errs ingest.FieldErrors
 	if in.Consumer.Set {
 		addError(&errs, "/consumer", "cannot be changed; make an endpoint for the other consumer")
+	}
+	if in.InboundSecret.Set {
+		addError(&errs, "/inbound_secret", "cannot be changed; make another endpoint, with an address of its own")
 	}
 	in.keepKind(e, d)
 	ch := s.checkEndpoint(in, project, d, false, &errs)

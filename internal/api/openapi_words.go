@@ -61,7 +61,7 @@ func merged[W any](tables ...map[string]W) map[string]W {
 }
 
 // endpointPatch is the same type as a create, seen by an update.
-var endpointPatch = typeWords{name: "EndpointChange", text: "What to change: what is absent stays, null clears.", required: []string{}, without: []string{"consumer"}}
+var endpointPatch = typeWords{name: "EndpointChange", text: "What to change: what is absent stays, null clears.", required: []string{}, without: []string{"consumer", "inbound_secret"}}
 
 // fieldWords say of a field what its type does not.
 type fieldWords struct {
@@ -165,6 +165,7 @@ var fieldsWords = merged(accessFields, replayFields, keyFields, statsFields, cat
 	"endpointInput.secret":         {text: "Your own, in the dialect's form; left out, or null in a change: the server makes one.", minLength: new(1)},
 	"endpointInput.secret_type":    {text: "The kind of secret that the server makes.", enum: []string{typeSymmetric, typeEd25519}},
 	"endpointInput.secret_overlap": {text: "Seconds for which the old secret stays in force when it changes (86400 where none are given).", min: new(0), max: new(maxOverlap)},
+	"endpointInput.inbound_secret": {text: "The secret of its address that takes events in, brought along from elsewhere, in contracts that have such addresses; left out: one is made. With a key of the whole project.", pattern: inboundForm},
 	"endpointInput.rate_limit":     {text: "Deliveries a minute; null or 0: the dialect's.", min: new(0), max: new(maxRate)},
 	"endpointInput.enabled":        {text: "false pauses it, true resumes it."},
 	"endpointView.id":              {text: "The endpoint's id.", pattern: idPattern("ep_")},

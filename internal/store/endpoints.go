@@ -68,7 +68,7 @@ func (b *batch) loadEndpoint(k key) (*Endpoint, error) {
 // CreateEndpoint keeps an endpoint; ID, times and State are set, and its
 // consumer is created on first mention. cap limits the consumer's endpoints
 // (0: none), counted in the same transaction. A State that is Paused stays.
-// Errors: [ErrLimit], [ErrNotFound] (no such project).
+// Errors: [ErrLimit], [ErrNotFound] (no such project), [ErrAddress].
 func (db *DB) CreateEndpoint(ctx context.Context, e *Endpoint, cap int) error {
 	_, err := db.CreateEndpointOnce(ctx, e, cap, nil)
 	return err
@@ -133,10 +133,14 @@ func (b *batch) insertEndpoint(project, k key, e *Endpoint) error {
 	if err != nil {
 		return err
 	}
-	return b.exec("INSERT INTO endpoints VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,1,0,?,?,?,?,?)",
+	err = b.exec("INSERT INTO endpoints VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,1,0,?,?,?,?,?)",
 		k, project, e.Consumer, e.URL, e.Description, types, b.db.sealHeaders(e), b.db.sealSecrets(e), e.RateLimit,
 		string(e.State), e.StateReason, micros(e.StateSince), e.FailureCount, micros(e.FailedAt), micros(e.UpdatedAt),
 		e.Name, b.db.sealPath(e), pathHash(e.PathSecret), settings, b.db.sealAuth(e))
+	if faultOf(err) == faultUnique {
+		return ErrAddress
+	}
+	return err
 }
 
 // Endpoint reads one of a project. Errors: [ErrNotFound], also for a foreign

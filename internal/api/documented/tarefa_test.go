@@ -315,6 +315,44 @@ func TestTarefaTakesAHundredAMinute(t *testing.T) {
 	st.do("POST", st.text(another, "inbound_path"), "", `{}`).want(401) // each address has its own hundred
 }
 
+// TestAddressMoves: an address that senders know already goes on to take events
+// in here, and is of one webhook for good.
+func TestAddressMoves(t *testing.T) {
+	t.Parallel()
+	st := setup(t)
+	project := st.project("tarefa", store.Development)
+	key := st.key(project, "", "*")
+	const moved = "wh_0123456789abcdef"
+	body := func(more string) string {
+		return `{"consumer":"5","url":"https://example.com/","event_types":["*"]` + more + `}`
+	}
+	made := st.do("POST", "/v1/endpoints", key, body(`,"inbound_secret":"`+moved+`"`)).want(201)
+	if path := st.text(made, "inbound_path"); path != "/api/webhooks/5/"+moved {
+		t.Error(path)
+	}
+	st.do("GET", "/api/webhooks/5/"+moved, "", nil).want(200)
+	st.do("GET", "/api/webhooks/6/"+moved, "", nil).want(404)
+	again := st.do("POST", "/v1/endpoints", key, body(`,"inbound_secret":"`+moved+`"`)).want(409)
+	st.do("DELETE", "/v1/endpoints/"+st.text(made, "id"), key, nil).want(200)
+	st.do("POST", "/v1/endpoints", key, body(`,"inbound_secret":"`+moved+`"`)).want(409)
+	for name, more := range map[string]string{
+		"short": `,"inbound_secret":"wh_short"`, "another form": `,"inbound_secret":"xx_0123456789abcdef"`, "a path": `,"inbound_secret":"wh_0123456789/abcdef"`,
+	} {
+		if r := st.do("POST", "/v1/endpoints", key, body(more)).want(422); !strings.Contains(r.body, `"/inbound_secret"`) {
+			t.Errorf("%s: %s", name, r.body)
+		}
+	}
+	own := st.key(project, "5", "*")
+	st.do("POST", "/v1/endpoints", own, body(`,"inbound_secret":"wh_fedcba9876543210"`)).want(422)
+	other := st.do("POST", "/v1/endpoints", own, body("")).want(201)
+	st.do("PATCH", "/v1/endpoints/"+st.text(other, "id"), key, `{"inbound_secret":"wh_fedcba9876543210"}`).want(422)
+	elsewhere := st.key(st.project("placaflow", store.Development), "", "*")
+	st.do("POST", "/v1/endpoints", elsewhere, body(`,"inbound_secret":"wh_fedcba9876543210"`)).want(422)
+	if strings.Contains(again.body+st.log.String(), moved) {
+		t.Error("the secret of an address is shown to who did not ask for it")
+	}
+}
+
 // TestSecretsStayInside: the secret of an address is in no log, no metric, and
 // on the disk only encrypted; a contract's own list shows what it documents.
 func TestSecretsStayInside(t *testing.T) {
