@@ -20,6 +20,7 @@ type company struct {
 	*testing.T
 	site     *rig.Site
 	native   *rig.API
+	project  string
 	key      string
 	consumer string
 }
@@ -38,7 +39,7 @@ func newCompany(t *testing.T, site *rig.Site, dialect, prefix, consumer string) 
 	if err := root.Do(t.Context(), http.MethodPost, "/v1/projects/"+id+"/keys", in, &made); err != nil {
 		t.Fatal(err)
 	}
-	return &company{T: t, site: site, native: native, key: made.Key, consumer: consumer}
+	return &company{T: t, site: site, native: native, project: id, key: made.Key, consumer: consumer}
 }
 
 // curl runs curl and decodes its answer, whose status must be a success.
@@ -105,6 +106,45 @@ func TestDocumentedAPIs(t *testing.T) {
 		c := newCompany(t, site, "tarefa", "tk_", "123")
 		c.tarefa(r, path)
 	})
+	t.Run("tarefa moved", func(t *testing.T) {
+		t.Parallel()
+		c := newCompany(t, site, "tarefa", "tk_", "123")
+		c.moved(r, "/tarefa/moved")
+	})
+}
+
+// moved: a user's token, his webhook with its id and its address are brought
+// along, and nobody who has them notices.
+func (c *company) moved(r *receiver, path string) {
+	c.Helper()
+	const token, inbound, secret = "tarefa-token-0123456789abcdef", "wh_fedcba9876543210", "whsec_old_of_the_webhook"
+	root := c.site.API(c.site.RootKey)
+	defer root.Client.CloseIdleConnections()
+	in := map[string]any{"key": token, "consumer": "321", "scopes": []string{"webhooks:read", "webhooks:write"}}
+	if err := root.Do(c.Context(), http.MethodPost, "/v1/projects/"+c.project+"/keys", in, nil); err != nil {
+		c.Fatal(err)
+	}
+	endpoint := map[string]any{
+		"consumer": "321", "url": r.url + path, "event_types": []string{"task.completed"}, "secret": secret, "inbound_secret": inbound, "wire_id": "wh_123",
+	}
+	if err := c.native.Do(c.Context(), http.MethodPost, "/v1/endpoints", endpoint, nil); err != nil {
+		c.Fatal(err)
+	}
+	r.allow(c.T, path, secret)
+	c.key = token
+	var list struct{ Webhooks []struct{ ID string } }
+	if c.curl(&list, "/api/webhooks", c.auth()...); len(list.Webhooks) != 1 || list.Webhooks[0].ID != "wh_123" {
+		c.Errorf("%+v", list)
+	}
+	var ok struct{ Success bool }
+	c.post(&ok, "/api/webhooks/wh_123/test", "")
+	if d := r.next(c.T, path); !ok.Success || !d.Verified || d.header("X-Webhook-ID") != "wh_123" || !strings.Contains(string(d.Body), `"webhookId":"wh_123"`) {
+		c.Errorf("%v %s", d, d.Body)
+	}
+	var health struct{ WebhookID string }
+	if c.curl(&health, "/api/webhooks/321/"+inbound); health.WebhookID != "wh_123" {
+		c.Errorf("%+v", health)
+	}
 }
 
 // awaitLast waits until the list shows the last delivery.

@@ -29,6 +29,7 @@ type NewEndpoint struct {
 	Channels      []string      `json:"channels,omitempty"`       // only events that carry one of them; empty: any
 	Filter        string        `json:"filter,omitempty"`         // CEL, as in "data.amount > 100"; empty: none
 	Auth          *EndpointAuth `json:"auth,omitempty"`           // nil: the signature alone
+	WireID        string        `json:"wire_id,omitempty"`        // the id that it had elsewhere, and goes on under; empty: one of the server's
 	InboundSecret string        `json:"inbound_secret,omitempty"` // of its address that takes events in; empty: one is made, where the contract has such addresses
 	Emails        *[]string     `json:"emails,omitempty"`         // who is told by mail when it fails; nil: its consumer's, none at all: nobody
 	Enabled       *bool         `json:"enabled,omitempty"`        // nil: true
@@ -83,6 +84,7 @@ type Endpoint struct {
 	Secret        string             `json:"secret"`       // where the dialect shows it: after a create, or always
 	PublicKey     string             `json:"public_key"`   // what the receiver verifies with, where the secret is an Ed25519 key
 	Secrets       []Secret           `json:"secrets"`      // in force, newest first
+	WireID        string             `json:"wire_id"`      // what deliveries and the company's own API call it, where not by its id
 	InboundPath   string             `json:"inbound_path"` // of the address that takes events in, where there is one; a secret
 	RateLimit     *int               `json:"rate_limit"`
 	Concurrency   *int               `json:"concurrency"`

@@ -82,6 +82,7 @@ type NewKey struct {
 	Scopes    []string  `json:"scopes"`             // "*": all but keys:write
 	Consumer  string    `json:"consumer,omitempty"` // uid of the one consumer it acts for
 	Prefix    string    `json:"prefix,omitempty"`   // what it begins with; empty: mlt_prod_ or mlt_dev_
+	Key       string    `json:"key,omitempty"`      // one that was given out before, and goes on; empty: one is made
 	ExpiresAt time.Time `json:"expires_at,omitzero"`
 
 	IdempotencyKey string `json:"-"` // see [NewProject]

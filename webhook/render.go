@@ -13,6 +13,7 @@ type Message struct {
 	Time     time.Time
 	Data     []byte // JSON, spliced into the body as it is
 	Endpoint ID
+	WireID   string // what Endpoint is called on the wire, where not by its own id: up to 64 letters, digits, _, - and .
 	Delivery ID
 	Consumer string // the consumer's uid
 	BodyID   bool   // add a top-level id where the envelope has none

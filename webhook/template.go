@@ -150,6 +150,9 @@ func (p *plan) appendText(dst []byte, x *part, m *Message, t *Try) []byte {
 	case holeTime:
 		return x.format.append(dst, m.Time)
 	case holeEndpoint:
+		if m.WireID != "" {
+			return append(dst, m.WireID...)
+		}
 		return p.endpoint(dst, m.Endpoint)
 	case holeConsumer:
 		return appendMaybeEscaped(dst, m.Consumer, x.json && !x.number)

@@ -37,6 +37,7 @@ type endpointCreateCmd struct {
 	Header      []string `sep:"none" placeholder:"NAME:VALUE" help:"A header of your own on every request; repeat it for more."`
 	Secret      string   `placeholder:"TEXT" help:"Signing secret: itself, @FILE, or - for standard input; without it one is made."`
 	RateLimit   int      `placeholder:"N" help:"Deliveries a minute; without it the dialect's."`
+	WireID      string   `placeholder:"ID" help:"The id that it had elsewhere, which deliveries and the company's own API go on to call it; without it one of the server's."`
 	Inbound     string   `name:"inbound-secret" placeholder:"TEXT" help:"Secret of its address that takes events in, brought along from elsewhere (tarefa): itself, @FILE, or - for standard input; without it one is made."`
 	Ed25519     bool     `name:"ed25519" help:"Make a key pair: deliveries are signed with the private key, which stays here, and the public one is shown for the receiver."`
 	Email       []string `placeholder:"ADDRESS" help:"Who is told by mail when it fails; repeat it for more, 'none': nobody; without it its consumer's addresses."`
@@ -60,7 +61,7 @@ func (e *endpointCreateCmd) Run(c *console) error {
 	}
 	in := client.NewEndpoint{
 		Consumer: e.Consumer, Name: e.Name, URL: e.URL, EventTypes: e.EventTypes, Description: e.Description,
-		Headers: headers, Secret: secret, RateLimit: e.RateLimit, InboundSecret: inbound,
+		Headers: headers, Secret: secret, RateLimit: e.RateLimit, WireID: e.WireID, InboundSecret: inbound,
 	}
 	if err := e.create(c, &in); err != nil {
 		return err

@@ -31,6 +31,7 @@ type keyCreateCmd struct {
 	Name     string   `placeholder:"TEXT" help:"What it is for, to tell it from others."`
 	Consumer string   `placeholder:"UID" help:"Only for this customer of the project."`
 	Prefix   string   `placeholder:"TEXT" help:"What it begins with instead of mlt_, as in pk_."`
+	Own      string   `name:"own-key" placeholder:"TEXT" help:"A key that you gave out before, which goes on to be valid: itself, @FILE, or - for standard input; without it one is made."`
 	Expires  expiry   `placeholder:"TIME" help:"How long it lasts, as in 90d, or when it ends, as in 2026-12-31T00:00:00Z."`
 }
 
@@ -52,8 +53,12 @@ func (k *keyCreateCmd) Run(c *console) error {
 	if k.Root {
 		return k.root(c)
 	}
+	own, err := c.secretOf("own-key", k.Own)
+	if err != nil {
+		return err
+	}
 	return ask(&k.remote, c, func(ctx context.Context, api *client.Client) (*client.Key, error) {
-		made, err := api.CreateKey(ctx, k.Project, client.NewKey{Name: k.Name, Scopes: k.scopes(), Consumer: k.Consumer, Prefix: k.Prefix, ExpiresAt: k.Expires.when(time.Now())})
+		made, err := api.CreateKey(ctx, k.Project, client.NewKey{Name: k.Name, Scopes: k.scopes(), Consumer: k.Consumer, Prefix: k.Prefix, Key: own, ExpiresAt: k.Expires.when(time.Now())})
 		if hasStatus(err, http.StatusNotFound) {
 			return nil, &failure{what: "--project " + k.Project + ": no such project", fix: "see them with: malote project list", code: exitNotFound, err: err}
 		}
@@ -67,8 +72,8 @@ func (k *keyCreateCmd) Run(c *console) error {
 
 // root makes a root key and shows it, the only time.
 func (k *keyCreateCmd) root(c *console) error {
-	if len(k.Scopes) > 0 || k.Consumer != "" || k.Prefix != "" {
-		return usage("--root excludes --scopes, --consumer and --prefix", "a root key makes projects and their keys, and can do nothing else")
+	if len(k.Scopes) > 0 || k.Consumer != "" || k.Prefix != "" || k.Own != "" {
+		return usage("--root excludes --scopes, --consumer, --prefix and --own-key", "a root key makes projects and their keys, and can do nothing else")
 	}
 	return ask(&k.remote, c, func(ctx context.Context, api *client.Client) (*client.Key, error) {
 		return api.CreateRootKey(ctx, client.NewRootKey{Name: k.Name, ExpiresAt: k.Expires.when(time.Now())})

@@ -127,14 +127,31 @@ func (s *server) deliveryBody(ctx context.Context, d *store.Delivery) ([]byte, e
 	if !ok {
 		return nil, nil
 	}
+	wireID, err := s.wireID(ctx, d)
+	if err != nil {
+		return nil, err
+	}
 	body, err := dialect.AppendBody(nil, &webhook.Message{
-		ID: e.ID, Type: e.Type, Time: e.Time, Data: e.Data, Endpoint: d.EndpointID, Delivery: d.ID,
+		ID: e.ID, Type: e.Type, Time: e.Time, Data: e.Data, Endpoint: d.EndpointID, WireID: wireID, Delivery: d.ID,
 		Consumer: d.Consumer, BodyID: e.BodyID, Test: e.Test,
 	})
 	if err != nil {
 		return nil, nil //nolint:nilerr // the attempt itself says that it could not be rendered
 	}
 	return body, nil
+}
+
+// wireID is what the endpoint of a delivery is called on the wire; empty where
+// that is its own id, or the endpoint is gone.
+func (s *server) wireID(ctx context.Context, d *store.Delivery) (string, error) {
+	l, err := s.store.Lane(ctx, d.EndpointID)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return "", nil
+	case err != nil:
+		return "", err
+	}
+	return l.Endpoint.Settings.WireID, nil
 }
 
 func viewAttempt(a *store.Attempt, body []byte) attemptView {

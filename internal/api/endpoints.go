@@ -32,6 +32,7 @@ type endpointInput struct {
 	Auth          optional[authInput]     `json:"auth"`
 	Emails        optional[[]string]      `json:"emails"`
 	InboundSecret optional[string]        `json:"inbound_secret"`
+	WireID        optional[string]        `json:"wire_id"`
 	Enabled       optional[bool]          `json:"enabled"`
 }
 
@@ -46,6 +47,7 @@ type endpointView struct {
 	Secret      *string           `json:"secret,omitempty"`     // where the contract shows it; never a private key
 	PublicKey   *string           `json:"public_key,omitempty"` // of the newest secret, where it is a private key
 	Secrets     []secretView      `json:"secrets"`
+	WireID      *string           `json:"wire_id,omitempty"`      // what deliveries and the company's own API call it, where not by its id
 	InboundPath *string           `json:"inbound_path,omitempty"` // of the address that takes events in: its last part is a secret
 	RateLimit   *int              `json:"rate_limit"`             // null: the dialect's
 	settingsView
@@ -104,6 +106,9 @@ func viewEndpoint(e *store.Endpoint, d *webhook.Dialect, reveal bool) endpointVi
 			}
 			v.Secrets[i].SignsFrom = &from
 		}
+	}
+	if e.Settings.WireID != "" {
+		v.WireID = &e.Settings.WireID
 	}
 	if e.PathSecret != "" {
 		path := "/api/webhooks/" + e.Consumer + "/" + e.PathSecret.Reveal()
@@ -177,10 +182,12 @@ func (s *server) createEndpoint(c *call, in *endpointInput) (endpointView, error
 	ch := s.checkEndpoint(in, project, d, true, &errs)
 	checkOperational(in.Consumer.Value, in.EventTypes.Value, &errs)
 	path := s.inboundSecret(c.key, in, d, &errs)
+	checkWireID(c.key, in, d, &errs)
 	if len(errs) > 0 {
 		return endpointView{}, errs
 	}
 	e := &store.Endpoint{ProjectID: project.ID, Consumer: in.Consumer.Value, PathSecret: path}
+	e.Settings.WireID = in.WireID.Value
 	if err := ch.apply(e); err != nil {
 		return endpointView{}, err
 	}
@@ -190,6 +197,9 @@ func (s *server) createEndpoint(c *call, in *endpointInput) (endpointView, error
 	case errors.Is(err, store.ErrAddress):
 		return endpointView{}, kindConflict.say(lang.Text("inbound_secret is of another endpoint's address, one that was deleted perhaps")).
 			fixed("Leave it out: a new one is made. An address is of one endpoint for good.")
+	case errors.Is(err, store.ErrWireID):
+		return endpointView{}, kindConflict.say(lang.Text("wire_id is another endpoint's of consumer %s", e.Consumer)).
+			fixed("Delete that endpoint first, or send the id that this one had.")
 	case errors.Is(err, store.ErrLimit):
 		return endpointView{}, kindConflict.say(lang.Count(limit, "consumer %[2]s has %[1]d endpoint already, the most that %[3]s allows",
 			"consumer %[2]s has %[1]d endpoints already, the most that %[3]s allows", e.Consumer, d.Name)).
@@ -302,6 +312,9 @@ func (s *server) patchEndpoint(c *call, in *endpointInput) (endpointView, error)
 	var errs ingest.FieldErrors
 	if in.Consumer.Set {
 		addError(&errs, "/consumer", "cannot be changed; make an endpoint for the other consumer")
+	}
+	if in.WireID.Set {
+		addError(&errs, "/wire_id", "cannot be changed; its receiver knows it by that")
 	}
 	if in.InboundSecret.Set {
 		addError(&errs, "/inbound_secret", "cannot be changed; make another endpoint, with an address of its own")

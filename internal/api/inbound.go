@@ -1,5 +1,8 @@
 package api
 
+// What an endpoint brings along from where it was before: the ids and addresses
+// that others know it by.
+
 import (
 	"regexp"
 
@@ -35,4 +38,24 @@ func (s *server) inboundSecret(k *store.Key, in *endpointInput, d *webhook.Diale
 		return secret.Text(own.Value)
 	}
 	return ""
+}
+
+// WireIDForm is what an id that an endpoint brought along looks like.
+const WireIDForm = "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"
+
+const maxWireID = 64
+
+var wireIDText = regexp.MustCompile(WireIDForm)
+
+// checkWireID judges the id that an endpoint goes on under.
+func checkWireID(k *store.Key, in *endpointInput, d *webhook.Dialect, errs *ingest.FieldErrors) {
+	switch own := in.WireID; {
+	case !own.given():
+	case k.Consumer != "":
+		addError(errs, "/wire_id", "is brought along with a key of the whole project; leave it out")
+	case in.Consumer.Value == store.SystemConsumer:
+		addError(errs, "/wire_id", "is for endpoints that came from elsewhere; leave it out")
+	case len(own.Value) > maxWireID || !wireIDText.MatchString(own.Value):
+		addError(errs, "/wire_id", "is 1 to %d of a-z, A-Z, 0-9, _, . and -, with no . or - at its beginning, as in %s123; leave it out for an id of the server's", maxWireID, d.IDs.Endpoint.Prefix)
+	}
 }

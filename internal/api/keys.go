@@ -1,7 +1,9 @@
 package api
 
 import (
+	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -17,6 +19,7 @@ type keyInput struct {
 	Scopes    []string            `json:"scopes"`
 	Consumer  optional[string]    `json:"consumer"`
 	Prefix    optional[string]    `json:"prefix"`
+	Key       optional[string]    `json:"key"`
 	ExpiresAt optional[time.Time] `json:"expires_at"`
 }
 
@@ -50,6 +53,9 @@ func (s *server) createKey(c *call, in *keyInput) (keyView, error) {
 		kind = KeyProduction
 	}
 	text, prefix, hash := newKey(in.Prefix.or(keyPrefix + kind + "_"))
+	if in.Key.given() {
+		text, prefix, hash = ownKey(in.Key.Value)
+	}
 	slices.Sort(in.Scopes)
 	key := &store.Key{
 		ProjectID: project.ID, Consumer: in.Consumer.Value, Name: in.Name.Value, Prefix: prefix,
@@ -57,6 +63,10 @@ func (s *server) createKey(c *call, in *keyInput) (keyView, error) {
 	}
 	view := func(k *store.Key) keyView { return viewNewKey(k, text) }
 	c.before, err = s.store.CreateKeyOnce(c.r.Context(), key, hash, onceOf(c, func(k *store.Key) any { return view(k) }))
+	if errors.Is(err, store.ErrConflict) {
+		return keyView{}, kindConflict.say(lang.Text("this key is here already, in force or revoked")).
+			fixed("A key is brought along once. Leave key out to have another one made.")
+	}
 	return view(key), err
 }
 
@@ -95,6 +105,12 @@ func (s *server) checkKey(in *keyInput, project *store.Project, now time.Time) e
 	if in.Prefix.given() {
 		errs.AddText("/prefix", checkKeyPrefix(in.Prefix.Value))
 	}
+	switch {
+	case in.Key.given() && in.Prefix.given():
+		addError(&errs, "/prefix", "is for a key that the server makes; leave it out, or key")
+	case in.Key.given():
+		errs.AddText("/key", checkOwnKey(in.Key.Value))
+	}
 	if in.ExpiresAt.given() && !in.ExpiresAt.Value.After(now) {
 		addError(&errs, "/expires_at", "lies in the past; choose a time to come, or leave it out for a key without an end")
 	}
@@ -129,6 +145,37 @@ func checkGiven(by *store.Key, scopes []string, expires time.Time) error {
 		return kindForbidden.fields(errs).fixed("Ask for no more than the key that asks may do, or use a root key.")
 	}
 	return nil
+}
+
+// A key that is brought along, so that who has it goes on with it: it is kept by
+// its plain hash as others are, so it has to be as hard to guess.
+const (
+	minOwnKey = 24 // characters
+	maxOwnKey = 256
+)
+
+// ownKeyForm is what RFC 6750 lets a bearer token be.
+const ownKeyForm = "^[A-Za-z0-9._~+/-]+=*$"
+
+var ownKeyText = regexp.MustCompile(ownKeyForm)
+
+// checkOwnKey returns what is wrong with a key that is brought along, or "".
+func checkOwnKey(s string) lang.Message {
+	switch {
+	case len(s) >= len(keyPrefix) && strings.EqualFold(s[:len(keyPrefix)], keyPrefix):
+		return lang.Text("begins with %s, which is for the server's own; leave it out for one of those", keyPrefix)
+	case len(s) < minOwnKey || len(s) > maxOwnKey:
+		return lang.Text("has %d characters; a key that is brought along has %d to %d, so that nobody guesses it", len(s), minOwnKey, maxOwnKey)
+	case !ownKeyText.MatchString(s):
+		return lang.Text("is no bearer token: letters, digits and . _ ~ + / -, and = at the end")
+	}
+	return lang.Message{}
+}
+
+// ownKey is newKey for one that is brought along. Its Prefix is a quarter of it
+// at most, and what the server shows of its own.
+func ownKey(key string) (text secret.Text, prefix string, hash [32]byte) {
+	return secret.Text(key), key[:min(len(key)/4, maxKeyPrefix+keyShown)], HashKey(key)
 }
 
 const maxKeyPrefix = 32 // characters

@@ -31,6 +31,7 @@ var keyFields = map[string]fieldWords{
 	"keyInput.scopes":        {text: scopesText, minItems: new(1), enum: append([]string{allScopes}, Scopes()...)},
 	"keyInput.consumer":      {text: "The uid of the one consumer that the key acts for.", minLength: new(1), maxLength: new(128), pattern: uidForm},
 	"keyInput.prefix":        {text: "What the key begins with instead of mlt_prod_ or mlt_dev_, as in pk_.", minLength: new(2), maxLength: new(maxKeyPrefix), pattern: "^[a-zA-Z0-9_]*_$"},
+	"keyInput.key":           {text: "A key that the company gave out before, which goes on to be valid; left out: one is made.", minLength: new(minOwnKey), maxLength: new(maxOwnKey), pattern: ownKeyForm},
 	"keyInput.expires_at":    {text: "A time to come; left out: never."},
 	"keyView.id":             {text: "The key's id.", pattern: idPattern("key_")},
 	"keyView.key":            {text: "The key itself: keep it secret."},

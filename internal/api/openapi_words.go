@@ -61,7 +61,7 @@ func merged[W any](tables ...map[string]W) map[string]W {
 }
 
 // endpointPatch is the same type as a create, seen by an update.
-var endpointPatch = typeWords{name: "EndpointChange", text: "What to change: what is absent stays, null clears.", required: []string{}, without: []string{"consumer", "inbound_secret"}}
+var endpointPatch = typeWords{name: "EndpointChange", text: "What to change: what is absent stays, null clears.", required: []string{}, without: []string{"consumer", "inbound_secret", "wire_id"}}
 
 // fieldWords say of a field what its type does not.
 type fieldWords struct {
@@ -165,6 +165,7 @@ var fieldsWords = merged(accessFields, replayFields, keyFields, statsFields, cat
 	"endpointInput.secret":         {text: "Your own, in the dialect's form; left out, or null in a change: the server makes one.", minLength: new(1)},
 	"endpointInput.secret_type":    {text: "The kind of secret that the server makes.", enum: []string{typeSymmetric, typeEd25519}},
 	"endpointInput.secret_overlap": {text: "Seconds for which the old secret stays in force when it changes (86400 where none are given).", min: new(0), max: new(maxOverlap)},
+	"endpointInput.wire_id":        {text: "The id that it had elsewhere: deliveries and the company's own API go on to call it that. With a key of the whole project.", minLength: new(1), maxLength: new(maxWireID), pattern: WireIDForm},
 	"endpointInput.inbound_secret": {text: "The secret of its address that takes events in, brought along from elsewhere, in contracts that have such addresses; left out: one is made. With a key of the whole project.", pattern: inboundForm},
 	"endpointInput.rate_limit":     {text: "Deliveries a minute; null or 0: the dialect's.", min: new(0), max: new(maxRate)},
 	"endpointInput.enabled":        {text: "false pauses it, true resumes it."},
@@ -175,6 +176,7 @@ var fieldsWords = merged(accessFields, replayFields, keyFields, statsFields, cat
 	"endpointView.headers":         {text: "What is sent with every delivery; values are shown as [redacted]."},
 	"endpointView.secret":          {text: "The newest secret, in the one answer that shows it, or always where the dialect's contract says so."},
 	"endpointView.secrets":         {text: "The secrets that are in force, the newest first."},
+	"endpointView.wire_id":         {text: "What deliveries and the company's own API call it, where not by its id."},
 	"endpointView.inbound_path":    {text: "The path of the address that takes events in, where the project's contract has one. Its last part is a secret."},
 	"endpointView.rate_limit":      {text: "Deliveries a minute; null: the dialect's.", min: new(1), max: new(maxRate)},
 	"endpointView.enabled":         {text: "Whether its state is active."},

@@ -121,7 +121,7 @@ func (e *Engine) render(it *item, s *scratch, a *attempt) (err error) {
 	rule := &a.dialect.Delivery
 	s.message = webhook.Message{
 		ID: w.Event.ID, Type: w.Event.Type, Time: w.Event.Time, Data: w.Event.Data,
-		Endpoint: w.EndpointID, Delivery: w.ID, Consumer: c.endpoint.Consumer,
+		Endpoint: w.EndpointID, WireID: c.endpoint.Settings.WireID, Delivery: w.ID, Consumer: c.endpoint.Consumer,
 		BodyID: w.Event.BodyID, Test: w.Event.Test,
 	}
 	if s.body, err = a.dialect.AppendBody(s.body[:0], &s.message); err != nil {

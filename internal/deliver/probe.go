@@ -84,7 +84,7 @@ func (e *Engine) probe(c *config, now time.Time) (*egress.Request, error) {
 		return nil, errors.New(lang.Keep("the dialect %q is not known to this server; start it with the file that defines it", c.project.Dialect))
 	}
 	m := &webhook.Message{
-		ID: webhook.NewID(), Time: now.UTC().Truncate(time.Millisecond), Endpoint: c.endpoint.ID, Delivery: webhook.NewID(),
+		ID: webhook.NewID(), Time: now.UTC().Truncate(time.Millisecond), Endpoint: c.endpoint.ID, WireID: c.endpoint.Settings.WireID, Delivery: webhook.NewID(),
 		Consumer: c.endpoint.Consumer, BodyID: c.project.BodyID, Test: true,
 	}
 	fields, body, err := d.NewProbe(m, webhook.Try{Number: 1, At: now})

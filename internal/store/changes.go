@@ -182,6 +182,7 @@ func untilText(of []SigningSecret) string {
 }
 
 func (d *diff) settings(was, now *Settings) {
+	d.text("wire_id", was.WireID, now.WireID)
 	d.list("channels", was.Channels, now.Channels)
 	d.text("filter", was.Filter, now.Filter)
 	d.emails(was.Emails, now.Emails)

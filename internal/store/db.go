@@ -21,6 +21,7 @@ var (
 	ErrConflict = errors.New("conflict")
 	ErrHost     = errors.New("the host name is another project's")
 	ErrAddress  = errors.New("the secret of an address is another endpoint's")
+	ErrWireID   = errors.New("the id on the wire is another endpoint's")
 	ErrLimit    = errors.New("limit reached")
 	ErrLastKey  = errors.New("it is the last root key that is in force")
 	ErrStale    = errors.New("configuration changed meanwhile")

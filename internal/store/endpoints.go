@@ -68,7 +68,7 @@ func (b *batch) loadEndpoint(k key) (*Endpoint, error) {
 // CreateEndpoint keeps an endpoint; ID, times and State are set, and its
 // consumer is created on first mention. cap limits the consumer's endpoints
 // (0: none), counted in the same transaction. A State that is Paused stays.
-// Errors: [ErrLimit], [ErrNotFound] (no such project), [ErrAddress].
+// Errors: [ErrLimit], [ErrNotFound] (no such project), [ErrAddress], [ErrWireID].
 func (db *DB) CreateEndpoint(ctx context.Context, e *Endpoint, cap int) error {
 	_, err := db.CreateEndpointOnce(ctx, e, cap, nil)
 	return err
@@ -99,6 +99,9 @@ func (b *batch) createEndpoint(project key, e *Endpoint, cap int) error {
 		if n >= cap {
 			return fmt.Errorf("%d endpoints for each consumer: %w", cap, ErrLimit)
 		}
+	}
+	if err := b.checkWireID(project, e); err != nil {
+		return err
 	}
 	if _, _, err := b.mention(project, e.Consumer); err != nil {
 		return err

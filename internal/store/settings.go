@@ -37,6 +37,7 @@ type Settings struct {
 	Concurrency int             `json:"concurrency,omitempty"` // attempts in flight at most
 	Timeout     time.Duration   `json:"timeout,omitempty"`     // for the answer, once connected
 	Schedule    []time.Duration `json:"schedule,omitzero"`     // waits between attempts: one fewer than attempts; nil: the dialect's
+	WireID      string          `json:"wire_id,omitempty"`     // what deliveries and the company's own API call it; empty: its id in the dialect's form
 }
 
 // AuthKind is how requests to an endpoint prove who they are from, beside

@@ -104,7 +104,6 @@ func (rt *route) describe(w *words, maxData int) api.Operation {
 
 // Forms of texts, as regular expressions of JSON Schema.
 const (
-	uuidForm    = "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
 	ulidForm    = "[0-7][0-9a-hjkmnp-tv-z]{25}"
 	plainForm   = `^[^\x00-\x1F\x7F-\x9F]*$` // no control characters
 	chosenForm  = `^([^\x00-\x1F\x7F-\x9F]{8,})?$`

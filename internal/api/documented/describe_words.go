@@ -37,7 +37,7 @@ var gabinete360Words = words{
 		".type": {Text: "Always webhook.", Enum: []string{channelType}}, ".name": nameWords, ".config": {Text: "Where its deliveries go."},
 		".url": urlWords, ".secret": secretWords, "ChannelChange.name": newNameWords, "ChannelConfigChange.secret": newSecretWords,
 		"channelConfig.secret": {Text: "What signs the deliveries; only in the answer to the call that makes the channel.†"},
-		".enabled":             {Text: "Whether it sends.†"}, ".id": {Text: "The channel's id.†", Pattern: uuidForm},
+		".enabled":             {Text: "Whether it sends.†"}, ".id": {Text: "The channel's id: a UUID, or the one that it brought along.†", Pattern: api.WireIDForm},
 		".failureCount": countWords, ".createdAt": createdWords, ".channels": {Text: "The channels."},
 	},
 	parameters: map[string]api.FieldWords{"id": {Text: "The channel's id."}},
@@ -68,7 +68,7 @@ var placaflowWords = words{
 		"placaflowMany":    {Name: "Webhooks", Text: "All of the customer's webhooks."},
 	},
 	fields: map[string]api.FieldWords{
-		".id": {Text: "The webhook's id.", Pattern: uuidForm}, ".name": nameWords, ".url": urlWords, ".secret": secretWords,
+		".id": {Text: "The webhook's id: a UUID, or the one that it brought along.", Pattern: api.WireIDForm}, ".name": nameWords, ".url": urlWords, ".secret": secretWords,
 		"WebhookChange.name": newNameWords, "WebhookChange.secret": newSecretWords, "placaflowWebhook.secret": {Text: "What signs the deliveries."},
 		".enabled": {Text: "Whether it sends; true where a create does not say."}, ".events": eventsWords,
 		".headers": {Text: "Sent with every delivery; at most 32, of 8 KiB in all.", MaxItems: new(32),
@@ -122,7 +122,7 @@ var tarefaWords = words{
 		"tarefaHealth": {Name: "Address", Text: "The address is there."}, "tarefaReceived": {Name: "Received", Text: "The event is kept.†"},
 	},
 	fields: map[string]api.FieldWords{
-		".id": {Text: "The webhook's id.", Pattern: "^wh_" + ulidForm + "$"}, ".url": urlWords, ".events": eventsWords, ".webhookId": {Text: "The webhook's id.", Pattern: "^wh_" + ulidForm + "$"},
+		".id": {Text: "The webhook's id.", Pattern: api.WireIDForm}, ".url": urlWords, ".events": eventsWords, ".webhookId": {Text: "The webhook's id.", Pattern: api.WireIDForm},
 		"tarefaLog.url": {Text: "The webhook's present URL.", Format: "uri"},
 		".userId":       {Text: "The user's number."}, "tarefaHealth.userId": {Text: "The user's number, as a string."},
 		".secret":      {Text: "What signs the deliveries; made by the server.", Pattern: "^.{8,256}$"},

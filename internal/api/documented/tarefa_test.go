@@ -353,6 +353,75 @@ func TestAddressMoves(t *testing.T) {
 	}
 }
 
+// TestWebhookKeepsItsID: a webhook that came from elsewhere goes on under the id
+// that its user knows, among his own webhooks alone.
+func TestWebhookKeepsItsID(t *testing.T) {
+	t.Parallel()
+	st := setup(t)
+	project := st.project("tarefa", store.Development)
+	key := st.key(project, "", "*")
+	body := func(consumer, id string) string {
+		return `{"consumer":"` + consumer + `","url":"https://example.com/","event_types":["*"],"wire_id":"` + id + `"}`
+	}
+	made := st.do("POST", "/v1/endpoints", key, body("5", "wh_123")).want(201)
+	if st.text(made, "wire_id") != "wh_123" || st.text(made, "id") == "wh_123" {
+		t.Error(made.body)
+	}
+	st.do("POST", "/v1/endpoints", key, body("5", "wh_123")).want(409)
+	st.do("POST", "/v1/endpoints", key, body("6", "wh_123")).want(201) // another user's
+	own := st.key(project, "5", "*")
+	for _, call := range []struct {
+		method, path, body string
+		status             int
+	}{
+		{"GET", "/api/webhooks/wh_123", "", 200}, {"PUT", "/api/webhooks/wh_123", `{"description":"mine"}`, 200}, {"GET", "/api/webhooks/wh_123/logs", "", 200},
+		{"GET", "/api/webhooks/wh_124", "", 404}, {"DELETE", "/api/webhooks/wh_123", "", 200}, {"GET", "/api/webhooks/wh_123", "", 404},
+	} {
+		r := st.do(call.method, call.path, own, call.body).want(call.status)
+		if call.status == 200 && call.method != "DELETE" && !strings.HasSuffix(call.path, "/logs") && !strings.Contains(r.body, `"id":"wh_123"`) {
+			t.Errorf("%s %s: %s", call.method, call.path, r.body)
+		}
+	}
+	st.do("GET", "/api/webhooks/wh_123", st.key(project, "6", "*"), nil).want(200)
+	st.do("POST", "/v1/endpoints", key, body("5", "wh_123")).want(201) // it is free again
+	for _, wrong := range []string{"a/b", "..", "wh 1", strings.Repeat("a", 65)} {
+		if r := st.do("POST", "/v1/endpoints", key, body("5", wrong)).want(422); !strings.Contains(r.body, `"/wire_id"`) {
+			t.Errorf("%s: %s", wrong, r.body)
+		}
+	}
+	st.do("POST", "/v1/endpoints", own, body("5", "wh_9")).want(422)
+	st.do("PATCH", "/v1/endpoints/"+st.text(made, "id"), key, `{"wire_id":"wh_9"}`).want(404)
+}
+
+// TestKeyIsBroughtAlong: a token that a user has goes on to be valid.
+func TestKeyIsBroughtAlong(t *testing.T) {
+	t.Parallel()
+	st := setup(t)
+	project := st.project("tarefa", store.Development)
+	const token = "0123456789abcdef-of-tarefa.example=="
+	keys := "/v1/projects/" + project + "/keys"
+	body := func(key string) string { return `{"consumer":"5","scopes":["webhooks:read"],"key":"` + key + `"}` }
+	made := st.do("POST", keys, st.vars["ROOT"], body(token)).want(201)
+	if st.text(made, "key") != token || st.text(made, "prefix") != token[:9] {
+		t.Error(made.body)
+	}
+	st.do("GET", "/api/webhooks", token, nil).want(200)
+	again := st.do("POST", keys, st.vars["ROOT"], body(token)).want(409)
+	st.do("DELETE", keys+"/"+st.text(made, "id"), st.vars["ROOT"], nil).want(200)
+	st.do("GET", "/api/webhooks", token, nil).want(401)
+	for _, wrong := range []string{"short", "mlt_dev_0123456789abcdef0123", "with spaces 0123456789 abcdef", strings.Repeat("a", 257)} {
+		if r := st.do("POST", keys, st.vars["ROOT"], body(wrong)).want(422); !strings.Contains(r.body, `"/key"`) || strings.Contains(r.body, wrong) {
+			t.Errorf("%s: %s", wrong, r.body)
+		}
+	}
+	if r := st.do("POST", keys, st.vars["ROOT"], `{"scopes":["*"],"key":"`+token+`2","prefix":"pk_"}`).want(422); !strings.Contains(r.body, `"/prefix"`) {
+		t.Error(r.body)
+	}
+	if strings.Contains(again.body+st.log.String(), token) {
+		t.Error("the key is shown to who did not ask for it")
+	}
+}
+
 // TestSecretsStayInside: the secret of an address is in no log, no metric, and
 // on the disk only encrypted; a contract's own list shows what it documents.
 func TestSecretsStayInside(t *testing.T) {

@@ -61,9 +61,15 @@ func (c *call) webhook() (*store.Endpoint, error) {
 	return e, err
 }
 
+// webhookID finds the endpoint that the path names, by the id that it brought
+// along or by its own.
 func (c *call) webhookID() (store.ID, error) {
-	id, err := c.dialect.IDs.Endpoint.Parse(c.r.PathValue("id"))
-	if err != nil {
+	name := c.r.PathValue("id")
+	id, err := c.d.store.EndpointByWireID(c.r.Context(), c.project.ID, c.key.Consumer, name)
+	if !errors.Is(err, store.ErrNotFound) {
+		return id, err
+	}
+	if id, err = c.dialect.IDs.Endpoint.Parse(name); err != nil {
 		return store.ID{}, store.ErrNotFound
 	}
 	return id, nil
@@ -139,7 +145,12 @@ func (c *call) traffic(es ...*store.Endpoint) ([]store.Traffic, error) {
 }
 
 // id of an endpoint as the contract writes it.
-func (c *call) id(e *store.Endpoint) string { return c.dialect.IDs.Endpoint.Format(e.ID) }
+func (c *call) id(e *store.Endpoint) string {
+	if e.Settings.WireID != "" {
+		return e.Settings.WireID
+	}
+	return c.dialect.IDs.Endpoint.Format(e.ID)
+}
 
 // revealed is the newest secret of an endpoint.
 func revealed(e *store.Endpoint) string {
