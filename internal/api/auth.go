@@ -156,10 +156,17 @@ func (s *server) authenticate(c *call) error {
 }
 
 func (s *server) findKey(c *call) error {
+	c.access = s.store.Access()
 	if c.portal {
 		return s.findSession(c)
 	}
-	key, err := s.store.KeyByHash(c.r.Context(), c.keyHash, time.Now())
+	var key *store.Key
+	var err error
+	if c.route.scope == eventsWrite { // what ended is found when the event is kept
+		key, err = s.store.KeyByHash(c.r.Context(), c.keyHash, time.Now())
+	} else {
+		key, err = s.store.KeyInForce(c.r.Context(), c.keyHash, time.Now())
+	}
 	if errors.Is(err, store.ErrNotFound) {
 		return unauthenticated(kindKeyWrong, "this server knows no such key, or it has expired or was revoked")
 	}

@@ -35,6 +35,7 @@ type call struct {
 	key     *store.Key
 	keyHash [32]byte
 	portal  bool         // it is of a portal session's token
+	access  uint64       // that was taken away before the key was looked up
 	status  int          // of the answer; 0: none yet
 	claim   *store.Claim // of an Idempotency-Key; nil: none
 	before  []byte       // the answer to the same claim, where it was carried out before

@@ -124,7 +124,7 @@ func senderNamed(k *store.Key) string {
 
 // own makes a request the caller's: his project, and what his key allows.
 func (s *server) own(c *call, r *ingest.Request, recheck func(context.Context) error) error {
-	r.Project, r.KeysOf, r.Recheck = c.key.ProjectID, senderNamed(c.key), recheck
+	r.Project, r.KeysOf, r.Access, r.Recheck = c.key.ProjectID, senderNamed(c.key), c.access, recheck
 	r.Broadcast = c.key.Consumer == "" && hasScope(c.key, eventsBroadcast)
 	if r.Consumer == "" {
 		r.Consumer = c.key.Consumer

@@ -66,7 +66,7 @@ func KeyOf(ctx context.Context, db *store.DB, h http.Header) (*store.Key, error)
 	if err != nil || mistyped(text) {
 		return nil, nil //nolint:nilerr // no key
 	}
-	k, err := db.KeyByHash(ctx, HashKey(text), time.Now())
+	k, err := db.KeyInForce(ctx, HashKey(text), time.Now())
 	if errors.Is(err, store.ErrNotFound) || err == nil && k.ProjectID.IsZero() {
 		return nil, nil
 	}

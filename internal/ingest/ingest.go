@@ -31,6 +31,9 @@ type Request struct {
 	IdempotencyKey string    // at most 256 printable ASCII characters
 	KeysOf         string    // whose idempotency keys: of a consumer that sends by itself; "" is the project
 	Broadcast      bool      // the key has the scope events:broadcast
+	// Access is what [store.DB.Access] said before the caller's key was looked
+	// up; only with Recheck, which is then asked where it moved.
+	Access uint64
 	// Recheck, if not nil, is asked again before an event is matched a second
 	// time, as the configuration that moved may have been the caller's key.
 	Recheck func(context.Context) error
@@ -126,6 +129,7 @@ func (i *Ingester) acceptOnce(ctx context.Context, rs []Request, results []Resul
 	kept := make([]int, 0, len(todo))
 	for _, n := range todo {
 		if again && rs[n].Recheck != nil {
+			rs[n].Access = i.store.Access()
 			if err := rs[n].Recheck(ctx); err != nil {
 				results[n].Err = err
 				continue
@@ -218,6 +222,7 @@ func (i *Ingester) match(ctx context.Context, r *Request, now time.Time, budget 
 			IdempotencyKey: r.keptKey(), Dialect: d.Ref(),
 		},
 		Version:   subs.Version,
+		Access:    r.Access,
 		Broadcast: r.Consumer == "*",
 	}
 	if r.IdempotencyKey != "" {

@@ -14,6 +14,10 @@ type Acceptance struct {
 	// Version of the project's configuration that Endpoints was matched with.
 	// With Broadcast it may be zero: the store itself matches.
 	Version int64
+	// Access is what [DB.Access] said before the sender's key was looked up:
+	// where it says something else by now, the item is stale, and the key is to
+	// be looked up again. Zero: nobody's key.
+	Access uint64
 	// Broadcast: all active subscriptions of the project whose types match;
 	// matched by the store in the same transaction. Above 1,000 deliveries
 	// the rest is made later, from a durable cursor.
@@ -27,7 +31,7 @@ type Accepted struct {
 	Unreached  string
 	Duplicate  bool  // the key was used before with the same request: this is the first answer
 	More       bool  // a broadcast goes on in the background
-	Err        error // of this item: ErrConflict (key used with another request), ErrStale (configuration moved: match again)
+	Err        error // of this item: ErrConflict (key used with another request), ErrStale (configuration moved, or access was taken away: match again)
 }
 
 // Subscription is what matching needs to know of an endpoint.

@@ -61,7 +61,11 @@ func (b *batch) accept(a *Acceptance) (Accepted, error) {
 	e := a.Event
 	p := b.db.project(e.ProjectID)
 	if p == nil {
+		b.refused = true
 		return Accepted{Err: ErrNotFound}, nil
+	}
+	if a.Access != 0 && a.Access != b.db.Access() {
+		return Accepted{Err: ErrStale}, nil
 	}
 	if e.IdempotencyKey != "" {
 		first, known, err := b.known(p.k, a)
@@ -70,6 +74,7 @@ func (b *batch) accept(a *Acceptance) (Accepted, error) {
 		}
 	}
 	if a.Version != p.version && (!a.Broadcast || a.Version != 0) {
+		b.refused = true
 		return Accepted{Err: ErrStale}, nil
 	}
 	targets, next, why, err := b.targets(p.k, a)

@@ -25,9 +25,9 @@ func (db *DB) CreateKeyOnce(ctx context.Context, k *Key, hash [32]byte, o *Once[
 	}
 	var project key
 	if !k.ProjectID.IsZero() {
-		p := db.project(k.ProjectID)
-		if p == nil {
-			return nil, fmt.Errorf("project: %w", ErrNotFound)
+		p, err := db.knownProject(ctx, k.ProjectID)
+		if err != nil {
+			return nil, fmt.Errorf("project: %w", err)
 		}
 		project = p.k
 	}
@@ -126,6 +126,30 @@ func (db *DB) KeyByHash(ctx context.Context, hash [32]byte, now time.Time) (*Key
 			return nil, err
 		}
 	}
+	return db.usedKey(k, now)
+}
+
+// KeyInForce is [DB.KeyByHash] for whoever must see at once that another
+// process revoked a key: where several write, it asks the database. Events are
+// taken in without it: see [DB.Access].
+func (db *DB) KeyInForce(ctx context.Context, hash [32]byte, now time.Time) (*Key, error) {
+	if !db.engine.shared() {
+		return db.KeyByHash(ctx, hash, now)
+	}
+	k, err := db.readKey(ctx, hash)
+	if err != nil {
+		return nil, err
+	}
+	return db.usedKey(k, now)
+}
+
+// Access counts how often access was taken away until now, by whichever
+// process: it is read before a sender's key is looked up, and shown with what
+// he sends. See [Acceptance].
+func (db *DB) Access() uint64 { return db.cache.access.Load() }
+
+// usedKey is a key that is in force, and notes that it was used.
+func (db *DB) usedKey(k *Key, now time.Time) (*Key, error) {
 	if !k.ExpiresAt.IsZero() && !now.Before(k.ExpiresAt) {
 		return nil, ErrNotFound
 	}
@@ -223,9 +247,8 @@ func (db *DB) revokeKey(ctx context.Context, of, id ID, check func(*batch) error
 	return db.write(ctx, func(b *batch) error {
 		var project key
 		var consumer string
-		var hash []byte
 		var revoked int64
-		found, err := b.row("SELECT project, consumer, hash, revoked FROM keys WHERE k=?", []any{k}, &project, &consumer, &hash, &revoked)
+		found, err := b.row("SELECT project, consumer, revoked FROM keys WHERE k=?", []any{k}, &project, &consumer, &revoked)
 		if err != nil {
 			return err
 		}
@@ -247,9 +270,7 @@ func (db *DB) revokeKey(ctx context.Context, of, id ID, check func(*batch) error
 		if err := b.announceKeyRow(EventKeyRevoked, project, k); err != nil {
 			return err
 		}
-		b.after = append(b.after, func() {
-			db.cache.forget(func() { db.cache.keys.drop([32]byte(hash)) })
-		})
+		b.changed(changedKey, k, nil)
 		if project == 0 {
 			return nil
 		}
@@ -259,39 +280,29 @@ func (db *DB) revokeKey(ctx context.Context, of, id ID, check func(*batch) error
 
 // revokeKeysOf ends the keys that act for a consumer, and returns how many.
 func (b *batch) revokeKeysOf(project key, consumer string) (int, error) {
-	var hashes [][32]byte
-	var rows []key
-	err := b.rows("SELECT k, hash FROM keys WHERE project=? AND consumer=? AND revoked=0", []any{project, consumer}, func(scan func(...any) error) (bool, error) {
+	var keys []key
+	err := b.rows("SELECT k FROM keys WHERE project=? AND consumer=? AND revoked=0", []any{project, consumer}, func(scan func(...any) error) (bool, error) {
 		var k key
-		var hash []byte
-		err := scan(&k, &hash)
-		if err == nil {
-			rows, hashes = append(rows, k), append(hashes, [32]byte(hash))
-		}
+		err := scan(&k)
+		keys = append(keys, k)
 		return true, err
 	})
-	if err != nil || len(hashes) == 0 {
+	if err != nil || len(keys) == 0 {
 		return 0, err
 	}
-	for _, k := range rows {
+	for _, k := range keys {
 		if err := b.announceKeyRow(EventKeyRevoked, project, k); err != nil {
 			return 0, err
 		}
+		b.changed(changedKey, k, nil)
 	}
-	b.after = append(b.after, func() {
-		db := b.db
-		db.cache.forget(func() {
-			for _, h := range hashes {
-				db.cache.keys.drop(h)
-			}
-		})
-	})
-	return len(hashes), b.exec("UPDATE keys SET revoked=? WHERE project=? AND consumer=? AND revoked=0", b.us, project, consumer)
+	return len(keys), b.exec("UPDATE keys SET revoked=? WHERE project=? AND consumer=? AND revoked=0", b.us, project, consumer)
 }
 
 // touchKeys writes when keys and portal sessions were used last.
 func (b *batch) touchKeys() error {
-	for k, at := range b.db.cache.takeUsed() {
+	b.touched = b.db.cache.takeUsed()
+	for k, at := range b.touched {
 		n, err := b.change("UPDATE keys SET used=?1 WHERE k=?2 AND used<?1", at, k)
 		if err == nil && n == 0 {
 			_, err = b.change("UPDATE portal_sessions SET used=?1 WHERE k=?2 AND used<?1", at, k)

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"slices"
 	"time"
 )
 
@@ -16,6 +17,12 @@ type batch struct {
 	filtering filtering
 	incidents map[key]*incident    // that its attempts look at, and change
 	foreseen  map[ownedKey]usedKey // idempotency keys that were looked up at once; nil: none were
+	touched   map[key]int64        // keys and sessions whose last use it writes
+
+	refused bool  // something, for reasons that may be out of date
+	serial  bool  // somebody asks for something
+	asked   int64 // how often somebody did before, anywhere
+	raised  bool  // the generation, by its end
 
 	actor Actor // of the op under way; zero: the server
 	args  []any // memory of lend
@@ -37,7 +44,8 @@ type effects struct {
 	rolled     rolled     // days
 	works      []*Work
 	after      []func()
-	flushed    int // entries of the writer's debt that this batch writes
+	changes    []changed // of the configuration
+	flushed    int       // entries of the writer's debt that this batch writes
 	indexed    key
 	accepted   int
 	finished   int
@@ -50,10 +58,11 @@ type effects struct {
 func (b *batch) reset(now time.Time) {
 	b.now = now.UTC().Truncate(time.Microsecond)
 	b.us = now.UnixMicro()
-	b.filtering, b.foreseen = filtering{}, nil
+	b.filtering, b.foreseen, b.touched = filtering{}, nil, nil
 	clear(b.incidents)
+	b.refused, b.serial, b.raised = false, false, false
 	b.effects = effects{
-		index: b.index[:0], finals: b.finals[:0], sends: b.sends[:0], after: b.after[:0],
+		index: b.index[:0], finals: b.finals[:0], sends: b.sends[:0], after: b.after[:0], changes: b.changes[:0],
 		indexed: b.w.indexed, chores: b.w.chores, rolled: b.w.rolled,
 	}
 }
@@ -99,6 +108,12 @@ func (b *batch) key() key { return b.db.keys.next(b.now, 1) }
 
 // fill does all the work of an inbox.
 func (b *batch) fill(in *inbox) error {
+	b.serial = slices.ContainsFunc(in.ops, func(o *op) bool { return o.serial })
+	if b.serial {
+		if err := b.db.engine.outset(b); err != nil {
+			return err
+		}
+	}
 	if err := b.db.engine.foresee(b, in); err != nil {
 		return err
 	}
@@ -156,7 +171,7 @@ func (b *batch) runOp(o *op) error {
 		if f := faultOf(o.err); f != faultOther && f != faultUnique {
 			return o.err
 		}
-		b.effects = before
+		b.effects, b.refused = before, true
 		if err := b.c.exec(context.Background(), "ROLLBACK TO op"); err != nil {
 			return err
 		}
@@ -185,8 +200,12 @@ func (b *batch) finishRows() error {
 		return err
 	}
 	if !b.dirty && !b.w.ailing() && !b.w.renewDue(b.now) {
+		if b.refused {
+			b.db.engine.verify(b)
+		}
 		return nil
 	}
+	b.db.engine.agree(b)
 	return b.db.engine.mark(b)
 }
 
@@ -216,6 +235,7 @@ func (b *batch) settle(in *inbox) {
 	w.owed = w.debt.settle(b.flushed, b.index)
 	b.db.indebted.Store(int64(w.owed))
 
+	b.settleChanges()
 	for _, a := range in.accepts {
 		close(a.done)
 	}

@@ -2,7 +2,10 @@ package store
 
 import (
 	"container/list"
+	"maps"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -60,6 +63,25 @@ func (c *lru[K, V]) drop(k K) {
 	}
 }
 
+// dropAll drops those that are meant.
+func (c *lru[K, V]) dropAll(meant func(V) bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for k, e := range c.at {
+		if meant(e.Value.(*lruEntry[K, V]).value) {
+			c.order.Remove(e)
+			delete(c.at, k)
+		}
+	}
+}
+
+// all are the keys of what is there.
+func (c *lru[K, V]) all() []K {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Collect(maps.Keys(c.at))
+}
+
 func (c *lru[K, V]) clear() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -92,17 +114,21 @@ type caches struct {
 	gate uint64        // raised by every drop
 	used map[key]int64 // keys' last use, not written yet
 
+	access atomic.Uint64 // raised after keys were dropped
+
 	touched time.Time // when they were written last, about
 }
 
 func newCaches() *caches {
-	return &caches{
+	c := &caches{
 		subscriptions: newLRU[consumerOf, *Subscriptions](cachedConsumers),
 		lanes:         newLRU[ID, *Lane](cachedLanes),
 		keys:          newLRU[[32]byte, *Key](cachedKeys),
 		rules:         newLRU[ID, *TypeRules](cachedRules),
 		used:          map[key]int64{},
 	}
+	c.access.Store(1)
+	return c
 }
 
 // pass is taken before a read and shown at the put.
@@ -129,8 +155,6 @@ func (c *caches) forget(drop func()) {
 	drop()
 }
 
-func (c *caches) dropLane(id ID) { c.forget(func() { c.lanes.drop(id) }) }
-
 const touchEvery = time.Minute // how often keys' last use is written at least
 
 // use notes that a key was used; it is written with the next flush. It
@@ -153,6 +177,15 @@ func (c *caches) anyUsed() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return len(c.used) > 0
+}
+
+// giveBack is for what was taken and could not be written.
+func (c *caches) giveBack(used map[key]int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for k, at := range used {
+		c.used[k] = max(c.used[k], at)
+	}
 }
 
 func (c *caches) takeUsed() map[key]int64 {

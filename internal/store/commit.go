@@ -1,13 +1,17 @@
 package store
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"time"
 )
 
-// againAtOnce is how often a transaction that met another is tried again at once.
-const againAtOnce = 3
+// How often a transaction is tried again at once.
+const (
+	againAtOnce = 3 // that met another, or a row that came in between
+	movedOften  = 3 // that was made with configuration that others changed; from then on it keeps them from it
+)
 
 // write commits an inbox, whole where that works, else each item alone, so
 // that a bad one fails no other.
@@ -19,10 +23,7 @@ func (w *writer) write(in *inbox) {
 	if err := w.db.engine.room(time.Now()); err != nil {
 		w.refuseEvents(in, err)
 	}
-	err := w.transact(in)
-	for tries := 0; tries < againAtOnce && faultOf(err) == faultAgain; tries++ {
-		err = w.transact(in)
-	}
+	err := w.insist(in)
 	if err == nil {
 		w.lastEnd, w.lastSize = time.Now(), in.size()
 		return
@@ -31,7 +32,7 @@ func (w *writer) write(in *inbox) {
 	case f == faultDisk, f == faultFenced:
 		w.refuse(in, err)
 		w.fail(err, "write to the database")
-	case f == faultFull, f == faultBusy, f == faultReadOnly, f == faultAgain:
+	case f == faultFull, f == faultBusy, f == faultReadOnly, f == faultAgain, f == faultOutdated:
 		w.later(in, f, err)
 	case in.size() > 1:
 		w.apart(in)
@@ -40,6 +41,31 @@ func (w *writer) write(in *inbox) {
 		w.refuse(in, err)
 		w.retryAt = time.Now().Add(retryAfter)
 	}
+}
+
+// insist writes an inbox in one transaction, again where others came in
+// between: with what they changed.
+func (w *writer) insist(in *inbox) error {
+	err := w.transact(in, false)
+	for met, moved := 0, 0; err != nil; {
+		switch faultOf(err) {
+		case faultAgain:
+			met++
+		case faultOutdated:
+			if moved++; moved <= movedOften {
+				if e := w.learn(); e != nil {
+					return e
+				}
+			}
+		default:
+			return err
+		}
+		if met > againAtOnce || moved > movedOften+againAtOnce {
+			return err
+		}
+		err = w.transact(in, moved > movedOften)
+	}
+	return nil
 }
 
 // later refuses what a caller waits for and keeps the finishes: their
@@ -118,21 +144,42 @@ func (w *writer) refuseEvents(in *inbox, err error) {
 }
 
 // transact writes an inbox in one transaction, and after the commit tells
-// everybody who waits or must know.
-func (w *writer) transact(in *inbox) error {
+// everybody who waits or must know. Alone, it keeps all other processes from
+// ending theirs.
+func (w *writer) transact(in *inbox, alone bool) error {
 	b := &w.batch
 	b.reset(time.Now())
 	if err := w.db.engine.begin(w.c, in.size() == 1); err != nil {
 		return err
 	}
-	err := b.fill(in)
+	var err error
+	if alone {
+		err = w.seize()
+	}
+	if err == nil {
+		err = b.fill(in)
+	}
 	if err == nil {
 		err = w.db.engine.commit(b)
 	}
 	if err != nil {
+		w.db.cache.giveBack(b.touched)
 		return errors.Join(err, w.db.engine.rollback(w.c))
 	}
 	w.db.setTrouble(nil)
 	b.settle(in)
 	return nil
+}
+
+// seize keeps all others still from the beginning of a transaction on, and
+// learns what they did before.
+func (w *writer) seize() error {
+	if err := w.db.engine.seize(&w.batch); err != nil {
+		return err
+	}
+	n, err := w.db.news(context.Background(), w.c, w.generation)
+	if err == nil {
+		w.db.apply(n)
+	}
+	return err
 }

@@ -11,9 +11,9 @@ import (
 // alters it, in the transaction: it returns at once. created says which.
 // Errors: [ErrNotFound] (no such project), [ErrEnded].
 func (db *DB) PutConsumer(ctx context.Context, project ID, uid string, change func(*Consumer)) (c *Consumer, created bool, err error) {
-	p := db.project(project)
-	if p == nil {
-		return nil, false, ErrNotFound
+	p, err := db.knownProject(ctx, project)
+	if err != nil {
+		return nil, false, err
 	}
 	var now Consumer
 	err = db.write(ctx, func(b *batch) error {
@@ -112,12 +112,12 @@ func withPrefix(cs []*Consumer, prefix string) []*Consumer {
 }
 
 func (db *DB) selectConsumers(ctx context.Context, project ID, where, uid string, limit int) ([]*Consumer, error) {
-	p := db.project(project)
-	if p == nil {
-		return nil, ErrNotFound
+	p, err := db.knownProject(ctx, project)
+	if err != nil {
+		return nil, err
 	}
 	var out []*Consumer
-	err := db.read(ctx, false, func(c *conn) error {
+	err = db.read(ctx, false, func(c *conn) error {
 		return c.rows(ctx, selectConsumer+" WHERE project=? AND "+where+" ORDER BY uid LIMIT ?", []any{p.k, uid, limit},
 			func(scan func(...any) error) (bool, error) {
 				co := &Consumer{}
@@ -134,9 +134,9 @@ func (db *DB) selectConsumers(ctx context.Context, project ID, where, uid string
 // sessions ended: one of the same uid that is made later is another's. It
 // returns how many attempts are in flight. Errors: [ErrNotFound].
 func (db *DB) DeleteConsumer(ctx context.Context, project ID, uid string) (inFlight int, err error) {
-	p := db.project(project)
-	if p == nil {
-		return 0, ErrNotFound
+	p, err := db.knownProject(ctx, project)
+	if err != nil {
+		return 0, err
 	}
 	flying := 0
 	err = db.write(ctx, func(b *batch) error {
@@ -213,16 +213,16 @@ func (db *DB) Filters() *match.Engine { return db.filters }
 // Subscriptions of a consumer, from memory where possible. An unknown
 // consumer has none. Shared: read only. Errors: [ErrNotFound] (no such project).
 func (db *DB) Subscriptions(ctx context.Context, project ID, consumer string) (*Subscriptions, error) {
-	p := db.project(project)
-	if p == nil {
-		return nil, ErrNotFound
+	p, err := db.knownProject(ctx, project)
+	if err != nil {
+		return nil, err
 	}
 	of := consumerOf{project, consumer}
 	if s, ok := db.cache.subscriptions.get(of); ok && s.Version == p.version {
 		return s, nil
 	}
 	s := &Subscriptions{Project: p.Project}
-	err := db.read(ctx, true, func(c *conn) error {
+	err = db.read(ctx, true, func(c *conn) error {
 		var types int64
 		var only bool
 		_, err := c.row(ctx, "SELECT version, types_version, known_types_only FROM projects WHERE k=?", []any{p.k}, &s.Version, &types, &only)

@@ -175,7 +175,7 @@ func TestCopyToAndFro(t *testing.T) {
 	ring, err := secret.NewKeyring(secret.NewMasterKey())
 	c := &copied{t, ring}
 	c.must(err)
-	lite, pg, back := store.Options{Dir: t.TempDir()}, store.Options{Database: newDatabase(t)}, store.Options{Dir: t.TempDir()}
+	lite, pg, back := store.Options{Dir: t.TempDir()}, store.Options{Database: unmigrated(t)}, store.Options{Dir: t.TempDir()}
 	db := c.open(lite)
 	c.fill(db, copiedEvents)
 	if _, err := store.Copy(t.Context(), lite, pg, nil); !errors.Is(err, store.ErrLocked) {
@@ -244,7 +244,7 @@ func TestCopyRefuses(t *testing.T) {
 	ring, err := secret.NewKeyring(secret.NewMasterKey())
 	c := &copied{t, ring}
 	c.must(err)
-	pg := store.Options{Database: newDatabase(t)}
+	pg := store.Options{Database: unmigrated(t)}
 	empty, used, other := store.Options{Dir: t.TempDir()}, store.Options{Dir: t.TempDir()}, store.Options{Dir: t.TempDir()}
 	if _, err := store.Copy(t.Context(), empty, pg, nil); !errors.Is(err, store.ErrNothing) {
 		t.Errorf("of nothing: %v", err)
@@ -280,7 +280,7 @@ func TestCopyOfWhatChanged(t *testing.T) {
 	ring, err := secret.NewKeyring(secret.NewMasterKey())
 	c := &copied{t, ring}
 	c.must(err)
-	from, to := store.Options{Dir: t.TempDir()}, store.Options{Database: newDatabase(t)}
+	from, to := store.Options{Dir: t.TempDir()}, store.Options{Database: unmigrated(t)}
 	change := func(name string) {
 		db := c.open(from)
 		c.must(db.CreateProject(t.Context(), &store.Project{Name: name, Environment: store.Production, Dialect: "standard"}))

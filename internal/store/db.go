@@ -67,7 +67,8 @@ type Options struct {
 	// and exits with status 70. Where it returns, the store refuses everything.
 	Fatal func(error)
 
-	maxCounted int // what a count of a replay says exactly; for tests
+	maxCounted int  // what a count of a replay says exactly; for tests
+	beside     bool // PostgreSQL: beside the process that serves; for tests
 }
 
 // DB is the store.
@@ -87,6 +88,8 @@ type DB struct {
 	unclean bool
 	opened  time.Time
 
+	generation atomic.Int64 // of the configuration in memory
+
 	pending  atomic.Int64 // rows in the queue
 	indebted atomic.Int64 // events whose postings are still in memory
 	trouble  atomic.Pointer[error]
@@ -100,6 +103,8 @@ type DB struct {
 
 	mails      atomic.Int64  // that wait to be sent
 	mailsReady chan struct{} // signalled when there are more
+
+	dialects chan struct{} // signalled when a revision was kept
 
 	closing sync.Once
 }
@@ -124,7 +129,7 @@ func Open(ctx context.Context, o Options) (_ *DB, err error) {
 	}
 	db := &DB{
 		o: o, log: o.Logger, cache: newCaches(), filters: match.NewEngine(o.Logger),
-		projects: map[ID]*projectState{}, hosts: map[string]ID{}, deleting: map[key]string{}, skipping: map[key]key{}, mailsReady: make(chan struct{}, 1),
+		projects: map[ID]*projectState{}, hosts: map[string]ID{}, deleting: map[key]string{}, skipping: map[key]key{}, mailsReady: make(chan struct{}, 1), dialects: make(chan struct{}, 1),
 	}
 	db.filters.Name = endpointName
 	if o.Fatal == nil {
@@ -250,7 +255,16 @@ func (db *DB) read(ctx context.Context, snapshot bool, f func(c *conn) error) er
 // of the context's actor has ended by then, it is [ErrEnded] instead. Where ctx ends first, the
 // outcome is unknown, and what f writes to must not be read any more.
 func (db *DB) write(ctx context.Context, f func(b *batch) error) error {
-	o := &op{run: f, actor: actorOf(ctx), done: make(chan struct{})}
+	return db.wait(ctx, &op{run: f, actor: actorOf(ctx), serial: true, done: make(chan struct{})})
+}
+
+// tend is write for what nobody asks for and one process alone does: it may be
+// beside what others write.
+func (db *DB) tend(ctx context.Context, f func(b *batch) error) error {
+	return db.wait(ctx, &op{run: f, done: make(chan struct{})})
+}
+
+func (db *DB) wait(ctx context.Context, o *op) error {
 	if err := db.w.addOp(o); err != nil {
 		return err
 	}

@@ -37,8 +37,19 @@ func (db *DB) KeepDialects(ctx context.Context, ds ...KeptDialect) error {
 				return err
 			}
 		}
+		b.changed(changedDialects, 0, nil)
 		return nil
 	})
+}
+
+// DialectsKept is signalled when a revision was kept, by this process or another.
+func (db *DB) DialectsKept() <-chan struct{} { return db.dialects }
+
+func (db *DB) dialectsKept() {
+	select {
+	case db.dialects <- struct{}{}:
+	default:
+	}
 }
 
 // DialectUsed reports whether an event that is kept was accepted under a

@@ -126,14 +126,9 @@ func (b *batch) saveHealth(e *Endpoint) error {
 		return err
 	}
 	if e.State == Disabled && e.StateSince.Equal(b.now) {
-		if err := b.bump(e.ProjectID); err != nil {
-			return err
-		}
+		b.endpointChanged(k, nil)
+		return b.bump(e.ProjectID)
 	}
-	id := e.ID
-	b.after = append(b.after, func() {
-		b.db.cache.dropLane(id)
-		b.db.tell(func(o Owner) { o.EndpointChanged(id) })
-	})
+	b.changed(changedHealth, k, nil)
 	return nil
 }

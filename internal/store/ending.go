@@ -21,8 +21,6 @@ func (b *batch) deleteEndpoint(project ID, k key, reason string, inFlight *int) 
 	if err := b.exec("DELETE FROM secret_links WHERE endpoint=?", k); err != nil {
 		return err
 	}
-	id := b.db.keys.id(k)
-	told := b.endpointChanged(id, inFlight)
 	if err := b.exec("INSERT INTO deletions VALUES (?,?)", k, reason); err != nil {
 		return err
 	}
@@ -30,10 +28,8 @@ func (b *batch) deleteEndpoint(project ID, k key, reason string, inFlight *int) 
 		return err
 	}
 	b.chores.deletions++
-	b.after = append(b.after, func() {
-		b.db.setDeleting(k, reason)
-		told()
-	})
+	b.changed(changedDeletion, k, func() { b.db.setDeleting(k, reason) })
+	b.endpointChanged(k, inFlight)
 	return nil
 }
 
@@ -45,6 +41,20 @@ func (db *DB) setDeleting(k key, reason string) {
 		return
 	}
 	db.deleting[k] = reason
+}
+
+const selectDeletion = "SELECT endpoint, reason FROM deletions"
+
+// deletionsInto reads deletions that go on into a map.
+func deletionsInto(m *map[key]string) func(func(...any) error) (bool, error) {
+	*m = map[key]string{}
+	return func(scan func(...any) error) (bool, error) {
+		var k key
+		var reason string
+		err := scan(&k, &reason)
+		(*m)[k] = reason
+		return true, err
+	}
 }
 
 func (db *DB) isDeleting(k key) bool { return db.deletingReason(k) != "" }
@@ -80,7 +90,7 @@ func (b *batch) cancelDeleted() error {
 		return nil
 	}
 	b.chores.deletions--
-	b.after = append(b.after, func() { b.db.setDeleting(endpoint, "") })
+	b.changed(changedDeletion, endpoint, func() { b.db.setDeleting(endpoint, "") })
 	return b.exec("DELETE FROM deletions WHERE endpoint=?", endpoint)
 }
 
@@ -259,7 +269,7 @@ func (b *batch) lastAttempt(k key) (time.Time, error) {
 // transaction. It returns how many; call again until fewer than limit.
 func (db *DB) ExpireHeld(ctx context.Context, olderThan time.Time, limit int) (int, error) {
 	ended := 0
-	err := db.write(ctx, func(b *batch) error {
+	err := db.tend(ctx, func(b *batch) error {
 		var held []key
 		err := b.rows("SELECT k FROM endpoints WHERE deleted_at=0 AND state<>'active'", nil, func(scan func(...any) error) (bool, error) {
 			var k key

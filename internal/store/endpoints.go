@@ -78,9 +78,9 @@ func (db *DB) CreateEndpoint(ctx context.Context, e *Endpoint, cap int) error {
 // where it was done before, that time's answer comes back, and e is as it was.
 // Errors: also [ErrReused].
 func (db *DB) CreateEndpointOnce(ctx context.Context, e *Endpoint, cap int, o *Once[Endpoint]) (before []byte, err error) {
-	p := db.project(e.ProjectID)
-	if p == nil {
-		return nil, fmt.Errorf("project: %w", ErrNotFound)
+	p, err := db.knownProject(ctx, e.ProjectID)
+	if err != nil {
+		return nil, fmt.Errorf("project: %w", err)
 	}
 	if len(e.Secrets) == 0 {
 		return nil, errors.New("an endpoint needs a signing secret")
@@ -178,9 +178,9 @@ func (db *DB) findEndpoint(ctx context.Context, id ID) (r *endpointRow, err erro
 // given (zero: from the newest); consumer "" lists all. One whose secrets do
 // not decrypt is listed without them.
 func (db *DB) Endpoints(ctx context.Context, project ID, consumer string, before ID, limit int) ([]*Endpoint, error) {
-	p := db.project(project)
-	if p == nil {
-		return nil, ErrNotFound
+	p, err := db.knownProject(ctx, project)
+	if err != nil {
+		return nil, err
 	}
 	from := key(never)
 	if !before.IsZero() {
@@ -194,7 +194,7 @@ func (db *DB) Endpoints(ctx context.Context, project ID, consumer string, before
 		where, args = where+" AND consumer=?", append(args, consumer)
 	}
 	var out []*Endpoint
-	err := db.read(ctx, false, func(c *conn) error {
+	err = db.read(ctx, false, func(c *conn) error {
 		return c.rows(ctx, selectEndpoint+where+" ORDER BY k DESC LIMIT ?", append(args, limit), func(scan func(...any) error) (bool, error) {
 			r, err := db.scanEndpoint(scan)
 			if err != nil {
@@ -346,16 +346,8 @@ func (b *batch) updateEndpoint(was *endpointRow, e *Endpoint, inFlight *int) err
 	if n == 0 {
 		return ErrStale
 	}
-	b.after = append(b.after, b.endpointChanged(e.ID, inFlight))
+	b.endpointChanged(was.k, inFlight)
 	return b.bump(e.ProjectID)
-}
-
-// endpointChanged tells of a change after its commit.
-func (b *batch) endpointChanged(id ID, inFlight *int) func() {
-	return func() {
-		b.db.cache.dropLane(id)
-		b.db.tell(func(o Owner) { *inFlight += o.EndpointChanged(id) })
-	}
 }
 
 // DeleteEndpoint deletes; pending deliveries are cancelled, many of them in
@@ -405,9 +397,9 @@ func (db *DB) Lane(ctx context.Context, endpoint ID) (*Lane, error) {
 	if r.sealErr != nil {
 		return nil, r.sealErr
 	}
-	p := db.project(r.ProjectID)
-	if p == nil {
-		return nil, ErrNotFound
+	p, err := db.knownProject(ctx, r.ProjectID)
+	if err != nil {
+		return nil, err
 	}
 	l := &Lane{Endpoint: r.Endpoint, Project: p.Project}
 	db.cache.keep(pass, func() { db.cache.lanes.put(endpoint, l) })

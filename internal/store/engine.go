@@ -17,6 +17,16 @@ type engine interface {
 	keymaker(secret []byte, last key) (*keymaker, error)
 	// foresee may look up at once what the items of a transaction will ask for.
 	foresee(b *batch, in *inbox) error
+	// shared reports whether other processes may write at the same time. Then
+	// outset begins a transaction that does what somebody asks for; agree ends
+	// one that writes, verify one that only refuses something: see
+	// configuration.go. They fail the transaction with errOutdated. seize keeps all
+	// others from ending theirs.
+	shared() bool
+	outset(b *batch) error
+	agree(b *batch)
+	verify(b *batch)
+	seize(b *batch) error
 	// alone reports whether all that waits to be done is this process's to do.
 	alone() bool
 	// serve is called once, before the first event is taken in. It says whether

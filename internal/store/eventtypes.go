@@ -106,9 +106,9 @@ func (db *DB) eventTypeRow(ctx context.Context, c *conn, p *projectState, name s
 
 // EventType reads one by its name. Errors: [ErrNotFound].
 func (db *DB) EventType(ctx context.Context, project ID, name string) (t *EventType, err error) {
-	p := db.project(project)
-	if p == nil {
-		return nil, ErrNotFound
+	p, err := db.knownProject(ctx, project)
+	if err != nil {
+		return nil, err
 	}
 	err = db.read(ctx, false, func(c *conn) error {
 		r, err := db.eventTypeRow(ctx, c, p, name)
@@ -123,9 +123,9 @@ func (db *DB) EventType(ctx context.Context, project ID, name string) (t *EventT
 // EventTypes lists a project's types by name, after the one given, without
 // their schemas and examples.
 func (db *DB) EventTypes(ctx context.Context, project ID, after string, limit int) (out []*EventType, err error) {
-	p := db.project(project)
-	if p == nil {
-		return nil, ErrNotFound
+	p, err := db.knownProject(ctx, project)
+	if err != nil {
+		return nil, err
 	}
 	err = db.read(ctx, false, func(c *conn) error {
 		return c.rows(ctx, "SELECT "+eventTypeHead+" FROM event_types WHERE project=? AND name>? ORDER BY name LIMIT ?", []any{p.k, after, limit},
@@ -150,9 +150,9 @@ func (db *DB) CreateEventType(ctx context.Context, t *EventType) error {
 // CreateEventTypeOnce is [DB.CreateEventType] for a caller that may repeat it;
 // where it was done before, that time's answer comes back. Errors: also [ErrReused].
 func (db *DB) CreateEventTypeOnce(ctx context.Context, t *EventType, o *Once[EventType]) (before []byte, err error) {
-	p := db.project(t.ProjectID)
-	if p == nil {
-		return nil, ErrNotFound
+	p, err := db.knownProject(ctx, t.ProjectID)
+	if err != nil {
+		return nil, err
 	}
 	kept := *cloneEventType(t)
 	return created(ctx, db, o, t, &kept, func(b *batch) error {
@@ -206,9 +206,9 @@ func (t *EventType) texts() (about, examples []byte, err error) {
 // transaction. ID, project, name and CreatedAt stay. Errors: [ErrNotFound],
 // and whatever change returns.
 func (db *DB) UpdateEventType(ctx context.Context, project ID, name string, change func(*EventType) error) (*EventType, error) {
-	p := db.project(project)
-	if p == nil {
-		return nil, ErrNotFound
+	p, err := db.knownProject(ctx, project)
+	if err != nil {
+		return nil, err
 	}
 	for {
 		var was *eventTypeRow
@@ -267,9 +267,9 @@ const putAtOnce = 200
 // was stays untouched. More than 200 are several transactions, of which each
 // is kept whole or not at all. Errors: [ErrNotFound] (no such project), [ErrLimit].
 func (db *DB) PutEventTypes(ctx context.Context, project ID, types []*EventType) error {
-	p := db.project(project)
-	if p == nil {
-		return ErrNotFound
+	p, err := db.knownProject(ctx, project)
+	if err != nil {
+		return err
 	}
 	for some := range slices.Chunk(types, putAtOnce) {
 		own := make([]*EventType, len(some))
@@ -312,9 +312,9 @@ func (b *batch) putEventType(p *projectState, t *EventType) (changed bool, err e
 // DeleteEventType deletes one. Events of the type stay as they are.
 // Errors: [ErrNotFound].
 func (db *DB) DeleteEventType(ctx context.Context, project ID, name string) error {
-	p := db.project(project)
-	if p == nil {
-		return ErrNotFound
+	p, err := db.knownProject(ctx, project)
+	if err != nil {
+		return err
 	}
 	return db.write(ctx, func(b *batch) error {
 		n, err := b.change("DELETE FROM event_types WHERE project=? AND name=?", p.k, name)

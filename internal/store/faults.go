@@ -21,6 +21,7 @@ const (
 	faultUnique         // a unique constraint
 	faultAgain          // met another transaction: the same may work now
 	faultFenced         // another process took the database: this one may write no more
+	faultOutdated       // others changed the configuration: the same may work once it is known
 )
 
 func faultOf(err error) fault {
@@ -63,6 +64,8 @@ func postgresFault(err error) fault {
 		return faultOther
 	case errors.Is(err, errFenced):
 		return faultFenced
+	case errors.Is(err, errOutdated):
+		return faultOutdated
 	case errors.As(err, &lost):
 		return faultBusy
 	case !errors.As(err, &e):

@@ -300,5 +300,5 @@ func (db *DB) Flush(ctx context.Context) error {
 	if db.indebted.Load() == 0 {
 		return nil
 	}
-	return db.write(WithActor(ctx, Actor{}), (*batch).flush) // nobody asks for it: lists need it
+	return db.tend(ctx, (*batch).flush) // nobody asks for it: lists need it
 }

@@ -107,7 +107,7 @@ func (b *heldBook) held(held []heldEndpoint) map[key]int64 {
 func (db *DB) CountHeld(ctx context.Context) error {
 	for range heldSlices {
 		var more bool
-		err := db.write(ctx, func(b *batch) error {
+		err := db.tend(ctx, func(b *batch) error {
 			held, err := b.heldEndpoints()
 			if err == nil {
 				more, err = b.countHeld(held)
@@ -128,7 +128,7 @@ func (db *DB) CountHeld(ctx context.Context) error {
 // event that several endpoints hold counts for each.
 func (db *DB) LimitHeld(ctx context.Context, maxBytes int64, limit int) (int, error) {
 	ended := 0
-	err := db.write(ctx, func(b *batch) error {
+	err := db.tend(ctx, func(b *batch) error {
 		ended = 0
 		held, err := b.heldEndpoints()
 		if err != nil {
@@ -212,7 +212,7 @@ const (
 // transaction; it returns how many.
 func (db *DB) WarnHeld(ctx context.Context, hold time.Duration, maxBytes int64, limit int) (int, error) {
 	warned := 0
-	err := db.write(ctx, func(b *batch) error {
+	err := db.tend(ctx, func(b *batch) error {
 		warned = 0
 		held, err := b.heldEndpoints()
 		if err != nil {

@@ -71,22 +71,24 @@ func timesText(times []int64) []byte {
 	return b
 }
 
-// recoverIncidents brings all of them into memory: the writer asks for each
-// attempt whether its endpoint has one.
-func (db *DB) recoverIncidents(ctx context.Context, c *conn) error {
+// incidentsInto reads incidents into a map. The writer asks for each attempt
+// whether its endpoint has one, so all of them are in memory.
+func incidentsInto(m *map[key]*incident) func(func(...any) error) (bool, error) {
+	*m = map[key]*incident{}
+	return func(scan func(...any) error) (bool, error) {
+		k, in, err := scanIncident(scan)
+		(*m)[k] = in
+		return true, err
+	}
+}
+
+// recoverMails counts those that wait to be sent.
+func (db *DB) recoverMails(ctx context.Context, c *conn) error {
 	if !db.o.Mail {
 		return nil
 	}
-	err := c.rows(ctx, selectIncident, nil, func(scan func(...any) error) (bool, error) {
-		k, in, err := scanIncident(scan)
-		db.w.incidents[k] = in
-		return true, err
-	})
-	if err != nil {
-		return err
-	}
 	var queued int64
-	_, err = c.row(ctx, "SELECT count(*) FROM mails", nil, &queued)
+	_, err := c.row(ctx, "SELECT count(*) FROM mails", nil, &queued)
 	db.mails.Store(queued)
 	return err
 }
@@ -266,7 +268,7 @@ func (b *batch) settleIncidents() {
 
 // readIncident brings an incident's row into memory after the commit.
 func (b *batch) readIncident(endpoint key) {
-	b.after = append(b.after, func() {
+	b.changed(changedIncident, endpoint, func() {
 		delete(b.w.incidents, endpoint)
 		err := b.rows(selectIncident+" WHERE endpoint=?", []any{endpoint}, func(scan func(...any) error) (bool, error) {
 			k, in, err := scanIncident(scan)

@@ -269,7 +269,7 @@ func (db *DB) SettleMails(ctx context.Context, results []MailResult) error {
 	if len(results) == 0 {
 		return nil
 	}
-	return db.write(ctx, func(b *batch) error {
+	return db.tend(ctx, func(b *batch) error {
 		for _, r := range results {
 			k, _ := db.keys.key(r.ID)
 			if r.Again.IsZero() {

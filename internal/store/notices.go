@@ -167,7 +167,7 @@ func (b *batch) anybody(project ID, endpoint key) (bool, error) {
 	if len(s.Emails) == 0 {
 		b.after = append(b.after, func() {
 			if len(b.w.mute) >= maxMute {
-				clear(b.w.mute)
+				b.w.mute = map[key]bool{}
 			}
 			b.w.mute[endpoint] = true
 		})
@@ -179,7 +179,7 @@ const maxMute = 100_000 // endpoints that nobody is told of, and that are rememb
 
 // heardAgain forgets for which endpoints nobody was to be told: addresses changed.
 func (b *batch) heardAgain() {
-	b.after = append(b.after, func() { clear(b.w.mute) })
+	b.changed(changedEmails, 0, nil)
 }
 
 // tendNotices gives the oldest notices to those who are to be told.

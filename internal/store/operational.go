@@ -131,13 +131,6 @@ func (b *batch) ears(project key, eventType string) (out []ear, err error) {
 	return out, err
 }
 
-// listened says that a project has an endpoint for operational events now.
-func (b *batch) listened(project key) {
-	forget := func() { delete(b.w.unheard, project) }
-	forget()
-	b.after = append(b.after, forget)
-}
-
 // wanting are those whose channels and filter let an event pass. They are few,
 // and so is what their filters cost.
 func (b *batch) wanting(e *Event, ears []ear) (targets []target) {

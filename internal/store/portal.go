@@ -41,9 +41,9 @@ const portalInForce = `s.expires>? AND EXISTS (SELECT 1 FROM keys k WHERE k.k=s.
 // that time's answer comes back.
 // Errors: [ErrNotFound] (no such project, or the key is not in force), [ErrLimit], [ErrReused].
 func (db *DB) CreatePortalSessionOnce(ctx context.Context, s *PortalSession, hash [32]byte, cap int, o *Once[PortalSession]) (before []byte, err error) {
-	p := db.project(s.ProjectID)
-	if p == nil {
-		return nil, fmt.Errorf("project: %w", ErrNotFound)
+	p, err := db.knownProject(ctx, s.ProjectID)
+	if err != nil {
+		return nil, fmt.Errorf("project: %w", err)
 	}
 	own := *s
 	return created(ctx, db, o, s, &own, func(b *batch) error { return b.createPortalSession(p.k, &own, hash, cap) })
@@ -163,6 +163,7 @@ func (db *DB) EndPortalSession(ctx context.Context, project ID, consumer string,
 		if n == 0 {
 			return ErrNotFound
 		}
+		b.changed(changedAccess, k, nil)
 		return b.note(p.k, ActionPortalEnd, SessionName.Format(id), consumer)
 	})
 }
@@ -170,12 +171,12 @@ func (db *DB) EndPortalSession(ctx context.Context, project ID, consumer string,
 // EndPortalSessions ends all of a consumer at once and returns how many were
 // in force. Errors: [ErrNotFound] (no such project or consumer).
 func (db *DB) EndPortalSessions(ctx context.Context, project ID, consumer string) (int, error) {
-	p := db.project(project)
-	if p == nil {
-		return 0, ErrNotFound
+	p, err := db.knownProject(ctx, project)
+	if err != nil {
+		return 0, err
 	}
 	ended := 0
-	err := db.write(ctx, func(b *batch) error {
+	err = db.write(ctx, func(b *batch) error {
 		var k key
 		found, err := b.row("SELECT k FROM consumers WHERE project=? AND uid=?", []any{p.k, consumer}, &k)
 		if err != nil {
@@ -201,6 +202,9 @@ func (b *batch) endPortalSessions(project key, consumer string) (n int, err erro
 		[]any{project, consumer, b.us, b.us}, &n)
 	if err != nil {
 		return 0, err
+	}
+	if n > 0 {
+		b.changed(changedAccess, 0, nil)
 	}
 	return n, b.exec("DELETE FROM portal_sessions WHERE project=? AND consumer=?", project, consumer)
 }

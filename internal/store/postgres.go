@@ -75,7 +75,7 @@ func newPostgres(o *Options) (*pgEngine, error) {
 	if config.RuntimeParams["application_name"] == "" {
 		config.RuntimeParams["application_name"] = "malote"
 	}
-	return &pgEngine{config: config, log: o.Logger, guest: o.NoSecrets}, nil
+	return &pgEngine{config: config, log: o.Logger, guest: o.NoSecrets || o.beside}, nil
 }
 
 // parseURL reads a URL. Its errors keep the cause alone: the whole says the

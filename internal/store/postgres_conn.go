@@ -172,7 +172,7 @@ func (c *pgConn) beginTogether(wary bool, settings ...string) error {
 	}
 	c.tx, c.pipe.on, c.pipe.wary = true, true, wary
 	c.pipe.reset()
-	for _, q := range append([]string{"BEGIN"}, settings...) {
+	for _, q := range append([]string{"BEGIN ISOLATION LEVEL READ COMMITTED"}, settings...) {
 		c.pipe.add(&waiting{text: q})
 	}
 	c.pipe.begin = len(c.pipe.list)

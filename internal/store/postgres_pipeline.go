@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -29,6 +30,8 @@ type waiting struct {
 	bulk *bulk
 	rows int64 // of bulk
 	sure bool  // it fails unless it changes so many
+
+	refuses error // what it means where it divides by zero; nil: the fault of nobody
 }
 
 // pipeline is what waits on a connection.
@@ -50,7 +53,7 @@ func (p *pipeline) add(w *waiting) {
 func (p *pipeline) row(q string, b *bulk, args []any, sure bool) {
 	g := p.groups[q]
 	if g == nil {
-		g = &waiting{text: b.text, args: b.lists(), bulk: b, sure: sure}
+		g = &waiting{text: b.text, args: b.lists(), bulk: b, sure: sure, refuses: errLikely}
 		p.list = append(p.list, g)
 		p.groups[q] = g
 	}
@@ -109,8 +112,8 @@ func (c *pgConn) send(ctx context.Context, text string, args []any) (pgx.BatchRe
 		if _, err := r.Exec(); err != nil {
 			_ = r.Close() // says it again
 			var said *pgconn.PgError
-			if w.sure && errors.As(err, &said) && said.Code == divisionByZero {
-				err = errLikely
+			if errors.As(err, &said) && said.Code == divisionByZero {
+				err = cmp.Or(w.refuses, err)
 			}
 			return nil, err
 		}

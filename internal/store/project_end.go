@@ -49,10 +49,7 @@ func (db *DB) DeleteProject(ctx context.Context, id ID) error {
 		if err := b.exec("UPDATE keys SET revoked=? WHERE project=? AND revoked=0", b.us, k); err != nil {
 			return err
 		}
-		b.after = append(b.after, func() {
-			db.forgetProject(id)
-			db.cache.forget(db.cache.keys.clear)
-		})
+		b.changed(changedProject, k, func() { db.forgetProject(id) })
 		b.heardAgain()
 		if err := b.depart(k, ""); err != nil {
 			return err

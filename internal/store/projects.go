@@ -52,13 +52,13 @@ func (db *DB) CreateProjectOnce(ctx context.Context, p *Project, o *Once[Project
 		if faultOf(err) == faultUnique {
 			return b.taken(&kept)
 		}
-		b.after = append(b.after, func() {
-			own := kept
-			db.setProject(&projectState{Project: &own, k: k, version: 1})
-		})
 		if err != nil {
 			return err
 		}
+		b.changed(changedProject, k, func() {
+			own := kept
+			db.setProject(&projectState{Project: &own, k: k, version: 1})
+		})
 		return b.note(k, ActionProjectCreate, ProjectName.Format(kept.ID), "", projectChanges(&Project{}, &kept)...)
 	})
 }
@@ -83,16 +83,16 @@ func (db *DB) hostOf(host string) (ID, bool) {
 // whatever change returns.
 func (db *DB) UpdateProject(ctx context.Context, id ID, change func(*Project) error) (*Project, error) {
 	for {
-		was := db.project(id)
-		if was == nil {
-			return nil, ErrNotFound
+		was, err := db.knownProject(ctx, id)
+		if err != nil {
+			return nil, err
 		}
 		p := *was.Project
 		if err := change(&p); err != nil {
 			return nil, err
 		}
 		p.ID, p.CreatedAt = was.ID, was.CreatedAt
-		err := db.write(ctx, func(b *batch) error {
+		err = db.write(ctx, func(b *batch) error {
 			if db.project(id) != was {
 				return ErrStale
 			}
@@ -107,10 +107,9 @@ func (db *DB) UpdateProject(ctx context.Context, id ID, change func(*Project) er
 			if err != nil {
 				return err
 			}
-			b.after = append(b.after, func() {
+			b.changed(changedProject, was.k, func() {
 				own := p
 				db.setProject(&projectState{Project: &own, k: was.k, version: db.project(id).version})
-				db.cache.forget(db.cache.lanes.clear)
 			})
 			b.heardAgain()
 			if d := projectChanges(was.Project, &p); len(d) > 0 {
@@ -158,30 +157,42 @@ func (db *DB) scanProject(scan func(...any) error) (*projectState, error) {
 }
 
 // Project reads one. Errors: [ErrNotFound].
-func (db *DB) Project(_ context.Context, id ID) (*Project, error) {
-	p := db.project(id)
-	if p == nil {
-		return nil, ErrNotFound
+func (db *DB) Project(ctx context.Context, id ID) (*Project, error) {
+	p, err := db.knownProject(ctx, id)
+	if err != nil {
+		return nil, err
 	}
 	out := *p.Project
 	return &out, nil
 }
 
 // bump raises the version of a project's configuration: acceptances that were
-// matched before are stale.
+// matched before are stale. Errors: [ErrNotFound] (it was deleted just now).
 func (b *batch) bump(project ID) error {
 	k, ok := b.db.keys.key(project)
 	if !ok {
 		return ErrNotFound
 	}
-	b.after = append(b.after, func() {
-		b.db.mu.Lock()
-		defer b.db.mu.Unlock()
-		if p := b.db.projects[project]; p != nil {
+	b.changed(changedVersion, k, func() {
+		if p := b.db.project(project); p != nil {
 			next := *p
 			next.version++
-			b.db.projects[project] = &next
+			b.db.setProject(&next)
 		}
 	})
-	return b.exec("UPDATE projects SET version=version+1 WHERE k=?", k)
+	n, err := b.change("UPDATE projects SET version=version+1 WHERE k=?", k)
+	if err == nil && n == 0 {
+		err = ErrNotFound
+	}
+	return err
+}
+
+// projectsInto reads projects into a map.
+func (db *DB) projectsInto(m *map[key]*projectState) func(func(...any) error) (bool, error) {
+	*m = map[key]*projectState{}
+	return func(scan func(...any) error) (bool, error) {
+		p, err := db.scanProject(scan)
+		(*m)[p.k] = p
+		return true, err
+	}
 }

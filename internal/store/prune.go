@@ -41,7 +41,7 @@ func (r pruneRound) over() bool { return r.delivery == 0 && r.event == 0 && r.te
 func (db *DB) pruneSlice(ctx context.Context, cut key, limit int) (n int, more bool, err error) {
 	var gone int
 	var next pruneRound
-	err = db.write(ctx, func(b *batch) error {
+	err = db.tend(ctx, func(b *batch) error {
 		next = b.w.prune
 		steps := []func(*pruneRound, key, int) (int, error){
 			b.pruneDeliveries, b.pruneEvents, b.prunePostings, b.pruneIdempotency, b.pruneAnswers, b.pruneAudit, b.pruneReplays, b.pruneIncidents, b.pruneMailboxes, b.prunePortal, b.pruneLinks, b.pruneDeparted,

@@ -327,7 +327,7 @@ func (db *DB) recover(ctx context.Context) error {
 	db.w.indexed = indexed
 	if !db.engine.alone() {
 		db.sends, db.ledger = &recentSends{at: map[key][]int64{}}, newLedger()
-		return db.recoverProjects(ctx, c)
+		return db.recoverConfiguration(ctx, c)
 	}
-	return errors.Join(db.recoverProjects(ctx, c), db.recoverChores(ctx, c), db.recoverDebt(ctx, c), db.recoverSends(ctx, c), db.recoverProbes(ctx, c), db.recoverIncidents(ctx, c), db.recoverLedger(ctx, c))
+	return errors.Join(db.recoverConfiguration(ctx, c), db.recoverChores(ctx, c), db.recoverDebt(ctx, c), db.recoverSends(ctx, c), db.recoverProbes(ctx, c), db.recoverMails(ctx, c), db.recoverLedger(ctx, c))
 }

@@ -19,40 +19,26 @@ func (db *DB) idSecret(ctx context.Context, c *conn) ([]byte, error) {
 	return secret, c.exec(ctx, "INSERT INTO meta VALUES ('ids',?)", secret)
 }
 
-func (db *DB) recoverProjects(ctx context.Context, c *conn) error {
-	return c.rows(ctx, selectProject, nil, func(scan func(...any) error) (bool, error) {
-		p, err := db.scanProject(scan)
-		if err == nil {
-			db.setProject(p)
+// recoverConfiguration reads what is held in memory of the configuration: its
+// generation first, so that what changes meanwhile is learned by and by.
+func (db *DB) recoverConfiguration(ctx context.Context, c *conn) error {
+	n := &news{whole: true}
+	if db.engine.shared() {
+		if err := db.generationInto(ctx, c, &n.generation); err != nil {
+			return err
 		}
-		return true, err
-	})
+	}
+	if err := db.facts(ctx, c, n); err != nil {
+		return err
+	}
+	db.apply(n)
+	return nil
 }
 
 func (db *DB) recoverChores(ctx context.Context, c *conn) error {
-	if _, err := c.row(ctx, "SELECT count(*) FROM fanouts", nil, &db.w.chores.fanouts); err != nil {
-		return err
-	}
-	err := c.rows(ctx, "SELECT endpoint, bound FROM skips", nil, func(scan func(...any) error) (bool, error) {
-		var k, bound key
-		err := scan(&k, &bound)
-		db.setSkipping(k, bound)
-		db.w.chores.skips++
-		return true, err
-	})
-	if err != nil {
-		return err
-	}
-	return c.rows(ctx, "SELECT endpoint, reason FROM deletions", nil, func(scan func(...any) error) (bool, error) {
-		var k key
-		var reason string
-		if err := scan(&k, &reason); err != nil {
-			return false, err
-		}
-		db.setDeleting(k, reason)
-		db.w.chores.deletions++
-		return true, nil
-	})
+	db.w.chores.skips, db.w.chores.deletions = len(db.skipping), len(db.deleting)
+	_, err := c.row(ctx, "SELECT count(*) FROM fanouts", nil, &db.w.chores.fanouts)
+	return err
 }
 
 // recoverDebt finds the events that a crash kept out of the lists: those of

@@ -155,9 +155,9 @@ func (r *replayRow) filterText() ([]byte, error) {
 // row checks a replay that is asked for and finds its keys. Errors:
 // [ErrNotFound] (no such project, or no such endpoint in it).
 func (db *DB) replayRow(ctx context.Context, r *Replay) (*replayRow, error) {
-	p := db.project(r.ProjectID)
-	if p == nil {
-		return nil, ErrNotFound
+	p, err := db.knownProject(ctx, r.ProjectID)
+	if err != nil {
+		return nil, err
 	}
 	own := *r
 	row := &replayRow{Replay: &own, project: p.k}

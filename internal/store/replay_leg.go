@@ -121,7 +121,7 @@ func (r *replayer) walk(row *replayRow, l *leg) (moved bool, err error) {
 		return false, err
 	}
 	s := &slice{row: row, leg: l, most: min(room, sliceRows)}
-	if err := r.db.write(context.WithoutCancel(r.ctx), s.write); err != nil {
+	if err := r.db.tend(context.WithoutCancel(r.ctx), s.write); err != nil {
 		return false, err
 	}
 	s.settle(r)

@@ -211,7 +211,10 @@ func (r *replayer) end(row *replayRow, s ReplayState, reason string) error {
 // step gives a replay's endpoints their turns: a slice of each is put into the
 // queue. Those that have enough to do keep no others from theirs.
 func (r *replayer) step(row *replayRow) (moved bool, err error) {
-	if r.db.project(row.ProjectID) == nil {
+	switch _, err := r.db.knownProject(r.ctx, row.ProjectID); {
+	case err != nil && !errors.Is(err, ErrNotFound):
+		return false, err
+	case err != nil:
 		return true, r.end(row, ReplayFailed, replayNoProject)
 	}
 	after := r.turn[row.k]

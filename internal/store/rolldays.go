@@ -46,7 +46,7 @@ func (db *DB) RollUp(ctx context.Context, limit int) (int, error) {
 	total := 0
 	for total < limit {
 		n := 0
-		err := db.write(ctx, func(b *batch) (err error) {
+		err := db.tend(ctx, func(b *batch) (err error) {
 			if n, err = b.rollUp(); err != nil || n > 0 {
 				return err
 			}
@@ -70,7 +70,7 @@ func (db *DB) writeCounts(ctx context.Context) error {
 	var upto key
 	for first := true; ; first = false {
 		over := false
-		err := db.write(ctx, func(b *batch) error {
+		err := db.tend(ctx, func(b *batch) error {
 			l := b.db.ledger
 			if first {
 				upto = l.last

@@ -21,6 +21,8 @@ var ofOneEngine = map[string][]string{
 	"goose_db_version": nil, // of the migrations; nil: the whole table
 	"sqlite_sequence":  nil,
 	"sqlite_stat1":     nil,
+	"configuration":    nil, // of PostgreSQL, as several processes write there
+	"changes":          nil,
 	"state":            {"token", "commits", "open", "until"}, // PostgreSQL: who serves
 }
 

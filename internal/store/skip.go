@@ -56,7 +56,7 @@ func (b *batch) skipHeld(k key, out *Skipped) error {
 	}
 	// What this same commit accepted is not handed over any more.
 	b.works = slices.DeleteFunc(slices.Clone(b.works), func(w *Work) bool { return w.EndpointID == id })
-	b.after = append(b.after, func() { b.db.setSkipping(k, bound) })
+	b.changed(changedSkip, k, func() { b.db.setSkipping(k, bound) })
 	return nil
 }
 
@@ -69,6 +69,19 @@ func (db *DB) setSkipping(endpoint, bound key) {
 		return
 	}
 	db.skipping[endpoint] = bound
+}
+
+const selectSkip = "SELECT endpoint, bound FROM skips"
+
+// skipsInto reads skips that go on into a map.
+func skipsInto(m *map[key]key) func(func(...any) error) (bool, error) {
+	*m = map[key]key{}
+	return func(scan func(...any) error) (bool, error) {
+		var k, bound key
+		err := scan(&k, &bound)
+		(*m)[k] = bound
+		return true, err
+	}
 }
 
 // skippedBefore is the key up to which an endpoint's deliveries are skipped.
@@ -118,6 +131,6 @@ func (b *batch) cancelSkipped() error {
 		return nil
 	}
 	b.chores.skips--
-	b.after = append(b.after, func() { b.db.setSkipping(endpoint, 0) })
+	b.changed(changedSkip, endpoint, func() { b.db.setSkipping(endpoint, 0) })
 	return b.exec("DELETE FROM skips WHERE endpoint=?", endpoint)
 }

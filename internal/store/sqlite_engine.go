@@ -56,6 +56,16 @@ func (e *liteEngine) keymaker(secret []byte, last key) (*keymaker, error) {
 
 func (e *liteEngine) foresee(*batch, *inbox) error { return nil }
 
+func (e *liteEngine) shared() bool { return false }
+
+func (e *liteEngine) outset(*batch) error { return nil }
+
+func (e *liteEngine) agree(*batch) {}
+
+func (e *liteEngine) verify(*batch) {}
+
+func (e *liteEngine) seize(*batch) error { return nil }
+
 func (e *liteEngine) alone() bool { return true }
 
 func (e *liteEngine) serve(context.Context) (unclean bool, err error) {
@@ -119,7 +129,7 @@ const (
 func (e *liteEngine) giveBack(ctx context.Context, db *DB) error {
 	for {
 		var free, pages int
-		err := db.write(ctx, func(b *batch) error {
+		err := db.tend(ctx, func(b *batch) error {
 			if _, err := b.row("PRAGMA freelist_count", nil, &free); err != nil {
 				return err
 			}

@@ -66,9 +66,9 @@ const (
 // never with what is stored. Errors: [ErrNotFound], [ErrLimit] (too long a
 // window).
 func (db *DB) Stats(ctx context.Context, project ID, q StatsQuery) (*Stats, error) {
-	p := db.project(project)
-	if p == nil {
-		return nil, ErrNotFound
+	p, err := db.knownProject(ctx, project)
+	if err != nil {
+		return nil, err
 	}
 	w, err := newWindow(&q)
 	if err != nil {

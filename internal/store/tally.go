@@ -67,7 +67,7 @@ func (db *DB) counted(ctx context.Context, memory func(), tables func(*conn) err
 			return err
 		}
 		// A commit moved counts into the tables in between: wait until it is told.
-		if err := db.write(ctx, func(*batch) error { return nil }); err != nil {
+		if err := db.tend(ctx, func(*batch) error { return nil }); err != nil {
 			return err
 		}
 	}

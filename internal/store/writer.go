@@ -51,10 +51,11 @@ type finishOp struct {
 }
 
 type op struct {
-	run   func(*batch) error
-	actor Actor
-	err   error
-	done  chan struct{}
+	run    func(*batch) error
+	actor  Actor
+	serial bool // what it reads must hold when it commits, whatever other processes do
+	err    error
+	done   chan struct{}
 }
 
 // inbox is what waits to be written.
@@ -81,6 +82,7 @@ type writer struct {
 	in     inbox
 	spare  inbox // emptied slices to reuse
 	mode   sleepMode
+	lookAt time.Time // for what other processes changed
 	closed bool
 	wake   chan struct{}
 	ended  chan struct{}
@@ -94,8 +96,11 @@ type writer struct {
 	debtFrom time.Time
 	indexed  key
 	chores   chores
-	batch    batch
-	fanned   struct { // the broadcast that goes on
+
+	generation int64 // of the configuration in memory
+
+	batch  batch
+	fanned struct { // the broadcast that goes on
 		of    key
 		event *match.Event
 	}
@@ -221,6 +226,7 @@ func (w *writer) loop() {
 	defer alarm.Stop()
 	for {
 		in, closed := w.gather(alarm)
+		w.look(time.Now())
 		if in.size() > 0 || w.due(time.Now()) {
 			size := in.bytes
 			w.write(&in)
@@ -334,6 +340,9 @@ func (w *writer) pause(now time.Time) (time.Duration, sleepMode) {
 	}
 	if at := w.db.engine.renewal(); !at.IsZero() {
 		alarm(at)
+	}
+	if w.db.engine.shared() {
+		alarm(w.lookAt)
 	}
 	return wait, idle
 }
