@@ -168,7 +168,8 @@ func (b *batch) runOp(o *op) error {
 		o.err = o.run(b)
 	}
 	if o.err != nil {
-		if f := faultOf(o.err); f != faultOther && f != faultUnique {
+		// A row that another process wrote at the same time is there the next time.
+		if f := faultOf(o.err); f != faultOther && (f != faultUnique || b.db.engine.shared()) {
 			return o.err
 		}
 		b.effects, b.refused = before, true

@@ -10,7 +10,7 @@ import (
 // How often a transaction is tried again at once.
 const (
 	againAtOnce = 3 // that met another, or a row that came in between
-	movedOften  = 3 // that was made with configuration that others changed; from then on it keeps them from it
+	movedOften  = 3 // that was made with configuration that others changed; from then on they wait for it
 )
 
 // write commits an inbox, whole where that works, else each item alone, so
@@ -51,6 +51,10 @@ func (w *writer) insist(in *inbox) error {
 		switch faultOf(err) {
 		case faultAgain:
 			met++
+		case faultUnique:
+			if met++; !w.db.engine.shared() {
+				return err
+			}
 		case faultOutdated:
 			if moved++; moved <= movedOften {
 				if e := w.learn(); e != nil {
@@ -144,8 +148,7 @@ func (w *writer) refuseEvents(in *inbox, err error) {
 }
 
 // transact writes an inbox in one transaction, and after the commit tells
-// everybody who waits or must know. Alone, it keeps all other processes from
-// ending theirs.
+// everybody who waits or must know. Alone, it has what is asked for elsewhere wait.
 func (w *writer) transact(in *inbox, alone bool) error {
 	b := &w.batch
 	b.reset(time.Now())
@@ -171,8 +174,8 @@ func (w *writer) transact(in *inbox, alone bool) error {
 	return nil
 }
 
-// seize keeps all others still from the beginning of a transaction on, and
-// learns what they did before.
+// seize has all others wait who would change the configuration, from the
+// beginning of a transaction on, and learns what they did before.
 func (w *writer) seize() error {
 	if err := w.db.engine.seize(&w.batch); err != nil {
 		return err

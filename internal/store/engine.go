@@ -20,8 +20,8 @@ type engine interface {
 	// shared reports whether other processes may write at the same time. Then
 	// outset begins a transaction that does what somebody asks for; agree ends
 	// one that writes, verify one that only refuses something: see
-	// configuration.go. They fail the transaction with errOutdated. seize keeps all
-	// others from ending theirs.
+	// configuration.go. They fail the transaction with errOutdated. seize has
+	// those wait that change the configuration.
 	shared() bool
 	outset(b *batch) error
 	agree(b *batch)

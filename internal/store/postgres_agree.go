@@ -7,13 +7,14 @@ import "context"
 // commit takes, and compare the generation under it; one that changes the
 // configuration holds it alone. So what is committed was made with what was
 // in force, whoever changed it: nothing is accepted for an endpoint after its
-// deletion was answered. The locks are the last thing that a transaction asks
+// deletion was answered. These locks are the last thing that a transaction asks
 // for and go out with the commit: a process that hangs holds none.
 
 // Locks of the server, for as long as a transaction; in the order they are taken.
 const (
+	turnLock          = schemaLock + 1 // held together by those in which somebody asks for something, and alone by one that failed too often
 	askedLock         = schemaLock + 2
-	configurationLock = schemaLock + 1
+	configurationLock = schemaLock + 3
 )
 
 // Rows of configuration.
@@ -39,6 +40,9 @@ func (e *pgEngine) shared() bool { return true }
 // outset is the beginning of a transaction in which somebody asks for
 // something: what was asked for elsewhere before is seen by it.
 func (e *pgEngine) outset(b *batch) error {
+	if err := b.c.exec(context.Background(), "SELECT pg_advisory_xact_lock_shared(?)", int64(turnLock)); err != nil {
+		return err
+	}
 	var known int64
 	q := "SELECT c.generation, a.generation FROM configuration c, configuration a WHERE c.id=? AND a.id=?"
 	if _, err := b.row(q, []any{rowConfiguration, rowAsked}, &known, &b.asked); err != nil {
@@ -75,13 +79,8 @@ func (e *pgEngine) verify(b *batch) {
 	b.c.link.(*pgConn).pipe.add(&waiting{text: compare, args: []any{rowConfiguration, b.w.generation}, refuses: errOutdated})
 }
 
-// seize holds all others still, from the beginning of a transaction on: it
-// met them too often.
+// seize lets nobody ask for anything elsewhere, from the beginning of a
+// transaction on: it failed too often.
 func (e *pgEngine) seize(b *batch) error {
-	for _, lock := range []int64{askedLock, configurationLock} {
-		if err := b.c.exec(context.Background(), "SELECT pg_advisory_xact_lock(?)", lock); err != nil {
-			return err
-		}
-	}
-	return nil
+	return b.c.exec(context.Background(), "SELECT pg_advisory_xact_lock(?)", int64(turnLock))
 }

@@ -12,7 +12,7 @@ func (db *DB) NoteProbe(ctx context.Context, endpoint ID, at time.Time) error {
 	if !ok {
 		return ErrNotFound
 	}
-	return db.tend(ctx, func(b *batch) error {
+	return db.write(ctx, func(b *batch) error {
 		if err := b.exec("DELETE FROM probes WHERE endpoint=? AND at<?", k, micros(b.now.Add(-sendsFor))); err != nil {
 			return err
 		}

@@ -1,7 +1,6 @@
 package store
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -93,13 +92,17 @@ func (db *DB) UpdateProject(ctx context.Context, id ID, change func(*Project) er
 		}
 		p.ID, p.CreatedAt = was.ID, was.CreatedAt
 		err = db.write(ctx, func(b *batch) error {
-			if db.project(id) != was {
+			var version int64
+			there, err := b.row("SELECT version FROM projects WHERE k=?", []any{was.k}, &version)
+			switch {
+			case err != nil:
+				return err
+			case !there:
+				return ErrNotFound
+			case version != was.version: // also by what this same transaction did before
 				return ErrStale
 			}
-			if _, there, err := b.projectRow(id); err != nil || !there {
-				return cmp.Or(err, ErrNotFound)
-			}
-			err := b.exec("UPDATE projects SET name=?, environment=?, dialect=?, body_id=?, host=?, known_types_only=?, emails=?, language=? WHERE k=?",
+			err = b.exec("UPDATE projects SET name=?, environment=?, dialect=?, body_id=?, host=?, known_types_only=?, emails=?, language=? WHERE k=?",
 				p.Name, string(p.Environment), p.Dialect, p.BodyID, p.Host, p.KnownTypesOnly, emailsText(p.Emails), p.Language, was.k)
 			if faultOf(err) == faultUnique {
 				return b.taken(&p)
