@@ -89,11 +89,12 @@ func (e *Engine) attempt(it *item, s *scratch) (a attempt) {
 		a.result = result{Class: store.ClassTLS, Detail: err.Error()}
 		return a
 	}
+	s.request.Until = e.store.LeaseEnds()
 	a.resp = &egress.Response{} // from here on it may have left
-	resp, err := e.sender.Send(e.sending, &s.request)
+	resp, err := e.sender.Send(it.while, &s.request)
 	it.config.redact(resp)
 	a.resp = resp
-	a.classify(e.sending, err, s.request.Connect+s.request.Total)
+	a.classify(it.while, err, s.request.Connect+s.request.Total)
 	if a.result.Status == http.StatusUnauthorized || a.result.Status == http.StatusForbidden {
 		a.result.Hint = it.config.hint(a.dialect, a.at)
 	}
@@ -178,7 +179,11 @@ func (a *attempt) classify(ctx context.Context, err error, limit time.Duration) 
 	a.result = result{Status: a.resp.Status, Class: failed.Class, Detail: failed.Detail}
 	a.ours = failed.Ours
 	if failed.Class == store.ClassCancelled && ctx.Err() != nil {
-		a.cancelled = true
+		if context.Cause(ctx) == errLapsed {
+			a.cut()
+		} else {
+			a.cancelled = true
+		}
 		return
 	}
 	if time.Since(a.at) < limit+stallAfter {

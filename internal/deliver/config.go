@@ -23,6 +23,7 @@ type config struct {
 	breaks   bool
 	slots    int           // attempts in flight at most
 	timeout  time.Duration // the endpoint's own; 0: the dialect's
+	longest  time.Duration // that an attempt takes, about
 	own      *schedule     // the endpoint's own; nil: the dialect's
 	identity *egress.Identity
 	faulty   error // why the identity cannot be used
@@ -44,10 +45,10 @@ func (e *Engine) adopt(l *lane, a *answer, now time.Time) {
 	g := &l.gate
 	g.breaks, g.rate.limit, g.slots = c.breaks, c.rate, c.slots
 	active := c.endpoint.State == store.Active
-	if !known && (!active || c.endpoint.StateSince.After(e.crashed)) {
+	if !known && (!active || c.endpoint.StateSince.After(l.shard.crashed)) {
 		l.suspects = 0 // nothing was being sent to it
 	} else if !known && l.suspects > 0 {
-		l.suspects = e.slotsBefore(c)
+		l.suspects = e.slotsBefore(l.shard, c)
 	}
 	if known && (active && !g.active || before.url.String() != c.url.String()) {
 		g.reset()
@@ -66,9 +67,9 @@ func (e *Engine) adopt(l *lane, a *answer, now time.Time) {
 // slotsBefore is how many attempts may have been under way at once when the
 // process before this one was killed. It may have been more than now where the
 // endpoint was changed shortly before.
-func (e *Engine) slotsBefore(c *config) int {
+func (e *Engine) slotsBefore(s *shard, c *config) int {
 	ep := c.endpoint
-	if e.crashed.IsZero() || ep.UpdatedAt.Before(e.crashed.Add(-2*time.Minute)) || ep.UpdatedAt.Sub(ep.CreatedAt) < tick {
+	if s.crashed.IsZero() || ep.UpdatedAt.Before(s.crashed.Add(-2*time.Minute)) || ep.UpdatedAt.Sub(ep.CreatedAt) < tick {
 		return c.slots
 	}
 	return max(c.slots, e.limits.PerEndpoint, store.MaxConcurrency)
@@ -86,9 +87,9 @@ func (e *Engine) seed(l *lane, sent []time.Time, now time.Time) {
 		l.gate.rate.insert(t)
 	}
 	lost := len(l.held) - l.queue.len() // on their way, and not yet in the store
-	if l.inherited || !e.fed {
+	if l.inherited || !l.shard.fed {
 		// A process that was killed may have sent this much without a trace.
-		lost += e.slotsBefore(l.config)
+		lost += e.slotsBefore(l.shard, l.config)
 	}
 	for range min(lost, l.gate.rate.limit) {
 		l.gate.rate.insert(now)
@@ -106,6 +107,7 @@ func (e *Engine) configure(known *store.Lane) *config {
 		if c.rate == 0 {
 			c.rate = d.Limits.RatePerMinute
 		}
+		c.longest = c.lasts(d)
 	}
 	var err error
 	if c.url, err = url.Parse(ep.URL); err != nil {

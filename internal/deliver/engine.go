@@ -30,7 +30,8 @@ type Store interface {
 	RecentSends(ctx context.Context, endpoint store.ID, since time.Time, limit int) ([]time.Time, error)
 	NoteProbe(ctx context.Context, endpoint store.ID, at time.Time) error
 	Finish(o *store.Outcome, done func(error))
-	Crashed() time.Time
+	ShardOf(endpoint store.ID) store.Shard
+	LeaseEnds() time.Time
 }
 
 // Sender makes one request; [egress.Client] does.
@@ -80,33 +81,39 @@ type Engine struct {
 	limits   Limits
 	log      *slog.Logger
 	metrics  *metrics
-	crashed  time.Time // when the store was opened after a crash; zero: there was none
 
 	work    sync.WaitGroup // everything that Run started
 	scratch sync.Pool
 	pace    time.Duration   // between sweeps
+	gained  chan struct{}   // there are shards to be read
 	drained chan struct{}   // something ended during a stop
 	sending context.Context // ends when a stop's grace is over
+	leasing context.Context // ends with it, and with the lease
+	cutOff  context.CancelCauseFunc
 	reading context.Context // ends when a stop begins
 
-	mu      sync.Mutex // guards all below; held for microseconds, never across a call that can wait
-	lanes   map[store.ID]*lane
-	hosts   map[string]*host
-	ready   list // lanes with due work and an open gate, in turn
-	parked  list // lanes with work in memory that cannot be sent now
-	hungry  list // lanes that wait for memory
-	crowd   list // lanes that wait until fewer attempts are in flight
-	timers  timers
-	timer   *time.Timer // nil: not running
-	armed   time.Time   // when it fires
-	urgent  []*lane     // to be read: their work is in memory
-	reads   []*lane     // to be read
-	readers int
-	faults  faults
+	mu       sync.Mutex // guards all below; held for microseconds, never across a call that can wait
+	shards   [store.Shards]shard
+	others   shard // stands for those of other processes
+	gains    int
+	lanes    map[store.ID]*lane
+	hosts    map[string]*host
+	ready    list      // lanes with due work and an open gate, in turn
+	parked   list      // lanes with work in memory that cannot be sent now
+	hungry   list      // lanes that wait for memory
+	crowd    list      // lanes that wait until fewer attempts are in flight
+	lapsed   list      // lanes that wait until the lease reaches further
+	lapsedAt time.Time // the lease's end when they last looked
+	timers   timers
+	timer    *time.Timer // nil: not running
+	armed    time.Time   // when it fires
+	urgent   []*lane     // to be read: their work is in memory
+	reads    []*lane     // to be read
+	readers  int
+	faults   faults
 
 	running, stopping bool
 	says              []func() // log lines, for when the mutex is free
-	fed               bool     // every endpoint with pending work was seen since the start
 	unwritten         bool     // said in the log that finishes fail
 
 	inFlight      int // attempts
@@ -125,8 +132,8 @@ func New(o Options) *Engine {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	e := &Engine{
-		store: o.Store, sender: o.Sender, dialects: o.Dialects, limits: o.Limits, log: o.Logger, crashed: o.Store.Crashed(),
-		lanes: map[store.ID]*lane{}, hosts: map[string]*host{}, drained: make(chan struct{}, 1),
+		store: o.Store, sender: o.Sender, dialects: o.Dialects, limits: o.Limits, log: o.Logger,
+		lanes: map[store.ID]*lane{}, hosts: map[string]*host{}, gained: make(chan struct{}, 1), drained: make(chan struct{}, 1),
 		pace: sweepEvery, maxSettling: maxSettling,
 	}
 	e.scratch.New = func() any { return &scratch{} }
@@ -146,6 +153,7 @@ func (e *Engine) Run(ctx context.Context) error {
 		return errors.New("engine: Run was called before")
 	}
 	e.sending, endSending = context.WithCancel(context.WithoutCancel(ctx))
+	e.leasing, e.cutOff = context.WithCancelCause(e.sending)
 	e.reading, endReading = context.WithCancel(context.WithoutCancel(ctx))
 	defer endSending()
 	defer endReading()
@@ -173,10 +181,11 @@ func (e *Engine) loop(ctx context.Context) {
 		case <-e.timer.C:
 			e.mu.Lock()
 			now := time.Now()
+			e.lapse(now)
 			e.expire(now)
 			e.pump(now)
 			e.rearm(now)
-			e.mu.Unlock()
+			e.unlock()
 		}
 	}
 }
@@ -193,6 +202,7 @@ func (e *Engine) rearm(now time.Time) {
 	if e.faults.until.After(now) {
 		e.armed = earlier(e.armed, e.faults.until)
 	}
+	e.armed = earlier(e.armed, e.nextLapse(now))
 	e.timer.Reset(max(e.armed.Sub(now), 0))
 }
 
@@ -291,6 +301,9 @@ func (e *Engine) Accepted(ws []*store.Work) {
 	now := time.Now()
 	for _, w := range ws {
 		l := e.lane(w.EndpointID, now)
+		if l == nil {
+			continue
+		}
 		l.busy = now
 		p := store.Place{DueAt: w.DueAt, ID: w.ID}
 		if (l.reaches(p) || l.loading) && !e.enough(l) { // a read under way would miss it
@@ -314,6 +327,9 @@ func (e *Engine) QueueGrew(endpoint store.ID, from store.Place) {
 	}
 	now := time.Now()
 	l := e.lane(endpoint, now)
+	if l == nil {
+		return
+	}
 	l.busy = now
 	e.forget(l, from)
 	if l.turn.in == nil {
@@ -332,7 +348,9 @@ func (e *Engine) EndpointChanged(id store.ID) (inFlight int) {
 		if e.stopping {
 			return 0
 		}
-		l = e.lane(id, now)
+		if l = e.lane(id, now); l == nil {
+			return 0
+		}
 		l.slow = true
 	}
 	l.changes++
@@ -352,10 +370,15 @@ func (e *Engine) DeliveryChanged(endpoint, id store.ID) (inFlight int) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	now := time.Now()
-	if e.stopping && e.lanes[endpoint] == nil {
-		return 0
+	l := e.lanes[endpoint]
+	if l == nil {
+		if e.stopping {
+			return 0
+		}
+		if l = e.lane(endpoint, now); l == nil {
+			return 0
+		}
 	}
-	l := e.lane(endpoint, now)
 	if it := l.held[id]; it != nil {
 		if it.stage == stageWaiting {
 			e.drop(l, it)
@@ -387,16 +410,27 @@ func (e *Engine) RecoveryAsked(id store.ID) {
 	e.pump(now)
 }
 
-// lane finds or makes an endpoint's lane.
+// lane finds or makes the lane of an endpoint that is sent to; nil: another
+// process sends to it, or is about to.
 func (e *Engine) lane(id store.ID, now time.Time) *lane {
 	l := e.lanes[id]
 	if l == nil {
-		l = newLane(id, e.limits.PerEndpoint)
+		s := &e.shards[e.store.ShardOf(id)]
+		if !s.sends() {
+			return nil
+		}
+		l = newLane(id, s, e.limits.PerEndpoint)
 		l.busy = now
-		if !e.crashed.IsZero() {
+		if !s.crashed.IsZero() {
 			l.suspects = e.limits.PerEndpoint
 		}
 		e.lanes[id] = l
+		if !s.fed { // older ones may wait, and come first
+			e.forget(l, store.Place{})
+		}
+	}
+	if !l.shard.sends() {
+		return nil
 	}
 	return l
 }

@@ -8,34 +8,69 @@ import (
 )
 
 // feed tells the lanes what the store has for them: every endpoint with
-// pending deliveries once at the start, then a few pages at a time, going on
-// from where the last sweep ended.
+// pending deliveries once when its shard is gained, then a few pages at a time,
+// going on from where the last sweep ended.
 func (e *Engine) feed(ctx context.Context) {
 	var cursor store.ID
-	for {
-		var err error
-		for first := true; ctx.Err() == nil && err == nil && (first || !cursor.IsZero()); first = false {
-			cursor, err = e.sweep(ctx, cursor, true)
-		}
-		if err == nil {
-			break
-		}
-		if !wait(ctx, readAgain) {
+	for again := e.pace; ctx.Err() == nil; {
+		select {
+		case <-e.gained:
+			again = e.pace
+			if !e.readGained(ctx) {
+				again = min(again, readAgain)
+			}
+			continue
+		case <-time.After(again):
+		case <-ctx.Done():
 			return
 		}
-	}
-	e.mu.Lock()
-	e.fed = true
-	e.mu.Unlock()
-	for wait(ctx, e.pace) {
+		if e.unread() && !e.readGained(ctx) {
+			continue
+		}
+		again = e.pace
 		for range sweepPages {
 			var err error
-			if cursor, err = e.sweep(ctx, cursor, false); err != nil || cursor.IsZero() {
+			if cursor, err = e.sweep(ctx, cursor); err != nil || cursor.IsZero() {
 				break
 			}
 		}
 		e.dropIdle(time.Now())
 	}
+}
+
+// readGained sees every endpoint with pending work in the shards that were
+// gained before it began; false: they could not be read.
+func (e *Engine) readGained(ctx context.Context) bool {
+	e.mu.Lock()
+	upTo := e.gains
+	e.mu.Unlock()
+	var cursor store.ID
+	for first := true; first || !cursor.IsZero(); first = false {
+		var err error
+		if cursor, err = e.sweep(ctx, cursor); err != nil || ctx.Err() != nil {
+			return false
+		}
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for i := range e.shards {
+		if s := &e.shards[i]; s.mine && s.gain <= upTo {
+			s.fed = true
+		}
+	}
+	return true
+}
+
+// unread reports whether shards were gained whose endpoints were not all seen.
+func (e *Engine) unread() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for i := range e.shards {
+		if s := &e.shards[i]; s.mine && !s.fed {
+			return true
+		}
+	}
+	return false
 }
 
 const (
@@ -47,20 +82,9 @@ const (
 	idleAfter  = time.Minute
 )
 
-func wait(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-t.C:
-		return ctx.Err() == nil
-	}
-}
-
 // sweep reads one page of endpoints with pending deliveries and returns the
 // cursor for the next; zero at the end.
-func (e *Engine) sweep(ctx context.Context, after store.ID, starting bool) (next store.ID, err error) {
+func (e *Engine) sweep(ctx context.Context, after store.ID) (next store.ID, err error) {
 	page, err := e.store.PendingEndpoints(ctx, after, sweepPage)
 	if err != nil {
 		if ctx.Err() == nil {
@@ -72,7 +96,7 @@ func (e *Engine) sweep(ctx context.Context, after store.ID, starting bool) (next
 	defer e.mu.Unlock()
 	now := time.Now()
 	for _, p := range page {
-		e.notice(p, starting, now)
+		e.notice(p, now)
 	}
 	e.pump(now)
 	if len(page) < sweepPage {
@@ -82,19 +106,21 @@ func (e *Engine) sweep(ctx context.Context, after store.ID, starting bool) (next
 }
 
 // notice compares what the store says is due first with what memory knows.
-func (e *Engine) notice(p store.PendingEndpoint, starting bool, now time.Time) {
+func (e *Engine) notice(p store.PendingEndpoint, now time.Time) {
 	l := e.lanes[p.EndpointID]
 	if l == nil {
 		if len(e.lanes) >= manyLanes && p.DueAt.Sub(now) > soon {
 			return
 		}
-		l = e.lane(p.EndpointID, now)
-		l.inherited, l.slow = starting, starting
+		if l = e.lane(p.EndpointID, now); l == nil {
+			return
+		}
+		l.inherited, l.slow = !l.shard.fed, !l.shard.fed
 		e.forget(l, store.Place{DueAt: p.DueAt})
 		e.place(l, now)
 		return
 	}
-	l.inherited = l.inherited || starting && l.last == nil
+	l.inherited = l.inherited || !l.shard.fed && l.last == nil
 	if l.loading || l.turn.in == &e.ready || l.shut || l.config != nil && !l.gate.active {
 		return
 	}
@@ -141,6 +167,8 @@ func (e *Engine) remove(id store.ID, l *lane, now time.Time) {
 	l.turn.leave()
 	l.park.leave()
 	l.food.leave()
+	l.kin.leave()
 	e.timers.set(l, time.Time{})
 	delete(e.lanes, id)
+	l.dropped = true
 }

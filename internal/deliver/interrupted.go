@@ -19,12 +19,13 @@ const interruptedDetail lang.Kept = "interrupted by a crash of this server; the 
 // suspect notes that a crash may have interrupted an attempt of a delivery
 // that is being taken.
 func (e *Engine) suspect(it *item) {
-	if it.lane.suspects == 0 || it.work.DueAt.After(e.crashed) {
+	crashed := it.lane.shard.crashed
+	if it.lane.suspects == 0 || it.work.DueAt.After(crashed) {
 		return
 	}
 	it.lane.suspects--
 	it.interrupted = &store.Attempt{
-		Number: it.work.Attempts + 1, At: e.crashed, Class: store.ClassUnknown, Detail: lang.Keep(interruptedDetail), Interrupted: true,
+		Number: it.work.Attempts + 1, At: crashed, Class: store.ClassUnknown, Detail: lang.Keep(interruptedDetail), Interrupted: true,
 	}
 }
 

@@ -19,11 +19,13 @@ const (
 // of its endpoint. One that is behind holds every row up to its horizon; what
 // lies past it is read later. A row that memory lets go of moves the horizon.
 type lane struct {
-	id     store.ID
-	config *config // nil: to be read before anything is sent
-	gate   gate
-	queue  queue
-	held   map[store.ID]*item // waiting, in flight, or settling
+	id      store.ID
+	shard   *shard
+	dropped bool    // nobody finds it any more: who still holds it leaves it alone
+	config  *config // nil: to be read before anything is sent
+	gate    gate
+	queue   queue
+	held    map[store.ID]*item // waiting, in flight, or settling
 
 	behind  bool
 	horizon store.Place
@@ -38,7 +40,7 @@ type lane struct {
 
 	changes   int       // counts EndpointChanged
 	last      *config   // the newest that was read, to see what a change changed
-	inherited bool      // had pending work when this process started
+	inherited bool      // had pending work when its shard was gained
 	suspects  int       // attempts that a crash may have interrupted, and nothing says so yet
 	slow      bool      // its work waited for a restart or a resume: start slowly
 	rated     bool      // the rate was seeded from what was sent before
@@ -53,17 +55,19 @@ type lane struct {
 	open  bool // its gate let through when last asked
 	shut  bool // its gate waits for a time (counted as held)
 	busy  time.Time
-	turn  link // in the ready ring or in a host's line
+	turn  link // in the ready ring or in a line
+	kin   link // among the lanes of its shard
 	food  link // among those that wait for memory
 	park  link // among those whose waiting items may be given back to the store
 	wake  time.Time
 	index int // in the timers; -1: none
 }
 
-func newLane(id store.ID, slots int) *lane {
-	l := &lane{id: id, index: -1, open: true, held: map[store.ID]*item{}}
+func newLane(id store.ID, s *shard, slots int) *lane {
+	l := &lane{id: id, shard: s, index: -1, open: true, held: map[store.ID]*item{}}
 	l.gate.slots = slots
-	l.turn.lane, l.park.lane, l.food.lane = l, l, l
+	l.turn.lane, l.park.lane, l.food.lane, l.kin.lane = l, l, l, l
+	s.lanes.push(&l.kin)
 	return l
 }
 

@@ -107,7 +107,9 @@ func (e *Engine) beginProbe(c *config, sent []time.Time, now time.Time) (l *lane
 	if !e.running || e.stopping {
 		return nil, 0, store.ErrClosed
 	}
-	l = e.lane(c.endpoint.ID, now)
+	if l = e.lane(c.endpoint.ID, now); l == nil {
+		l = e.guest(c.endpoint.ID)
+	}
 	h := e.host(c.url)
 	c.host = h
 	wait = e.probeWait(l, c, sent, now)
@@ -121,7 +123,17 @@ func (e *Engine) beginProbe(c *config, sent []time.Time, now time.Time) (l *lane
 	l.gate.rate.busy++
 	h.inFlight++
 	e.inFlight++
+	l.shard.busy++
 	return l, 0, nil
+}
+
+// guest is a lane for a request to an endpoint that another process sends to:
+// it is judged by what the store knows.
+func (e *Engine) guest(id store.ID) *lane {
+	l := newLane(id, &e.others, e.limits.PerEndpoint)
+	l.kin.leave()
+	l.dropped = true
+	return l
 }
 
 // probeWait is how long a probe has to wait; 0: not at all. A rate that the
@@ -133,7 +145,8 @@ func (e *Engine) probeWait(l *lane, c *config, sent []time.Time, now time.Time) 
 	if c.rate == 0 {
 		return 0
 	}
-	if lost := e.crashed.Add(rateWindow + maxConnect).Sub(now); !l.rated && !e.crashed.IsZero() && lost > 0 {
+	crashed := l.shard.crashed
+	if lost := crashed.Add(rateWindow + maxConnect).Sub(now); !l.rated && !crashed.IsZero() && lost > 0 {
 		return lost // nobody knows what a crash cut off
 	}
 	r := rate{limit: c.rate, busy: l.gate.rate.busy, sent: l.gate.rate.sent}
@@ -165,10 +178,12 @@ func (e *Engine) endProbe(l *lane, c *config, written time.Time) {
 	l.gate.inFlight--
 	l.gate.rate.done(written)
 	l.busy = now
+	l.shard.busy--
 	e.callUp(h, now)
 	e.tidy(h)
 	e.callOne(&e.crowd, 2, now)
 	e.place(l, now)
+	e.vacated(l.shard)
 	e.pump(now)
 	if e.stopping {
 		e.signal()

@@ -2,6 +2,7 @@ package deliver
 
 import (
 	"bytes"
+	"context"
 	"slices"
 	"time"
 
@@ -16,11 +17,12 @@ type item struct {
 	size int64 // bytes it is counted with
 
 	stage       stage
-	stale       bool           // its row was changed meanwhile: read it again instead of trusting memory
-	config      *config        // in flight: what it was started with
-	probe       bool           // in flight: an open breaker let it through
-	answer      int            // in flight: bytes of a failure's body that may be kept
-	interrupted *store.Attempt // in flight: one before it that a crash may have interrupted
+	stale       bool            // its row was changed meanwhile: read it again instead of trusting memory
+	config      *config         // in flight: what it was started with
+	while       context.Context // in flight: as long as it may go on
+	probe       bool            // in flight: an open breaker let it through
+	answer      int             // in flight: bytes of a failure's body that may be kept
+	interrupted *store.Attempt  // in flight: one before it that a crash may have interrupted
 	outcome     *store.Outcome
 	weight      int64 // settling: bytes that the outcome is counted with
 	blocks      bool  // settling: nothing may start before it committed

@@ -84,7 +84,7 @@ func TestTimers(t *testing.T) {
 		var heap timers
 		lanes := make([]*lane, 8)
 		for i := range lanes {
-			lanes[i] = newLane(store.ID{byte(i)}, 1)
+			lanes[i] = newLane(store.ID{byte(i)}, &shard{}, 1)
 		}
 		t.Repeat(map[string]func(*rapid.T){
 			"set": func(t *rapid.T) {
@@ -133,7 +133,7 @@ func TestTimers(t *testing.T) {
 func TestList(t *testing.T) {
 	t.Parallel()
 	var s list
-	a, b, c := newLane(store.ID{1}, 1), newLane(store.ID{2}, 1), newLane(store.ID{3}, 1)
+	a, b, c := newLane(store.ID{1}, &shard{}, 1), newLane(store.ID{2}, &shard{}, 1), newLane(store.ID{3}, &shard{}, 1)
 	for _, l := range []*lane{a, b, c} {
 		s.push(&l.turn)
 	}

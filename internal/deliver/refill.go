@@ -142,9 +142,11 @@ func (q *query) ask(e *Engine) (a answer) {
 
 // learn takes in what a read brought, if nothing changed meanwhile.
 func (e *Engine) learn(l *lane, q *query, a *answer, now time.Time) {
+	if l.loading = false; l.dropped || l.shard.leaving != nil {
+		return // it is another's now
+	}
 	was := l.behind
 	rows := l.reads && !l.discard
-	l.loading = false
 	defer func() { l.reads, l.misses, l.gone = false, false, nil }()
 	switch {
 	case l.changes != q.changes:

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -83,16 +84,14 @@ func (r *rig) start() {
 	r.db, err = store.Open(context.Background(), store.Options{Dir: r.dir, Keyring: r.ring, Logger: log})
 	must(r.t, err)
 	r.own = &mortal{DB: r.db}
-	if r.crashed {
-		r.own.crashed, r.crashed = time.Now(), false
-	}
 	r.metrics = prometheus.NewRegistry()
 	r.e = New(Options{
 		Store: r.own, Sender: r.sender, Dialects: r.catalog.Lookup, Limits: r.limits,
 		Logger: log, Metrics: r.metrics,
 	})
 	r.e.pace = r.sweep
-	r.db.SetOwner(r.e)
+	r.db.SetOwner(heir{r.e, r.crashed})
+	r.crashed = false
 	r.run()
 }
 
@@ -138,14 +137,22 @@ func (r *rig) crash() {
 	r.lost, r.crashed = append(r.lost, r.own.lost...), true
 }
 
+// heir is an engine that takes over from a process that may have been killed.
+type heir struct {
+	*Engine
+	died bool
+}
+
+func (h heir) Gained(shards []store.Shard, died bool) { h.Engine.Gained(shards, died || h.died) }
+
 // mortal is the store of a process that may be killed, and whose reads can be
 // held up before the engine sees what they brought.
 type mortal struct {
 	*store.DB
-	mu      sync.Mutex
-	dead    bool
-	crashed time.Time
-	lost    []*store.Outcome
+	mu    sync.Mutex
+	dead  bool
+	lost  []*store.Outcome
+	lease atomic.Pointer[time.Time] // when it ends; nil: it does not
 
 	refuse error // finishes fail with it
 	stuck  bool  // finishes wait
@@ -189,7 +196,18 @@ func (m *mortal) Lane(ctx context.Context, endpoint store.ID) (*store.Lane, erro
 	return l, err
 }
 
-func (m *mortal) Crashed() time.Time { return m.crashed }
+func (m *mortal) LeaseEnds() time.Time {
+	if ends := m.lease.Load(); ends != nil {
+		return *ends
+	}
+	return time.Time{}
+}
+
+// renew sets how long the lease lasts from now on.
+func (m *mortal) renew(d time.Duration) {
+	ends := time.Now().Add(d)
+	m.lease.Store(&ends)
+}
 
 func (m *mortal) between(hook *func(), f func()) {
 	m.mu.Lock()

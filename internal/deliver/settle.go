@@ -32,9 +32,11 @@ func (e *Engine) settle(it *item, a *attempt) (next *item) {
 	switch {
 	case a.cancelled:
 		e.letLie(it)
+		it.lane.shard.busy--
 	case ours:
 		e.metrics.ours.Inc()
 		e.takeBack(it)
+		it.lane.shard.busy--
 	default:
 		o = newOutcome(it, a, &v)
 		e.await(it, o)
@@ -43,6 +45,7 @@ func (e *Engine) settle(it *item, a *attempt) (next *item) {
 		e.arm(e.faults.until, now)
 	}
 	e.place(it.lane, now)
+	e.vacated(it.lane.shard)
 	next = e.next(now)
 	e.pump(now)
 	if e.stopping {
@@ -190,6 +193,8 @@ func (e *Engine) committed(it *item, err error) {
 	case o.State == store.Pending:
 		e.again(l, o)
 	}
+	l.shard.busy--
+	e.vacated(l.shard)
 	if e.stopping {
 		e.signal()
 		return

@@ -43,6 +43,9 @@ func (e *Engine) place(l *lane, now time.Time) {
 		}
 	}
 	e.timers.set(l, wake)
+	if line == &e.lapsed {
+		wake = earlier(wake, now.Add(leaseLook))
+	}
 	if !wake.IsZero() {
 		e.arm(wake, now)
 	}
@@ -56,7 +59,7 @@ func (e *Engine) place(l *lane, now time.Time) {
 func (e *Engine) lookAt(l *lane, now time.Time) (wake time.Time, shut bool, line *list) {
 	due, any := l.next()
 	switch {
-	case !any || e.stopping:
+	case !any || e.stopping || l.dropped || l.shard.leaving != nil:
 		return time.Time{}, false, nil
 	case l.config != nil && !l.gate.active:
 		return time.Time{}, false, nil
@@ -81,6 +84,8 @@ func (e *Engine) lookAt(l *lane, now time.Time) (wake time.Time, shut bool, line
 		return wake, false, nil
 	case l.queue.first().work.DueAt.After(now):
 		return earlier(wake, l.queue.first().work.DueAt), false, nil
+	case !e.leased(l.config.longest, now):
+		return wake, false, &e.lapsed
 	case l.config.host.inFlight >= e.limits.PerHost:
 		return wake, false, &l.config.host.line
 	case e.greedy(l):
@@ -148,12 +153,13 @@ func (e *Engine) callOne(line *list, most int, now time.Time) {
 // goes. From here on a change of the endpoint reports it as in flight.
 func (e *Engine) take(l *lane, now time.Time) *item {
 	it := l.queue.popFirst()
-	it.stage, it.config = stageInFlight, l.config
+	it.stage, it.config, it.while = stageInFlight, l.config, e.leasing
 	e.suspect(it)
 	it.answer = l.answers.allow(now)
 	it.probe = l.gate.start()
 	it.config.host.inFlight++
 	e.inFlight++
+	l.shard.busy++
 	l.busy = now
 	return it
 }

@@ -86,7 +86,6 @@ type DB struct {
 	ledger  *ledger
 	replays *replayer
 	unclean bool
-	opened  time.Time
 
 	generation atomic.Int64 // of the configuration in memory
 
@@ -166,7 +165,6 @@ func (db *DB) open(ctx context.Context) error {
 	if db.unclean, err = db.engine.serve(ctx); err != nil {
 		return err
 	}
-	db.opened = time.Now()
 	db.w.start()
 	if !db.o.NoSecrets {
 		db.replays.wake()
@@ -188,15 +186,6 @@ func (db *DB) abandon() {
 // Unclean reports whether the process before this one ended without closing
 // the store: attempts may have been under way.
 func (db *DB) Unclean() bool { return db.unclean }
-
-// Crashed is when the store was opened, where [DB.Unclean]: attempts of what
-// was due by then may have been under way. Zero: there was no crash.
-func (db *DB) Crashed() time.Time {
-	if !db.unclean {
-		return time.Time{}
-	}
-	return db.opened
-}
 
 // Close stops the writer after what it was given, and closes the database.
 func (db *DB) Close() error {

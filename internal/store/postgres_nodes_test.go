@@ -171,6 +171,8 @@ func (l *listener) Accepted(works []*store.Work) {
 func (l *listener) QueueGrew(store.ID, store.Place)        {}
 func (l *listener) DeliveryChanged(store.ID, store.ID) int { return 0 }
 func (l *listener) RecoveryAsked(store.ID)                 {}
+func (l *listener) Gained([]store.Shard, bool)             {}
+func (l *listener) Leave(_ []store.Shard, done func())     { done() }
 
 // TestOtherNodesHear: whatever is changed on one node, a write on another
 // right afterwards is made with it, and a read sees it soon.

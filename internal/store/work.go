@@ -60,6 +60,14 @@ type Owner interface {
 	DeliveryChanged(endpoint, delivery ID) (inFlight int)
 	// RecoveryAsked says that somebody takes an endpoint's receiver to be back.
 	RecoveryAsked(endpoint ID)
+	// Gained says that this process alone sends for these shards from now on.
+	// died: the one before did not hand them over, and its attempts may have
+	// been under way.
+	Gained(shards []Shard, died bool)
+	// Leave asks to stop sending for shards. done is called, from any
+	// goroutine, once nothing of them is in flight nor waits for its commit;
+	// from then on they are not this process's until they are gained again.
+	Leave(shards []Shard, done func())
 }
 
 // PendingEndpoint is an endpoint that has pending deliveries.
@@ -80,5 +88,9 @@ type Lane struct {
 	Project  *Project
 }
 
-// SetOwner names who is told of changes. Call it before the first write.
-func (db *DB) SetOwner(o Owner) { db.owner.Store(&o) }
+// SetOwner names who is told of changes, and tells it what this process owns.
+// Call it once, before the first write.
+func (db *DB) SetOwner(o Owner) {
+	db.owner.Store(&o)
+	o.Gained(allShards(), db.unclean)
+}

@@ -51,6 +51,7 @@ type Request struct {
 	Connect time.Duration // limit of DNS, TCP and TLS together (0: 10 s)
 	Total   time.Duration // limit of writing and reading once connected (0: 30 s)
 	Whole   time.Duration // limit of both together (0: their sum)
+	Until   time.Time     // nothing is written from then on, whatever held it up; zero: no limit
 	MaxBody int           // bytes of the answer's body to keep after a failure status
 	MaxOK   int           // bytes of it to keep after a 2xx
 	// Identity is shown to a server that asks for a client certificate; nil:

@@ -31,6 +31,9 @@ func (x *exchange) do(ctx context.Context, cn *conn, r *Request, resp *Response)
 		total = max(min(total, r.Whole-t.DNS-t.Connect-t.TLS), time.Millisecond)
 	}
 	start := time.Now()
+	if !r.Until.IsZero() && !start.Before(r.Until) {
+		return true, &Error{Class: store.ClassCancelled, Detail: lang.Keep("held up on this side for so long that it may not be sent any more"), Ours: true}
+	}
 	deadline := start.Add(total)
 	if derr := cn.SetDeadline(deadline); derr != nil {
 		return false, readError(derr, r.Identity, total, resp.Timings.Reused, false, 0)

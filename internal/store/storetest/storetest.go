@@ -331,6 +331,10 @@ func (o *owner) DeliveryChanged(_, id store.ID) int {
 
 func (o *owner) RecoveryAsked(store.ID) {}
 
+func (o *owner) Gained([]store.Shard, bool) {}
+
+func (o *owner) Leave(_ []store.Shard, done func()) { done() }
+
 func (o *owner) take() []*store.Work {
 	o.mu.Lock()
 	defer o.mu.Unlock()
