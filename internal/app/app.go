@@ -174,6 +174,7 @@ func (a *App) Run(ctx context.Context) error {
 	case failure = <-a.failed:
 		a.log.Error("stopping", "error", failure)
 	}
+	a.retire()
 	err := a.Stop(context.WithoutCancel(ctx))
 	if err == nil {
 		a.log.Info("stopped")
@@ -181,6 +182,19 @@ func (a *App) Run(ctx context.Context) error {
 		a.log.Error("stopped", "error", err)
 	}
 	return errors.Join(failure, err)
+}
+
+// retireFor is how long a stop waits until others know of it.
+const retireFor = time.Second
+
+// retire begins to hand what this process sends to others that serve with the
+// same database: what is quiet they have at once, whatever else is under way.
+func (a *App) retire() {
+	ctx, cancel := context.WithTimeout(context.Background(), retireFor)
+	defer cancel()
+	if err := a.db.Retire(ctx); err != nil {
+		a.log.Warn("others that serve with the database do not know of the stop yet", "error", err)
+	}
 }
 
 // report says what the operator would want to know of the state that this

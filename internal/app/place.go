@@ -93,8 +93,7 @@ func (p Place) explain(err error) error {
 	switch {
 	case errors.Is(err, store.ErrLocked):
 		out.Kind = KindInUse
-		out.What = p.String() + " is served by another malote process"
-		out.Fix = "stop that process, or choose another database with " + p.named() + ": one process at a time serves with a database"
+		out.Fix = "stop what serves with it, or choose another database with " + p.named()
 	case errors.Is(err, store.ErrNewer):
 		out.What = p.String() + " was written by a newer version of malote"
 		out.Fix = "run that version or a later one, or choose another database with " + p.named()

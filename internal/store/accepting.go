@@ -96,10 +96,14 @@ func (b *batch) accept(a *Acceptance) (Accepted, error) {
 		return out, err
 	}
 	if out.More {
-		if err := b.exec("INSERT INTO fanouts VALUES (?,?,?)", k, next, b.lastEndpoint()); err != nil {
+		bound, err := b.lastEndpoint(p.k)
+		if err == nil {
+			err = b.exec("INSERT INTO fanouts VALUES (?,?,?)", k, next, bound)
+		}
+		if err != nil {
 			return out, err
 		}
-		b.chores.fanouts++
+		b.addChore(&b.chores.fanouts)
 	}
 	if e.IdempotencyKey != "" {
 		if b.foreseen != nil {
@@ -179,9 +183,13 @@ func (b *batch) enqueue(project, event key, e *Event, first key, targets []targe
 // from it.
 func (b *batch) targets(project key, a *Acceptance) (_ []target, next key, why match.Tally, err error) {
 	if a.Broadcast {
+		bound, err := b.lastEndpoint(project)
+		if err != nil {
+			return nil, 0, why, err
+		}
 		e := matchable(a.Event)
 		defer e.Done()
-		return b.match(e, project, 0, b.lastEndpoint(), fanoutFirst)
+		return b.match(e, project, 0, bound, fanoutFirst)
 	}
 	targets := make([]target, 0, len(a.Endpoints))
 	for _, id := range a.Endpoints {

@@ -229,6 +229,9 @@ func (db *DB) RevokeRootKey(ctx context.Context, id ID, last bool) error {
 		if last {
 			return nil
 		}
+		if err := b.claim("root keys"); err != nil {
+			return err
+		}
 		_, err := b.row("SELECT EXISTS (SELECT 1 FROM keys WHERE project=0 AND k<>? AND revoked=0 AND (expires=0 OR expires>?))", []any{k, b.us}, &others)
 		if err == nil && !others {
 			err = ErrLastKey
@@ -248,7 +251,7 @@ func (db *DB) revokeKey(ctx context.Context, of, id ID, check func(*batch) error
 		var project key
 		var consumer string
 		var revoked int64
-		found, err := b.row("SELECT project, consumer, revoked FROM keys WHERE k=?", []any{k}, &project, &consumer, &revoked)
+		found, err := b.row("SELECT project, consumer, revoked FROM keys WHERE k=? /*FOR UPDATE*/", []any{k}, &project, &consumer, &revoked)
 		if err != nil {
 			return err
 		}

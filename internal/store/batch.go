@@ -14,6 +14,8 @@ type batch struct {
 	now time.Time // of the transaction, UTC, to the microsecond
 	us  int64     // the same, as kept
 
+	began time.Time // the same, as the clock has it that nobody sets
+
 	filtering filtering
 	incidents map[key]*incident    // that its attempts look at, and change
 	foreseen  map[ownedKey]usedKey // idempotency keys that were looked up at once; nil: none were
@@ -41,7 +43,6 @@ type effects struct {
 	slice      []key      // subjects whose counts this batch writes
 	mark       ledgerMark // and how far the tables are with them
 	hasten     bool       // write the counts without waiting for more
-	rolled     rolled     // days
 	works      []*Work
 	after      []func()
 	changes    []changed // of the configuration
@@ -57,13 +58,16 @@ type effects struct {
 
 func (b *batch) reset(now time.Time) {
 	b.now = now.UTC().Truncate(time.Microsecond)
-	b.us = now.UnixMicro()
+	b.us, b.began = now.UnixMicro(), now
 	b.filtering, b.foreseen, b.touched = filtering{}, nil, nil
 	clear(b.incidents)
+	if n := b.db.nodes; n != nil {
+		b.db.keys.after(n.newest(now))
+	}
 	b.refused, b.serial, b.raised = false, false, false
 	b.effects = effects{
 		index: b.index[:0], finals: b.finals[:0], sends: b.sends[:0], after: b.after[:0], changes: b.changes[:0],
-		indexed: b.w.indexed, chores: b.w.chores, rolled: b.w.rolled,
+		indexed: b.w.indexed, chores: b.w.chores,
 	}
 }
 
@@ -229,7 +233,6 @@ func (b *batch) settle(in *inbox) {
 	b.settleIncidents()
 	w.indexed = b.indexed
 	w.chores = b.chores
-	w.rolled = b.rolled
 	if b.flushed > 0 || w.owed == 0 && len(b.index) > 0 {
 		w.debtFrom = b.now
 	}
@@ -243,8 +246,7 @@ func (b *batch) settle(in *inbox) {
 	for _, f := range b.after {
 		f()
 	}
-	if len(b.works) > 0 {
-		works := b.works
+	if works := b.db.ownWorks(b.works); len(works) > 0 {
 		b.db.tell(func(o Owner) { o.Accepted(works) })
 	}
 	for _, f := range in.finishes {

@@ -45,9 +45,9 @@ func (f *finisher) Accepted(works []*store.Work) {
 		})
 	}
 }
-func (f *finisher) QueueGrew(store.ID, store.Place)        {}
 func (f *finisher) Gained([]store.Shard, bool)             {}
 func (f *finisher) Leave(_ []store.Shard, done func())     { done() }
+func (f *finisher) QueueGrew(store.ID, store.Place)        {}
 func (f *finisher) EndpointChanged(store.ID) int           { return 0 }
 func (f *finisher) RecoveryAsked(store.ID)                 {}
 func (f *finisher) DeliveryChanged(store.ID, store.ID) int { return 0 }

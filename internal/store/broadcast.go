@@ -89,8 +89,20 @@ func (b *batch) judge(e *match.Event, t target, types []byte, settings string) (
 	return v, true
 }
 
-// lastEndpoint bounds a broadcast: endpoints made later have greater keys.
-func (b *batch) lastEndpoint() key { return b.db.keys.last }
+// lastEndpoint bounds a broadcast: endpoints made later have greater keys. Other
+// processes' clocks may be ahead.
+func (b *batch) lastEndpoint(project key) (key, error) {
+	last := b.db.keys.last
+	if !b.db.engine.shared() {
+		return last, nil
+	}
+	var there *key
+	_, err := b.row("SELECT max(k) FROM endpoints WHERE project=? AND deleted_at=0", []any{project}, &there)
+	if there != nil {
+		last = max(last, *there)
+	}
+	return last, err
+}
 
 // fanOut makes the next slice of the oldest broadcast that goes on.
 func (b *batch) fanOut() error {
@@ -172,6 +184,13 @@ type chores struct {
 }
 
 func (c chores) any() bool { return c.fanouts > 0 || c.deletions > 0 || c.skips > 0 }
+
+// add notes one more of a kind. Where another process is the chief, it finds it.
+func (b *batch) addChore(to *int) {
+	if b.db.Chief() {
+		*to++
+	}
+}
 
 func (b *batch) chore() error {
 	if b.chores.fanouts > 0 {

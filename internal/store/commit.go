@@ -51,7 +51,7 @@ func (w *writer) insist(in *inbox) error {
 		switch faultOf(err) {
 		case faultAgain:
 			met++
-		case faultUnique:
+		case faultUnique: // such as an idempotency key that came in between
 			if met++; !w.db.engine.shared() {
 				return err
 			}

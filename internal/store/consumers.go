@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"strings"
 
 	"github.com/malote-dev/malote/internal/match"
@@ -58,14 +59,19 @@ func (b *batch) noteConsumer(project key, made bool, was, now *Consumer) error {
 	return b.note(project, action, ConsumerName.Format(now.ID), now.UID, d...)
 }
 
-// mention makes a consumer where it is not there yet.
+// mention makes a consumer where it is not there yet, and locks it.
 func (b *batch) mention(project key, uid string) (created bool, k key, err error) {
-	found, err := b.row("SELECT k FROM consumers WHERE project=? AND uid=?", []any{project, uid}, &k)
-	if err != nil || found {
-		return false, k, err
+	for { // others may make or delete it in between
+		found, err := b.row("SELECT k FROM consumers WHERE project=? AND uid=? /*FOR UPDATE*/", []any{project, uid}, &k)
+		if err != nil || found {
+			return false, k, err
+		}
+		k = b.key()
+		n, err := b.change("INSERT INTO consumers (k, project, uid, name) VALUES (?,?,?,'') ON CONFLICT DO NOTHING", k, project, uid)
+		if err != nil || n > 0 {
+			return true, k, err
+		}
 	}
-	k = b.key()
-	return true, k, b.exec("INSERT INTO consumers (k, project, uid, name) VALUES (?,?,?,'')", k, project, uid)
 }
 
 const selectConsumer = "SELECT k, project, uid, name, emails, language FROM consumers"
@@ -141,7 +147,7 @@ func (db *DB) DeleteConsumer(ctx context.Context, project ID, uid string) (inFli
 	flying := 0
 	err = db.write(ctx, func(b *batch) error {
 		var k key
-		found, err := b.row("SELECT k FROM consumers WHERE project=? AND uid=?", []any{p.k, uid}, &k)
+		found, err := b.row("SELECT k FROM consumers WHERE project=? AND uid=? /*FOR UPDATE*/", []any{p.k, uid}, &k)
 		if err != nil {
 			return err
 		}
@@ -163,7 +169,10 @@ func (db *DB) DeleteConsumer(ctx context.Context, project ID, uid string) (inFli
 			return err
 		}
 		for _, k := range endpoints {
-			if err := b.deleteEndpoint(project, k, "consumer deleted", &flying); err != nil {
+			if err := b.lockEndpoint(k); err != nil {
+				return err
+			}
+			if err := b.deleteEndpoint(project, k, "consumer deleted", &flying); err != nil && !errors.Is(err, ErrNotFound) {
 				return err
 			}
 		}

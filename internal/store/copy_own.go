@@ -9,20 +9,56 @@ import (
 
 // notCopied are the tables that are not copied row by row: each engine has its
 // own. What of them both need is [counts].
-var notCopied = []string{"goose_db_version", "state"}
+var notCopied = []string{"goose_db_version", "state", "counted"}
 
 // counts are what a database keeps beside its rows.
-type counts struct{ pending, indexed, last int64 }
+type counts struct {
+	pending, indexed, last int64
+	counted                ledgerMark
+}
 
-// own reads the counts of a side that nobody serves with.
+// own reads the counts of a side that nobody serves with. One in PostgreSQL was
+// settled: nothing is left to be done for any slot.
 func (s *side) own(ctx context.Context) (n counts, err error) {
-	err = s.db.QueryRowContext(ctx, "SELECT pending, indexed, last FROM state WHERE id=1").Scan(&n.pending, &n.indexed, &n.last)
+	if s.pg != nil {
+		err = s.db.QueryRowContext(ctx, "SELECT sum(pending)::bigint, max(last) FROM nodes").Scan(&n.pending, &n.last)
+		n.indexed, n.counted = n.last, ledgerMark{done: n.last, upto: n.last}
+		return n, err
+	}
+	err = s.db.QueryRowContext(ctx, "SELECT pending, indexed, last, done, upto, cursor FROM state, counted WHERE id=1 AND slot=0").
+		Scan(&n.pending, &n.indexed, &n.last, &n.counted.done, &n.counted.upto, &n.counted.cursor)
 	return n, err
 }
 
+// setOwn writes the counts; in PostgreSQL as those of the first slot.
 func (s *side) setOwn(ctx context.Context, tx *sql.Tx, n counts) error {
-	_, err := tx.ExecContext(ctx, fmt.Sprintf("UPDATE state SET pending=%d, indexed=%d, last=%d WHERE id=1", n.pending, n.indexed, n.last))
-	return err
+	qs := []string{fmt.Sprintf("UPDATE state SET pending=%d, indexed=%d, last=%d WHERE id=1", n.pending, n.indexed, n.last), "DELETE FROM counted",
+		fmt.Sprintf("INSERT INTO counted VALUES (0, %d, %d, %d)", n.counted.done, n.counted.upto, n.counted.cursor)}
+	if s.pg != nil {
+		qs = []string{
+			fmt.Sprintf("UPDATE nodes SET pending=CASE WHEN slot=0 THEN %d ELSE 0 END, indexed=CASE WHEN slot=0 THEN %d ELSE %d END, last=%d", n.pending, n.indexed, n.last, n.last),
+			fmt.Sprintf("UPDATE counted SET done=%d, upto=%d, cursor=CASE WHEN slot=0 THEN %d ELSE 0 END", n.counted.done, n.counted.upto, n.counted.cursor),
+		}
+	}
+	for _, q := range qs {
+		if _, err := tx.ExecContext(ctx, q); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// settle does for a database in PostgreSQL what processes that died, or had no
+// time at their end, left to others. It reports whether one died.
+func settle(ctx context.Context, o Options) (died bool, err error) {
+	o.NoSecrets, o.exclusive = true, true
+	db, err := Open(ctx, o)
+	if err != nil {
+		return false, err
+	}
+	died = db.unclean
+	db.nodes.adoptions.Wait()
+	return died, db.Close()
 }
 
 // end copies what the source counts, and takes the mark away.
@@ -42,7 +78,7 @@ func (c *copier) end(ctx context.Context) error {
 
 // renew gives a sign of life in PostgreSQL.
 func (s *side) renew(ctx context.Context, with execer) error {
-	r, err := with.ExecContext(ctx, fmt.Sprintf("UPDATE state SET until=now()+make_interval(secs=>%d) WHERE id=1 AND token=%d", int(leaseFor.Seconds()), s.pg.token))
+	r, err := with.ExecContext(ctx, fmt.Sprintf("UPDATE nodes SET until=now()+make_interval(secs=>%d) WHERE slot=%d AND token=%d", int(leaseFor.Seconds()), s.pg.place, s.pg.token))
 	if err != nil {
 		return err
 	}
@@ -57,7 +93,10 @@ func (s *side) close() {
 	if s.pg != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), connectFor)
 		defer cancel()
-		_, _ = s.db.ExecContext(ctx, fmt.Sprintf("UPDATE state SET open=%t, until=now() WHERE id=1 AND token=%d", s.pg.unclean, s.pg.token))
+		_, _ = s.db.ExecContext(ctx, fmt.Sprintf("UPDATE nodes SET open=false WHERE slot=%d AND token=%d", s.pg.place, s.pg.token))
+		if s.pg.unclean {
+			_, _ = s.db.ExecContext(ctx, "UPDATE shards SET died=true")
+		}
 	}
 	_ = s.db.Close()
 	s.engine.release()

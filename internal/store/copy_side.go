@@ -35,9 +35,15 @@ func openSide(ctx context.Context, o *Options, source bool) (_ *side, err error)
 			return nil, err
 		}
 	}
-	own := Options{Dir: o.Dir, Database: o.Database, Logger: o.Logger, MinFree: -1}
+	own := Options{Dir: o.Dir, Database: o.Database, Logger: o.Logger, MinFree: -1, Lease: leaseFor, exclusive: true}
 	if own.Logger == nil {
 		own.Logger = slog.New(slog.DiscardHandler)
+	}
+	died := false
+	if source && own.Database != "" {
+		if died, err = settle(ctx, own); err != nil {
+			return nil, err
+		}
 	}
 	s := &side{}
 	if s.engine, err = newEngine(&own); err != nil {
@@ -53,6 +59,7 @@ func openSide(ctx context.Context, o *Options, source bool) (_ *side, err error)
 		s.db, err = sql.Open("sqlite", dsn(e.path()))
 	case *pgEngine:
 		s.pg = e
+		e.unclean = e.unclean || died
 		config := e.config.Copy()
 		config.DefaultQueryExecMode = pgx.QueryExecModeExec // a pooler may stand before it
 		s.db = stdlib.OpenDB(*config)
@@ -108,7 +115,7 @@ func (s *side) hold(ctx context.Context, lost context.CancelCauseFunc) (stop fun
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		for tick := time.NewTicker(leaseEvery); ; {
+		for tick := time.NewTicker(leaseFor / leaseShare); ; {
 			select {
 			case <-ctx.Done():
 				tick.Stop()

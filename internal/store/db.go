@@ -66,9 +66,12 @@ type Options struct {
 	// again, the next start recovers what was acknowledged. The default logs
 	// and exits with status 70. Where it returns, the store refuses everything.
 	Fatal func(error)
+	// Lease is how long what is a process's own stays so after its last sign of
+	// life, where several share a database in PostgreSQL (default 45 s).
+	Lease time.Duration
 
+	exclusive  bool // nobody else may serve with the database
 	maxCounted int  // what a count of a replay says exactly; for tests
-	beside     bool // PostgreSQL: beside the process that serves; for tests
 }
 
 // DB is the store.
@@ -80,6 +83,7 @@ type DB struct {
 	readers *pool
 	w       *writer
 	owner   atomic.Pointer[Owner]
+	nodes   *nodes // nil: no other process shares the database, or this one is a guest
 	cache   *caches
 	filters *match.Engine
 	sends   *recentSends
@@ -137,9 +141,15 @@ func Open(ctx context.Context, o Options) (_ *DB, err error) {
 	if db.o.maxCounted == 0 {
 		db.o.maxCounted = maxCounted
 	}
+	if db.o.Lease <= 0 {
+		db.o.Lease = leaseFor
+	}
 	db.replays = newReplayer(db)
 	if db.engine, err = newEngine(&db.o); err != nil {
 		return nil, err
+	}
+	if e, ok := db.engine.(*pgEngine); ok && !e.guest {
+		db.nodes = newNodes(db, e)
 	}
 	if err := db.open(ctx); err != nil {
 		db.abandon()
@@ -166,6 +176,9 @@ func (db *DB) open(ctx context.Context) error {
 		return err
 	}
 	db.w.start()
+	if db.nodes != nil {
+		db.nodes.begin(ctx)
+	}
 	if !db.o.NoSecrets {
 		db.replays.wake()
 	}
@@ -192,6 +205,9 @@ func (db *DB) Close() error {
 	err := ErrClosed
 	db.closing.Do(func() {
 		db.replays.stop()
+		if db.nodes != nil {
+			db.nodes.stop()
+		}
 		err = errors.Join(db.engine.closing(), db.w.close())
 		db.readers.close()
 		if err == nil {

@@ -3,8 +3,10 @@ package store
 import (
 	"context"
 	"encoding/binary"
+	"fmt"
 	"slices"
 	"sync"
+	"time"
 )
 
 // debt is what was accepted and is in no list on disk yet. The writer alone
@@ -43,7 +45,84 @@ type view struct {
 // readLists is [DB.read] with a snapshot, for lists.
 func (db *DB) readLists(ctx context.Context, f func(v *view) error) error {
 	owing := db.w.debt.now() // before the snapshot: what is written in between is in both
-	return db.read(ctx, true, func(c *conn) error { return f(&view{c: c, owing: owing}) })
+	return db.read(ctx, true, func(c *conn) error {
+		others, err := db.owedByOthers(ctx, c)
+		if err != nil {
+			return err
+		}
+		return f(&view{c: c, owing: append(slices.Clip(owing), others...)})
+	})
+}
+
+// owing is how far the events of a slot are in the lists.
+type owing struct {
+	slot          int
+	indexed, last key
+}
+
+// debtors are the other slots of which events are in no list.
+func (db *DB) debtors(ctx context.Context, c *conn) (out []owing, err error) {
+	if db.nodes == nil {
+		return nil, nil
+	}
+	err = c.rows(ctx, "SELECT slot, indexed, last FROM nodes WHERE slot<>? AND indexed<last", []any{db.engine.slot()}, func(scan func(...any) error) (bool, error) {
+		var o owing
+		err := scan(&o.slot, &o.indexed, &o.last)
+		out = append(out, o)
+		return true, err
+	})
+	return out, err
+}
+
+// owedByOthers are the events of other processes that are in no list yet.
+func (db *DB) owedByOthers(ctx context.Context, c *conn) (out []indexEntry, err error) {
+	debtors, err := db.debtors(ctx, c)
+	for i := 0; i < len(debtors) && err == nil; i++ {
+		var entries []indexEntry
+		o := debtors[i]
+		entries, err = unindexed(ctx, c, o.indexed, o.last, db.ofSlot(o.slot))
+		out = append(out, entries...)
+	}
+	return out, err
+}
+
+// flushAll puts everything that was accepted so far into the lists, also what
+// others accepted: they do it within a second or so. Errors: [ErrBusy], where one
+// does not.
+func (db *DB) flushAll(ctx context.Context) error {
+	if err := db.flushForList(ctx); err != nil || db.nodes == nil {
+		return err
+	}
+	upto := map[int]key{} // of the slots that are waited for
+	for end := time.Now().Add(3 * flushAfter); ; {
+		var now []owing
+		err := db.read(ctx, false, func(c *conn) (err error) {
+			now, err = db.debtors(ctx, c)
+			return err
+		})
+		left := map[int]key{}
+		for _, o := range now {
+			if len(upto) == 0 {
+				left[o.slot] = o.last
+			} else if at, ok := upto[o.slot]; ok && o.indexed < at {
+				left[o.slot] = at
+			}
+		}
+		switch {
+		case err != nil || len(left) == 0:
+			return err
+		case time.Now().After(end):
+			return fmt.Errorf("events of another process are in no list yet: %w", ErrBusy)
+		}
+		upto = left
+		t := time.NewTimer(flushAfter / 10)
+		select {
+		case <-ctx.Done():
+			t.Stop()
+			return ctx.Err()
+		case <-t.C:
+		}
+	}
 }
 
 // walk gives the keys of a list, newest first: not older than floor, strictly

@@ -24,6 +24,9 @@ func (b *batch) alter(endpoint key, o *Outcome, inTime bool) (disabled bool, err
 	if o.Effect == (Effect{}) && !failed {
 		return false, nil
 	}
+	if err := b.lockEndpoint(endpoint); err != nil {
+		return false, err
+	}
 	e, err := b.loadEndpoint(endpoint)
 	if err != nil || e == nil {
 		return false, err

@@ -14,7 +14,10 @@ func (b *batch) deleteEndpoint(project ID, k key, reason string, inFlight *int) 
 	if err := b.announceDeleted(project, k, reason); err != nil {
 		return err
 	}
-	err := b.exec("UPDATE endpoints SET deleted_at=?, headers=NULL, secrets=NULL, path=NULL, auth=NULL, revision=revision+1 WHERE k=?", b.us, k)
+	n, err := b.change("UPDATE endpoints SET deleted_at=?, headers=NULL, secrets=NULL, path=NULL, auth=NULL, revision=revision+1 WHERE k=? AND deleted_at=0", b.us, k)
+	if err == nil && n == 0 {
+		err = ErrNotFound
+	}
 	if err != nil {
 		return err
 	}
@@ -27,7 +30,7 @@ func (b *batch) deleteEndpoint(project ID, k key, reason string, inFlight *int) 
 	if err := b.forgetIncident(k); err != nil {
 		return err
 	}
-	b.chores.deletions++
+	b.addChore(&b.chores.deletions)
 	b.changed(changedDeletion, k, func() { b.db.setDeleting(k, reason) })
 	b.endpointChanged(k, inFlight)
 	return nil
@@ -114,6 +117,9 @@ func (db *DB) CancelDelivery(ctx context.Context, project, id ID) (d *Delivery, 
 	}
 	flying := 0
 	err = db.write(ctx, func(b *batch) error {
+		if err := b.lockDelivery(k); err != nil {
+			return err
+		}
 		q, err := b.queued(k)
 		if err != nil {
 			return err
@@ -171,6 +177,9 @@ func (db *DB) RetryDelivery(ctx context.Context, project, id ID) (*Delivery, err
 	}
 	flying := 0
 	err := db.write(ctx, func(b *batch) error {
+		if err := b.lockDelivery(k); err != nil {
+			return err
+		}
 		d, err := db.delivery(ctx, b.c, k)
 		if err != nil {
 			return err
@@ -269,7 +278,7 @@ func (b *batch) lastAttempt(k key) (time.Time, error) {
 // transaction. It returns how many; call again until fewer than limit.
 func (db *DB) ExpireHeld(ctx context.Context, olderThan time.Time, limit int) (int, error) {
 	ended := 0
-	err := db.tend(ctx, func(b *batch) error {
+	err := db.lead(ctx, func(b *batch) error {
 		var held []key
 		err := b.rows("SELECT k FROM endpoints WHERE deleted_at=0 AND state<>'active'", nil, func(scan func(...any) error) (bool, error) {
 			var k key
@@ -311,7 +320,7 @@ func (b *batch) expire(q *queued) error {
 
 // failQueued ends a pending delivery as failed, without an attempt.
 func (b *batch) failQueued(q *queued, reason string) error {
-	if err := b.endQueued(q, Failed, reason); err != nil {
+	if ended, err := b.endQueued(q, Failed, reason); err != nil || !ended {
 		return err
 	}
 	if !b.heard(b.db.keys.id(q.project)) {

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -90,6 +91,12 @@ func (db *DB) CreateEndpointOnce(ctx context.Context, e *Endpoint, cap int, o *O
 }
 
 func (b *batch) createEndpoint(project key, e *Endpoint, cap int) error {
+	if _, there, err := b.projectRow(e.ProjectID); err != nil || !there { // deleted just now
+		return cmp.Or(err, fmt.Errorf("project: %w", ErrNotFound))
+	}
+	if _, _, err := b.mention(project, e.Consumer); err != nil { // and so nobody else makes one for it
+		return err
+	}
 	if cap > 0 {
 		var n int
 		_, err := b.row("SELECT count(*) FROM endpoints WHERE project=? AND consumer=? AND deleted_at=0", []any{project, e.Consumer}, &n)
@@ -101,9 +108,6 @@ func (b *batch) createEndpoint(project key, e *Endpoint, cap int) error {
 		}
 	}
 	if err := b.checkWireID(project, e); err != nil {
-		return err
-	}
-	if _, _, err := b.mention(project, e.Consumer); err != nil {
 		return err
 	}
 	k := b.key()
@@ -253,6 +257,9 @@ func (db *DB) update(ctx context.Context, project, id ID, change func(*Endpoint)
 		n := 0
 		before, err = once(ctx, db, o, e, func(b *batch) error {
 			var more diff
+			if err := b.lockEndpoint(was.k); err != nil {
+				return err
+			}
 			if first != nil {
 				var err error
 				if more, err = first(b, was, e); err != nil {
@@ -360,6 +367,9 @@ func (db *DB) DeleteEndpoint(ctx context.Context, project, id ID) (inFlight int,
 	}
 	n := 0
 	err = db.write(ctx, func(b *batch) error {
+		if err := b.lockEndpoint(k); err != nil {
+			return err
+		}
 		e, err := b.loadEndpoint(k)
 		if err != nil {
 			return err

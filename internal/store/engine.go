@@ -8,13 +8,17 @@ import (
 // engine is the database under the store: what SQLite and PostgreSQL do each
 // in its own way. The rules, and the statements, are of both.
 type engine interface {
-	// open makes the database ready: no other process writes to it, and its
-	// schema is this binary's. Errors: [ErrLocked], [ErrNewer].
+	// open makes the database ready: no other process writes to what is this
+	// one's, and its schema is this binary's. Errors: [ErrLocked], [ErrNewer].
 	open(ctx context.Context) error
 	// connect makes connections, to read or to write.
 	connect(ctx context.Context, n int, to purpose) (*pool, error)
 	// keymaker makes keys that no other process makes.
 	keymaker(secret []byte, last key) (*keymaker, error)
+	// slot is this process's number among those that share the database, and
+	// state what its row says.
+	slot() int
+	state(ctx context.Context, c *conn) (slotState, error)
 	// foresee may look up at once what the items of a transaction will ask for.
 	foresee(b *batch, in *inbox) error
 	// shared reports whether other processes may write at the same time. Then
@@ -70,6 +74,13 @@ type engine interface {
 
 	// String names the database for people.
 	String() string
+}
+
+// slotState is what is kept of a slot.
+type slotState struct {
+	last    key   // that was given out
+	pending int64 // rows in the queue
+	indexed key   // events up to it are in the lists
 }
 
 func newEngine(o *Options) (engine, error) {

@@ -165,6 +165,9 @@ func (db *DB) CreateEventTypeOnce(ctx context.Context, t *EventType, o *Once[Eve
 
 func (b *batch) createEventType(project key, t *EventType) error {
 	var n int
+	if err := b.lockProject(project); err != nil {
+		return err
+	}
 	if _, err := b.row("SELECT count(*) FROM event_types WHERE project=?", []any{project}, &n); err != nil {
 		return err
 	}

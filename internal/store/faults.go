@@ -20,7 +20,7 @@ const (
 	faultCorrupt        // a page does not read as it should
 	faultUnique         // a unique constraint
 	faultAgain          // met another transaction: the same may work now
-	faultFenced         // another process took the database: this one may write no more
+	faultFenced         // another process took this one's place: it may write no more
 	faultOutdated       // others changed the configuration: the same may work once it is known
 )
 
@@ -73,7 +73,7 @@ func postgresFault(err error) fault {
 	}
 	switch e.Code {
 	case "23502":
-		if e.TableName == "state" { // see markState
+		if e.TableName == "nodes" { // see markSlot
 			return faultFenced
 		}
 	case "53100":

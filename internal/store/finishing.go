@@ -203,6 +203,9 @@ func (b *batch) finishLate(k key, o *Outcome, reason string) error {
 	if o.Attempt.Number == 0 {
 		o.Attempt.Number = o.Work.Attempts + 1
 	}
+	if err := b.lockDelivery(k); err != nil {
+		return err
+	}
 	if reason != "" {
 		q, err := b.queued(k)
 		if err != nil {
@@ -264,13 +267,15 @@ var endings = [...]string{reasonCancelled, reasonDeleted, reasonSkipped, reasonE
 
 // cancelQueued ends a pending delivery without an attempt.
 func (b *batch) cancelQueued(q *queued, reason string) error {
-	return b.endQueued(q, Cancelled, reason)
+	_, err := b.endQueued(q, Cancelled, reason)
+	return err
 }
 
-func (b *batch) endQueued(q *queued, s State, reason string) error {
+// endQueued reports whether the delivery was still pending.
+func (b *batch) endQueued(q *queued, s State, reason string) (ended bool, err error) {
 	n, err := b.change("DELETE FROM queue WHERE k=?", q.k)
 	if err != nil || n == 0 {
-		return err
+		return false, err
 	}
 	b.pending--
 	b.unheld(q.endpoint, q.k, q.event)
@@ -280,9 +285,9 @@ func (b *batch) endQueued(q *queued, s State, reason string) error {
 	}
 	err = b.exec(insertDelivery, q.k, q.event, q.endpoint, stateNumbers[s], reason, q.attempts, b.us, q.status, nil)
 	if err != nil {
-		return err
+		return true, err
 	}
-	return b.noteFinal(q.k, q.endpoint, s)
+	return true, b.noteFinal(q.k, q.endpoint, s)
 }
 
 // Counters says what the store wrote since it was opened.

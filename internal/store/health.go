@@ -17,7 +17,11 @@ type Health struct {
 // Health reports; its cost does not grow with the queue.
 func (db *DB) Health(ctx context.Context) Health {
 	now := time.Now()
-	h := Health{Pending: db.pending.Load(), Err: db.engine.room(now)}
+	h := Health{Err: db.engine.room(now)}
+	var err error
+	if h.Pending, err = db.pendingInAll(ctx); err != nil && h.Err == nil {
+		h.Err = err
+	}
 	if p := db.trouble.Load(); p != nil && h.Err == nil {
 		h.Err = *p
 	}
@@ -32,6 +36,19 @@ func (db *DB) Health(ctx context.Context) Health {
 	}
 	h.OldestDue = due
 	return h
+}
+
+// pendingInAll counts the queue. Of many processes each knows what it made less
+// what it ended; together that is what there is.
+func (db *DB) pendingInAll(ctx context.Context) (n int64, err error) {
+	if n = db.pending.Load(); db.nodes == nil {
+		return n, nil
+	}
+	err = db.read(ctx, false, func(c *conn) error {
+		_, err := c.row(ctx, "SELECT sum(pending)::bigint FROM nodes", nil, &n)
+		return err
+	})
+	return max(n, 0), err
 }
 
 // setTrouble notes why the last write failed; nil after one that did not.

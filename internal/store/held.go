@@ -11,7 +11,8 @@ import (
 // queue is taken off. After a start it begins anew, so it may for some minutes
 // know too little, never too much. Of the writer's goroutine alone.
 type heldBook struct {
-	of map[key]*heldOf
+	of    map[key]*heldOf
+	fresh bool // it was begun anew since a project held too much
 }
 
 type heldOf struct {
@@ -107,7 +108,7 @@ func (b *heldBook) held(held []heldEndpoint) map[key]int64 {
 func (db *DB) CountHeld(ctx context.Context) error {
 	for range heldSlices {
 		var more bool
-		err := db.tend(ctx, func(b *batch) error {
+		err := db.lead(ctx, func(b *batch) error {
 			held, err := b.heldEndpoints()
 			if err == nil {
 				more, err = b.countHeld(held)
@@ -128,13 +129,17 @@ func (db *DB) CountHeld(ctx context.Context) error {
 // event that several endpoints hold counts for each.
 func (db *DB) LimitHeld(ctx context.Context, maxBytes int64, limit int) (int, error) {
 	ended := 0
-	err := db.tend(ctx, func(b *batch) error {
+	err := db.lead(ctx, func(b *batch) error {
 		ended = 0
 		held, err := b.heldEndpoints()
 		if err != nil {
 			return err
 		}
-		for project, bytes := range b.w.held.held(held) {
+		sums := b.w.held.held(held)
+		if b.heldAnew(sums, maxBytes) {
+			return nil
+		}
+		for project, bytes := range sums {
 			if bytes <= maxBytes || ended >= limit {
 				continue
 			}
@@ -150,6 +155,27 @@ func (db *DB) LimitHeld(ctx context.Context, maxBytes int64, limit int) (int, er
 		return 0, err
 	}
 	return ended, nil
+}
+
+// heldAnew has what is held be counted again before something is ended for it:
+// what other processes took from a queue nobody took off here.
+func (b *batch) heldAnew(sums map[key]int64, maxBytes int64) bool {
+	book := &b.w.held
+	over := false
+	for _, bytes := range sums {
+		over = over || bytes > maxBytes
+	}
+	switch {
+	case b.db.nodes == nil:
+		return false
+	case !over:
+		b.after = append(b.after, func() { book.fresh = false })
+		return true
+	case book.fresh || b.db.nodes.alone():
+		return false
+	}
+	b.after = append(b.after, func() { *book = heldBook{fresh: true} })
+	return true
 }
 
 // expireOldest ends a project's oldest held deliveries until so many bytes are
@@ -212,7 +238,7 @@ const (
 // transaction; it returns how many.
 func (db *DB) WarnHeld(ctx context.Context, hold time.Duration, maxBytes int64, limit int) (int, error) {
 	warned := 0
-	err := db.tend(ctx, func(b *batch) error {
+	err := db.lead(ctx, func(b *batch) error {
 		warned = 0
 		held, err := b.heldEndpoints()
 		if err != nil {

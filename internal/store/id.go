@@ -13,10 +13,16 @@ import (
 // the key: its time and counter, filled up with 54 bits of a keyed
 // permutation of the key. Rows and indexes so hold 8 bytes instead of 16, no
 // index from id to row is needed, and ids still cannot be guessed.
+//
+// Where many processes share a database, the upper bits of the counter are the
+// slot of the one that made the key: so no two make the same.
 type key = int64
 
 const (
 	counterBits = 20
+	slotBits    = 6
+	slotShift   = counterBits - slotBits
+	slotKeys    = 1 << slotShift        // of a millisecond
 	minuteKeys  = 60_000 << counterBits // keys in a minute
 )
 
@@ -25,6 +31,7 @@ const (
 type keymaker struct {
 	last  key
 	from  key // counter that a millisecond's keys begin with
+	room  key // how many keys of a millisecond are this one's
 	block cipher.Block
 }
 
@@ -33,16 +40,28 @@ func newKeymaker(secret []byte, last key) (*keymaker, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &keymaker{last: last, block: block}, nil
+	return &keymaker{last: last, room: 1 << counterBits, block: block}, nil
 }
 
-// next gives out n keys in a row and returns the first. They are greater than
-// all before, also where the clock was set back.
+// inSlot bounds the keys to those of a slot.
+func (m *keymaker) inSlot(slot int) { m.from, m.room = key(slot)<<slotShift, slotKeys }
+
+// next gives out n keys in a row, at most as many as a millisecond has, and
+// returns the first. They are greater than all before, also where the clock was
+// set back. What does not fit into a millisecond is of the next.
 func (m *keymaker) next(now time.Time, n int) key {
-	first := max(timeKey(now)+m.from, m.last+1)
+	first := max(timeKey(now), m.last+1)
+	ms, at := first>>counterBits<<counterBits, max(first&(1<<counterBits-1)-m.from, 0)
+	if at+key(n) > m.room {
+		ms, at = ms+1<<counterBits, 0
+	}
+	first = ms + m.from + at
 	m.last = first + key(n) - 1
 	return first
 }
+
+// after has all keys to come be greater than one that another process made.
+func (m *keymaker) after(k key) { m.last = max(m.last, k) }
 
 // timeKey is the smallest key of a time's millisecond.
 func timeKey(t time.Time) key {

@@ -71,6 +71,32 @@ func timesText(times []int64) []byte {
 	return b
 }
 
+// readIncidents has memory know the incidents of some endpoints as the table has
+// them.
+func (b *batch) readIncidents(of func(endpoint key) bool) error {
+	if !b.db.o.Mail {
+		return nil
+	}
+	read := map[key]*incident{}
+	err := b.rows(selectIncident, nil, func(scan func(...any) error) (bool, error) {
+		k, in, err := scanIncident(scan)
+		if of(k) {
+			read[k] = in
+		}
+		return true, err
+	})
+	var queued int64
+	if err == nil {
+		_, err = b.row("SELECT count(*) FROM mails", nil, &queued)
+	}
+	b.after = append(b.after, func() {
+		maps.DeleteFunc(b.w.incidents, func(k key, _ *incident) bool { return of(k) })
+		maps.Copy(b.w.incidents, read)
+		b.db.mails.Store(queued)
+	})
+	return err
+}
+
 // incidentsInto reads incidents into a map. The writer asks for each attempt
 // whether its endpoint has one, so all of them are in memory.
 func incidentsInto(m *map[key]*incident) func(func(...any) error) (bool, error) {
@@ -94,18 +120,40 @@ func (db *DB) recoverMails(ctx context.Context, c *conn) error {
 }
 
 // incident of an endpoint, to change; nil: there is none.
-func (b *batch) incident(endpoint key) *incident {
+func (b *batch) incident(endpoint key) (*incident, error) {
 	if in := b.incidents[endpoint]; in != nil {
-		return in
+		return in, nil
 	}
 	was := b.w.incidents[endpoint]
 	if was == nil {
-		return nil
+		return nil, nil //nolint:nilnil // there is none
 	}
 	own := *was
 	own.notices = slices.Clone(was.notices)
+	if b.db.engine.shared() { // the chief, or whoever resumes an endpoint, changes the row
+		if err := b.refresh(endpoint, &own); err != nil || own.opened == 0 {
+			return nil, err
+		}
+	}
 	b.incidents[endpoint] = &own
-	return &own
+	return &own, nil
+}
+
+// refresh reads an incident as others left it; opened is 0 where it is gone.
+func (b *batch) refresh(endpoint key, in *incident) error {
+	was := *in
+	*in = incident{}
+	err := b.rows(selectIncident+" WHERE endpoint=? /*FOR UPDATE*/", []any{endpoint}, func(scan func(...any) error) (bool, error) {
+		_, now, err := scanIncident(scan)
+		if err == nil {
+			*in = *now
+		}
+		return false, err
+	})
+	if in.closed != 0 && in.closed == was.closed {
+		in.failures = was.failures // memory alone counts them
+	}
+	return err
 }
 
 // attempted takes over what an attempt says of its endpoint, for those who are
@@ -127,8 +175,10 @@ func (b *batch) attempted(endpoint key, o *Outcome, disabled bool) error {
 // struggled counts a failed attempt, and makes a notice of the first, the
 // fifth, and the one that ends a delivery or the endpoint.
 func (b *batch) struggled(endpoint key, o *Outcome, disabled bool) error {
-	in := b.incident(endpoint)
+	in, err := b.incident(endpoint)
 	switch {
+	case err != nil:
+		return err
 	case in == nil:
 		some, err := b.anybody(o.Work.Event.ProjectID, endpoint)
 		if err != nil || !some {
@@ -220,9 +270,9 @@ func (in *incident) remindAfter(now int64) {
 
 // succeeded closes an incident.
 func (b *batch) succeeded(endpoint key, o *Outcome) error {
-	in := b.incident(endpoint)
-	if in == nil {
-		return nil
+	in, err := b.incident(endpoint)
+	if err != nil || in == nil {
+		return err
 	}
 	in.failures = 0
 	if in.closed != 0 {
@@ -306,7 +356,7 @@ func (b *batch) tendIncidents(limit int) (int, error) {
 		in *incident
 	}
 	var rows []row
-	err := b.rows(selectIncident+" WHERE remind>0 AND remind<=? ORDER BY remind LIMIT ?", []any{b.us, limit}, func(scan func(...any) error) (bool, error) {
+	err := b.rows(selectIncident+" WHERE remind>0 AND remind<=? ORDER BY remind LIMIT ? /*FOR UPDATE*/", []any{b.us, limit}, func(scan func(...any) error) (bool, error) {
 		k, in, err := scanIncident(scan)
 		rows = append(rows, row{k, in})
 		return true, err
@@ -334,7 +384,7 @@ func (b *batch) tendIncidents(limit int) (int, error) {
 // pruneIncidents deletes those that are over.
 func (b *batch) pruneIncidents(_ *pruneRound, _ key, limit int) (int, error) {
 	var over []key
-	err := b.rows("SELECT endpoint FROM incidents WHERE closed>0 AND closed<? AND remind=0 ORDER BY closed LIMIT ?",
+	err := b.rows("SELECT endpoint FROM incidents WHERE closed>0 AND closed<? AND remind=0 ORDER BY closed LIMIT ? /*FOR UPDATE*/",
 		[]any{micros(b.now.Add(-incidentKeptFor)), limit}, func(scan func(...any) error) (bool, error) {
 			var k key
 			err := scan(&k)

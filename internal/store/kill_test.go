@@ -103,9 +103,9 @@ func (f *finishing) Accepted(works []*store.Work) {
 		})
 	}
 }
-func (f *finishing) QueueGrew(store.ID, store.Place)        {}
 func (f *finishing) Gained([]store.Shard, bool)             {}
 func (f *finishing) Leave(_ []store.Shard, done func())     { done() }
+func (f *finishing) QueueGrew(store.ID, store.Place)        {}
 func (f *finishing) EndpointChanged(store.ID) int           { return 0 }
 func (f *finishing) RecoveryAsked(store.ID)                 {}
 func (f *finishing) DeliveryChanged(store.ID, store.ID) int { return 0 }

@@ -14,6 +14,7 @@ type news struct {
 	deletions  map[key]string
 	skips      map[key]key
 	incidents  map[key]*incident
+	last       key // that was given out by anybody
 }
 
 // moved reports whether the configuration is not of a generation any more.
@@ -35,6 +36,9 @@ func (db *DB) news(ctx context.Context, c *conn, known int64) (*news, error) {
 		return nil, err
 	}
 	first := n.generation + 1
+	if _, err := c.row(ctx, "SELECT max(last) FROM nodes", nil, &n.last); err != nil {
+		return nil, err
+	}
 	err := c.rows(ctx, "SELECT min(generation), kind, k FROM changes WHERE generation>? GROUP BY kind, k ORDER BY min(generation), kind, k", []any{known},
 		func(scan func(...any) error) (bool, error) {
 			var g int64
@@ -98,6 +102,9 @@ func (db *DB) apply(n *news) {
 	}
 	for i := range n.changes {
 		db.forget(&n.changes[i])
+	}
+	if db.nodes != nil {
+		db.nodes.follow(n.last) // so what comes after a change has greater keys than what came before it
 	}
 	db.w.generation = n.generation
 	db.generation.Store(n.generation)

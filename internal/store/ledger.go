@@ -13,8 +13,11 @@ import (
 // endpoints; so what is new is counted here, and written in rounds: what was
 // counted until the round began, a slice of it with each commit, in the order
 // of the subjects, which is the order of the rows. It can be counted again from
-// sends, so a crash loses nothing.
+// sends, so a crash loses nothing. Where many processes share the database, each
+// counts the rows of its own slot.
 type ledger struct {
+	slot int
+
 	mu   sync.Mutex
 	cur  map[key]*account
 	old  map[key]*account // of the round under way, as far as it is not written
@@ -74,9 +77,12 @@ const (
 
 const microsPerHour = int64(time.Hour / time.Microsecond)
 
-func newLedger() *ledger {
-	return &ledger{cur: map[key]*account{}, parties: map[key]*parties{}}
+func newLedger(slot int) *ledger {
+	return &ledger{slot: slot, cur: map[key]*account{}, parties: map[key]*parties{}}
 }
+
+// even reports whether the tables have all that was counted. The writer asks.
+func (l *ledger) even() bool { return len(l.cur)+len(l.round) == 0 }
 
 func (t *tally) add(s *send) {
 	t.attempts++
@@ -138,6 +144,30 @@ func (l *ledger) add(to map[key]*account, data []byte, after key) {
 	})
 }
 
+// introduce finds the parties of the endpoints in many rows of sends at once, so
+// that meet knows them.
+func (l *ledger) introduce(ctx context.Context, c *conn, rows [][]byte) error {
+	unknown := map[key]bool{}
+	for _, data := range rows {
+		eachSend(data, func(s *send) {
+			if l.parties[s.endpoint] == nil {
+				unknown[s.endpoint] = true
+			}
+		})
+	}
+	if len(unknown) == 0 {
+		return nil
+	}
+	return c.rows(ctx, `SELECT e.k, coalesce(c.k, 0), e.project FROM json_each(?) j CROSS JOIN endpoints e ON e.k=j.value
+		LEFT JOIN consumers c ON c.project=e.project AND c.uid=e.consumer`, []any{keyList(slices.Collect(maps.Keys(unknown)))},
+		func(scan func(...any) error) (bool, error) {
+			p := &parties{}
+			err := scan(&p.keys[0], &p.keys[1], &p.keys[2])
+			l.parties[p.keys[0]] = p
+			return true, err
+		})
+}
+
 // meet finds the parties of the endpoints in a row of sends.
 func (l *ledger) meet(ctx context.Context, c *conn, data []byte) (err error) {
 	if len(l.parties) > ledgerKnown {
@@ -166,11 +196,7 @@ func (l *ledger) settle(b *batch) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if b.slice != nil {
-		for _, k := range b.slice {
-			delete(l.old, k)
-		}
-		l.round = l.round[len(b.slice):]
-		l.mark, l.sliced = b.mark, b.now
+		l.wrote(b.slice, b.mark, b.now)
 	}
 	if len(b.sends) > 0 {
 		if len(l.cur) == 0 {
@@ -182,6 +208,15 @@ func (l *ledger) settle(b *batch) {
 	if len(l.round) == 0 && (l.due(b.now) || b.hasten && len(l.cur) > 0) {
 		l.begin(l.last)
 	}
+}
+
+// wrote takes off what the tables have now.
+func (l *ledger) wrote(slice []key, mark ledgerMark, now time.Time) {
+	for _, k := range slice {
+		delete(l.old, k)
+	}
+	l.round = l.round[len(slice):]
+	l.mark, l.sliced = mark, now
 }
 
 func (l *ledger) due(now time.Time) bool {
@@ -203,7 +238,7 @@ func (l *ledger) begin(upto key) {
 
 // writeLedger writes the next slice of a round. It runs in the writer, which
 // alone changes the accounts.
-func (b *batch) writeLedger() error {
+func (b *batch) writeLedger() (err error) {
 	l := b.db.ledger
 	size := ledgerSlice
 	switch {
@@ -214,28 +249,46 @@ func (b *batch) writeLedger() error {
 	case !b.hasten && !passed(l.sliced, b.now, ledgerPace):
 		return nil
 	}
-	b.slice = l.round[:min(size, len(l.round))]
-	for _, k := range b.slice {
-		if err := b.writeAccount(k, l.old[k]); err != nil {
-			return err
-		}
-	}
-	b.mark = l.mark
-	if len(b.slice) == len(l.round) {
-		b.mark.done, b.mark.cursor = b.mark.upto, 0
-	} else {
-		b.mark.cursor = b.slice[len(b.slice)-1]
-	}
-	return b.exec("UPDATE counted SET done=?, upto=?, cursor=? WHERE id=1", b.mark.done, b.mark.upto, b.mark.cursor)
+	b.slice, b.mark, err = b.writeSlice(l, size)
+	return err
 }
 
-func (b *batch) writeAccount(k key, a *account) error {
+// writeSlice writes the accounts of the next subjects of a round, and says how
+// far the tables are then.
+func (b *batch) writeSlice(l *ledger, size int) (slice []key, mark ledgerMark, err error) {
+	slice = l.round[:min(size, len(l.round))]
+	var days *rolled // read where it matters
+	for _, k := range slice {
+		if err := b.writeAccount(k, l.old[k], &days); err != nil {
+			return nil, mark, err
+		}
+	}
+	mark = l.mark
+	if len(slice) == len(l.round) {
+		mark.done, mark.cursor = mark.upto, 0
+	} else {
+		mark.cursor = slice[len(slice)-1]
+	}
+	return slice, mark, b.exec("UPDATE counted SET done=?, upto=?, cursor=? WHERE slot=?", mark.done, mark.upto, mark.cursor, l.slot)
+}
+
+func (b *batch) writeAccount(k key, a *account, days **rolled) error {
 	for i := range a.hours {
 		h := &a.hours[i]
 		if err := b.addRollup(hourTable, h.hour, k, &h.rollup); err != nil {
 			return err
 		}
-		if day := h.hour / 24; day <= b.rolled.day || day == b.rolled.day+1 && k <= b.rolled.cursor {
+		day := h.hour / 24
+		if day >= b.now.Unix()/86400 { // it goes on, and is in no sum yet
+			continue
+		}
+		if *days == nil {
+			var err error
+			if *days, err = b.rolled("/*FOR SHARE*/"); err != nil {
+				return err
+			}
+		}
+		if at := *days; day <= at.day || day == at.day+1 && k <= at.cursor {
 			if err := b.addRollup(dayTable, day, k, &h.rollup); err != nil {
 				return err
 			}
@@ -248,17 +301,30 @@ func (b *batch) writeAccount(k key, a *account) error {
 }
 
 // rollupTable is the text of the statements for one of the two tables.
-type rollupTable struct{ get, put string }
+type rollupTable struct{ get, add, put string }
 
 var (
-	hourTable = rollupTable{"SELECT data FROM hours WHERE hour=? AND subject=?", "INSERT INTO hours VALUES (?,?,?) ON CONFLICT (hour, subject) DO UPDATE SET data=excluded.data"}
-	dayTable  = rollupTable{"SELECT data FROM days WHERE day=? AND subject=?", "INSERT INTO days VALUES (?,?,?) ON CONFLICT (day, subject) DO UPDATE SET data=excluded.data"}
+	hourTable = rollupTable{
+		"SELECT data FROM hours WHERE hour=? AND subject=? /*FOR UPDATE*/", "INSERT INTO hours VALUES (?,?,?) ON CONFLICT DO NOTHING",
+		"INSERT INTO hours VALUES (?,?,?) ON CONFLICT (hour, subject) DO UPDATE SET data=excluded.data",
+	}
+	dayTable = rollupTable{
+		"SELECT data FROM days WHERE day=? AND subject=? /*FOR UPDATE*/", "INSERT INTO days VALUES (?,?,?) ON CONFLICT DO NOTHING",
+		"INSERT INTO days VALUES (?,?,?) ON CONFLICT (day, subject) DO UPDATE SET data=excluded.data",
+	}
 )
 
 // addRollup adds to a row.
 func (b *batch) addRollup(t rollupTable, at int64, subject key, r *rollup) error {
 	var data []byte
 	found, err := b.row(t.get, []any{at, subject}, &data)
+	if err == nil && !found && b.db.engine.shared() { // it may be made by another process right now
+		b.w.coded = r.encode(b.w.coded[:0])
+		if n, err := b.change(t.add, at, subject, b.w.coded); err != nil || n > 0 {
+			return err
+		}
+		found, err = b.row(t.get, []any{at, subject}, &data)
+	}
 	if err != nil {
 		return err
 	}
@@ -302,13 +368,21 @@ func (b *batch) untally(slice []any) error {
 	return nil
 }
 
-// recoverLedger counts again what the tables lack, and goes on with the round
-// that was under way.
-func (db *DB) recoverLedger(ctx context.Context, c *conn) error {
-	l := newLedger()
-	db.ledger = l
-	_, err := c.row(ctx, "SELECT done, upto, cursor, rolled, roll_cursor FROM counted WHERE id=1", nil,
-		&l.mark.done, &l.mark.upto, &l.mark.cursor, &db.w.rolled.day, &db.w.rolled.cursor)
+// recover counts again what the tables lack, of the rows of sends up to the last
+// of which is said that they are the ledger's, and goes on with the round that was
+// under way.
+func (l *ledger) recover(ctx context.Context, c *conn, own string, last key) error {
+	if err := l.read(ctx, c, own, last); err != nil || len(l.round) > 0 || l.mark.cursor == 0 {
+		return err
+	}
+	// Nothing is left of that round but to say so.
+	l.mark.done, l.mark.cursor = l.mark.upto, 0
+	return c.exec(ctx, "UPDATE counted SET done=upto, cursor=0 WHERE slot=?", l.slot)
+}
+
+// read counts what the tables lack.
+func (l *ledger) read(ctx context.Context, c *conn, own string, last key) error {
+	_, err := c.row(ctx, "SELECT done, upto, cursor FROM counted WHERE slot=?", []any{l.slot}, &l.mark.done, &l.mark.upto, &l.mark.cursor)
 	if err != nil {
 		return err
 	}
@@ -317,15 +391,22 @@ func (db *DB) recoverLedger(ctx context.Context, c *conn) error {
 		k    key
 		data []byte
 	}
-	for more := true; more; {
+	for more := l.last < last; more; {
 		var rows []row
-		err := c.rows(ctx, "SELECT k, data FROM sends WHERE k>? ORDER BY k LIMIT 1000", []any{l.last}, func(scan func(...any) error) (bool, error) {
+		err := c.rows(ctx, "SELECT k, data FROM sends WHERE k>? AND k<=?"+own+" ORDER BY k LIMIT 1000", []any{l.last, last}, func(scan func(...any) error) (bool, error) {
 			var r row
 			err := scan(&r.k, &r.data)
 			rows = append(rows, r)
 			return true, err
 		})
 		if err != nil {
+			return err
+		}
+		chunk := make([][]byte, len(rows))
+		for i := range rows {
+			chunk[i] = rows[i].data
+		}
+		if err := l.introduce(ctx, c, chunk); err != nil {
 			return err
 		}
 		for _, r := range rows {
@@ -344,10 +425,5 @@ func (db *DB) recoverLedger(ctx context.Context, c *conn) error {
 	}
 	l.turn = 1
 	l.round = slices.Sorted(maps.Keys(l.old))
-	if len(l.round) == 0 && l.mark.cursor > 0 {
-		// Nothing is left of that round but to say so.
-		l.mark.done, l.mark.cursor = l.mark.upto, 0
-		return c.exec(ctx, "UPDATE counted SET done=upto, cursor=0 WHERE id=1")
-	}
 	return nil
 }

@@ -190,10 +190,13 @@ func (b *batch) tendDigest(m *mailbox) error {
 // are due: at most limit of each, in one transaction. It reports whether there
 // is more; call again then, after a while.
 func (db *DB) TendMails(ctx context.Context, limit int) (more bool, err error) {
+	if !db.Chief() {
+		return false, nil
+	}
 	if due, err := db.untended(ctx); err != nil || due.IsZero() || due.After(time.Now()) {
 		return false, err
 	}
-	err = db.write(ctx, func(b *batch) error {
+	err = db.lead(ctx, func(b *batch) error {
 		more = false
 		for _, tend := range []func(int) (int, error){b.tendIncidents, b.tendNotices, b.tendDigests} {
 			n, err := tend(limit)
@@ -224,6 +227,9 @@ func (db *DB) untended(ctx context.Context) (due time.Time, err error) {
 // Mails reads mails that are due, the oldest first, and says when to ask again:
 // zero, where only [DB.MailsReady] will say so.
 func (db *DB) Mails(ctx context.Context, limit int) (due []*Mail, again time.Time, err error) {
+	if !db.Chief() {
+		return nil, again, nil
+	}
 	if again, err = db.untended(ctx); err != nil {
 		return nil, again, err
 	}
@@ -350,6 +356,9 @@ func (db *DB) StopMails(ctx context.Context, token secret.Text, stop bool) (*Mai
 	var box *Mailbox
 	err := db.write(ctx, func(b *batch) error {
 		m := &mailbox{}
+		if err := b.lock("SELECT 1 FROM mailboxes WHERE k=?", k); err != nil {
+			return err
+		}
 		err := b.rows(selectMailbox+" WHERE k=?", []any{k}, func(scan func(...any) error) (bool, error) { return false, scanMailbox(scan, m) })
 		if err != nil {
 			return err

@@ -90,6 +90,9 @@ func once[T any](ctx context.Context, db *DB, o *Once[T], shown *T, do func(*bat
 		if before = nil; o == nil {
 			return do(b)
 		}
+		if err := b.claim("answer %s %q %s", o.Project, o.Consumer, o.name()); err != nil {
+			return err
+		}
 		if before, err = db.keptAnswer(context.Background(), b.c, o.Claim, b.now); before != nil || err != nil {
 			return err
 		}

@@ -52,7 +52,10 @@ func (db *DB) CreatePortalSessionOnce(ctx context.Context, s *PortalSession, has
 func (b *batch) createPortalSession(project key, s *PortalSession, hash [32]byte, cap int) error {
 	maker, _ := b.db.keys.key(s.MadeBy)
 	var end int64
-	found, err := b.row("SELECT expires FROM keys WHERE k=? AND revoked=0 AND (expires=0 OR expires>?)", []any{maker, b.us}, &end)
+	if _, _, err := b.mention(project, s.Consumer); err != nil { // and so nobody else makes one for it
+		return err
+	}
+	found, err := b.row("SELECT expires FROM keys WHERE k=? AND revoked=0 AND (expires=0 OR expires>?) /*FOR SHARE*/", []any{maker, b.us}, &end)
 	switch {
 	case err != nil:
 		return err
@@ -69,9 +72,6 @@ func (b *batch) createPortalSession(project key, s *PortalSession, hash [32]byte
 	}
 	if n >= cap {
 		return fmt.Errorf("%d portal sessions for each consumer: %w", cap, ErrLimit)
-	}
-	if _, _, err := b.mention(project, s.Consumer); err != nil {
-		return err
 	}
 	k := b.key()
 	s.ID, s.CreatedAt, s.ExpiresAt = b.db.keys.id(k), keyTime(k), kept(s.ExpiresAt)

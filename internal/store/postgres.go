@@ -8,8 +8,9 @@ import (
 	"log/slog"
 	"net"
 	"net/url"
+	"os"
 	"strconv"
-	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -23,29 +24,48 @@ import (
 // minPostgres is the oldest version, as server_version_num says it.
 const minPostgres = 150000
 
+// Lease of a process: after its last sign of life, others take what is its own.
 const (
-	leaseFor   = 10 * time.Second // after the last sign of life of a process another takes the database
-	leaseEvery = 3 * time.Second
-	leaseAgain = 200 * time.Millisecond // how often one that waits for it looks
+	leaseFor   = 45 * time.Second
+	leaseShare = 10 // of it is over when the next sign is given
 )
 
-// Statements about the one row of state.
+// Slots of processes. The last is of those who only pass by: they make keys,
+// and hold no row.
 const (
-	takeState = `UPDATE state s SET token=s.token+1, open=true, until=now()+make_interval(secs=>$1)
-		FROM (SELECT open FROM state WHERE id=1 FOR UPDATE) was
-		WHERE s.id=1 AND (NOT s.open OR s.until<now()) RETURNING s.token, was.open`
-	// markState fails, and with it the transaction, where the row is another's:
+	guestSlot = 1<<slotBits - 1
+	maxNodes  = guestSlot
+)
+
+// Statements about the row of a slot.
+const (
+	// takeSlot takes one whose process died, or else one that is free.
+	takeSlot = `UPDATE nodes n SET token=n.token+1, open=true, leaving=false, exclusive=false, until=now()+make_interval(secs=>$1), started=now(), host=$2, sign=$3
+		FROM (SELECT slot FROM nodes WHERE (NOT open OR until<now()) AND NOT EXISTS (SELECT 1 FROM nodes x WHERE x.exclusive AND x.open AND x.until>=now()) ORDER BY open DESC, slot LIMIT 1 FOR UPDATE SKIP LOCKED) free
+		WHERE n.slot=free.slot RETURNING n.slot, n.token, n.commits, EXISTS (SELECT 1 FROM shards WHERE shards.slot=n.slot)`
+	// endLease is of a process that is known to be gone.
+	endLease = "UPDATE nodes SET until=now()-interval '1 second', sign='' WHERE slot=$1 AND token=$2"
+	// takeAll takes the first slot where nobody has one, and keeps others from it.
+	takeAll = `WITH locked AS (SELECT open AND until>=now() AS held FROM nodes FOR UPDATE)
+		UPDATE nodes n SET token=n.token+1, open=true, leaving=false, exclusive=true, until=now()+make_interval(secs=>$1), started=now(), host=$2, sign=$3
+		WHERE n.slot=0 AND (SELECT count(*) FROM locked WHERE held)=0
+		RETURNING n.slot, n.token, n.commits, EXISTS (SELECT 1 FROM shards WHERE shards.slot IS NOT NULL OR shards.died)`
+	readSlot = "SELECT last, pending, indexed FROM nodes WHERE slot=$1"
+	// markSlot fails, and with it the transaction, where the row is another's:
 	// commits is not null.
-	markState = `UPDATE state SET pending=$1, indexed=$2, last=$3, commits=CASE WHEN token=$6 AND commits=$4-1 THEN $4 END,
-		until=now()+make_interval(secs=>$5) WHERE id=1`
-	leaveState = "UPDATE state SET open=false WHERE id=1 AND token=$1"
-	// judgeState waits for a transaction that is under way, and makes sure that
+	markSlot = `UPDATE nodes SET pending=$1, indexed=$2, last=$3, commits=CASE WHEN token=$6 AND commits=$4-1 THEN $4 END,
+		until=now()+make_interval(secs=>$5) WHERE slot=$7`
+	// leaveSlot gives back what is left. A slot that others have to see to is
+	// at once as one whose process died.
+	leaveSlot = `WITH own AS (UPDATE nodes SET open=$3, until=now() WHERE slot=$1 AND token=$2 RETURNING slot)
+		UPDATE shards s SET slot=NULL FROM own WHERE s.slot=own.slot`
+	// judgeSlot waits for a transaction that is under way, and makes sure that
 	// one which is yet to come fails: commits is not what it expects any more.
-	judgeState = "UPDATE state SET commits=commits+2 WHERE id=1 AND token=$1 RETURNING commits"
+	judgeSlot = "UPDATE nodes SET commits=commits+2 WHERE slot=$1 AND token=$2 RETURNING commits"
 )
 
-// errFenced says that another process took the database.
-var errFenced = errors.New("another process took the database over, since this one gave no sign of life")
+// errFenced says that another process took this one's place.
+var errFenced = errors.New("another process took the place of this one, since it gave no sign of life")
 
 // pgEngine is PostgreSQL.
 type pgEngine struct {
@@ -54,10 +74,17 @@ type pgEngine struct {
 	first  *pgConn // becomes the writer's
 	guest  bool    // writes beside whoever serves, and holds nothing
 
+	exclusive bool // nobody else may serve
+
+	sign    *sign // nil: none
+	lease   time.Duration
+	place   int // slot
 	token   int64
 	unclean bool
-	commits int64     // of those that are known
-	renewed time.Time // the lease, about
+	commits int64        // of those that are known
+	renewed time.Time    // the lease, when that was asked for
+	opened  time.Time    // what ends counts from
+	ends    atomic.Int64 // of the lease
 	sized   sized
 	pooled  bool // a pooler stands before the server
 	softly  bool // the role does not wait for the disk by itself
@@ -75,7 +102,7 @@ func newPostgres(o *Options) (*pgEngine, error) {
 	if config.RuntimeParams["application_name"] == "" {
 		config.RuntimeParams["application_name"] = "malote"
 	}
-	return &pgEngine{config: config, log: o.Logger, guest: o.NoSecrets || o.beside}, nil
+	return &pgEngine{config: config, log: o.Logger, guest: o.NoSecrets && !o.exclusive, exclusive: o.exclusive, lease: o.Lease, opened: time.Now()}, nil
 }
 
 // parseURL reads a URL. Its errors keep the cause alone: the whole says the
@@ -175,41 +202,76 @@ func (e *pgEngine) check(ctx context.Context, c *pgConn) error {
 	return nil
 }
 
-// take makes this process the one that serves. One that died holds its place
-// for a while; one that lives is noticed by its signs of life: two, since one
-// may be of a commit that was under way when it died.
+// take makes a slot this process's. It waits for nobody: the shards of one that
+// died are its own until its lease is over.
 func (e *pgEngine) take(ctx context.Context, c *pgConn) error {
-	var seen, until time.Time
-	signs := -1 // the first look is none
-	told := sync.OnceFunc(func() {
-		e.log.Info("waiting for the database: another process serves with it, or died a moment ago", "at_most", leaseFor)
+	if err := e.findEnded(ctx, c); err != nil {
+		return fmt.Errorf("%s: %w", e, err)
+	}
+	e.sign = newSign()
+	host, _ := os.Hostname() // for people
+	asked := time.Now()
+	q := takeSlot
+	if e.exclusive {
+		q = takeAll
+	}
+	found, err := c.row(ctx, q, []any{e.lease.Seconds(), host, e.sign.text}, &e.place, &e.token, &e.commits, &e.unclean)
+	switch {
+	case err != nil || found:
+	case e.exclusive:
+		err = ErrLocked
+	default:
+		err = fmt.Errorf("%d processes serve with it, which is all there may be, or it is being copied: %w", maxNodes, ErrLocked)
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", e, err)
+	}
+	e.renew(asked)
+	return nil
+}
+
+// findEnded ends the leases of processes on this machine that are known to be
+// gone.
+func (e *pgEngine) findEnded(ctx context.Context, c *pgConn) error {
+	type holder struct {
+		slot  int
+		token int64
+	}
+	var gone []holder
+	err := c.rows(ctx, "SELECT slot, token, sign FROM nodes WHERE open AND sign<>''", nil, func(scan func(...any) error) (bool, error) {
+		var h holder
+		var text string
+		err := scan(&h.slot, &h.token, &text)
+		if err == nil && ended(text) {
+			gone = append(gone, h)
+		}
+		return true, err
 	})
-	for end := time.Now().Add(leaseFor + leaseEvery); ; {
-		found, err := c.row(ctx, takeState, []any{leaseFor.Seconds()}, &e.token, &e.unclean)
-		if err != nil {
-			return err
-		}
-		if found {
-			e.renewed = time.Now()
-			_, err := c.row(ctx, "SELECT commits FROM state WHERE id=1", nil, &e.commits)
-			return err
-		}
-		if _, err := c.row(ctx, "SELECT until FROM state WHERE id=1", nil, &until); err != nil {
-			return err
-		}
-		if until.After(seen) {
-			signs, seen = signs+1, until
-		}
-		told()
-		if signs > 1 || time.Now().After(end) {
-			return fmt.Errorf("%s: %w", e, ErrLocked)
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(leaseAgain):
+	for _, h := range gone {
+		if err == nil {
+			err = c.exec(ctx, endLease, h.slot, h.token)
 		}
 	}
+	return err
+}
+
+// renew notes that the lease counts from a time.
+func (e *pgEngine) renew(asked time.Time) {
+	e.renewed = asked
+	e.ends.Store(int64(asked.Add(e.lease).Sub(e.opened)))
+}
+
+// leaseEnds may be called from anywhere.
+func (e *pgEngine) leaseEnds() time.Time { return e.opened.Add(time.Duration(e.ends.Load())) }
+
+func (e *pgEngine) slot() int { return e.place }
+
+// state of the slot; a guest has none.
+func (e *pgEngine) state(ctx context.Context, c *conn) (s slotState, err error) {
+	if !e.guest {
+		_, err = c.row(ctx, readSlot, []any{e.place}, &s.last, &s.pending, &s.indexed)
+	}
+	return s, err
 }
 
 // migrate brings the schema up to this binary's. Each migration is one
@@ -303,8 +365,14 @@ func (e *pgEngine) connect(ctx context.Context, n int, to purpose) (*pool, error
 
 func (e *pgEngine) keymaker(secret []byte, last key) (*keymaker, error) {
 	m, err := newKeymaker(secret, last)
-	if err == nil && e.guest {
-		m.from = guestKey() // whoever serves gives out others
+	switch {
+	case err != nil:
+	case e.guest:
+		m.inSlot(guestSlot)
+		some := guestKey() // there may be others
+		m.from, m.room = m.from+some, m.room-some
+	default:
+		m.inSlot(e.place)
 	}
 	return m, err
 }
@@ -321,7 +389,7 @@ func (e *pgEngine) detach(w *writer, whole bool) error {
 	if e.guest || !whole {
 		return nil
 	}
-	return w.c.exec(context.Background(), leaveState, e.token)
+	return w.c.exec(context.Background(), leaveSlot, e.place, e.token, !w.db.ledger.even())
 }
 
 func (e *pgEngine) room(time.Time) error { return nil }
@@ -342,5 +410,8 @@ func (e *pgEngine) closed() error { return nil }
 func (e *pgEngine) release() {
 	if e.first != nil {
 		e.first.close()
+	}
+	if e.sign != nil {
+		e.sign.end()
 	}
 }

@@ -53,8 +53,11 @@ func (e *pgEngine) mark(b *batch) error {
 		return nil
 	}
 	b.dirty = true
+	if b.w.owed-b.flushed+len(b.index) == 0 {
+		b.indexed = b.db.keys.last // others see so that nothing is owed
+	}
 	b.c.link.(*pgConn).pipe.add(&waiting{
-		text: markState, args: []any{b.db.pending.Load() + b.pending, b.indexed, b.db.keys.last, e.commits + 1, leaseFor.Seconds(), e.token},
+		text: markSlot, args: []any{b.db.pending.Load() + b.pending, b.indexed, b.db.keys.last, e.commits + 1, e.lease.Seconds(), e.token, e.place},
 	})
 	return nil
 }
@@ -64,7 +67,7 @@ func (e *pgEngine) renewal() time.Time {
 	if e.guest {
 		return time.Time{}
 	}
-	return e.renewed.Add(leaseEvery)
+	return e.renewed.Add(e.lease / leaseShare)
 }
 
 func (e *pgEngine) commit(b *batch) error {
@@ -80,7 +83,7 @@ func (e *pgEngine) commit(b *batch) error {
 		err = e.judge(b, c, err)
 	}
 	if err == nil && b.dirty {
-		e.renewed = b.now
+		e.renew(b.began)
 	}
 	return err
 }
@@ -100,7 +103,7 @@ const (
 )
 
 // judge finds out what became of a commit whose answer was lost: the row of
-// state says whether it was counted. It asks until somebody answers, or the
+// the slot says whether it was counted. It asks until somebody answers, or the
 // store is closed. Each question counts two, so an odd number more than before
 // says that the commit was.
 func (e *pgEngine) judge(b *batch, c *pgConn, lost error) error {
@@ -111,7 +114,7 @@ func (e *pgEngine) judge(b *batch, c *pgConn, lost error) error {
 	for wait := judgeLeast; ; wait = min(2*wait, judgeMost) {
 		c.drop()
 		var commits int64
-		found, err := c.row(context.Background(), judgeState, []any{e.token}, &commits)
+		found, err := c.row(context.Background(), judgeSlot, []any{e.place, e.token}, &commits)
 		switch {
 		case err == nil && !found:
 			return errFenced
@@ -129,7 +132,7 @@ func (e *pgEngine) judge(b *batch, c *pgConn, lost error) error {
 }
 
 // guestKey is where a guest's keys of a millisecond begin.
-func guestKey() key { return 1 + rand.Int64N(1<<counterBits-1<<8) }
+func guestKey() key { return 1 + rand.Int64N(slotKeys-1<<8) }
 
 // sized remembers the size of the database: asking looks at every file.
 type sized struct {
@@ -161,6 +164,14 @@ const findKeys = `SELECT i.project, i.key, i.event, i.hash, i.deliveries, i.unre
 	FROM unnest($1::bigint[], $2::text[]) AS u(project, key)
 	JOIN idempotency i ON i.project=u.project AND i.key=u.key WHERE i.day BETWEEN $3 AND $4 ORDER BY i.day`
 
+// claimKeys has the same keys be looked up by one process at a time. Mostly the
+// unique index does that; but it is one for each day.
+const (
+	claimKeys = `SELECT pg_advisory_xact_lock(h) FROM (SELECT DISTINCT hashtextextended(u.key, u.project) AS h
+		FROM unnest($1::bigint[], $2::text[]) AS u(project, key) ORDER BY h) AS hashes`
+	aroundMidnight = time.Minute
+)
+
 // foresee looks all idempotency keys of a transaction up in one question.
 func (e *pgEngine) foresee(b *batch, in *inbox) error {
 	var projects []int64
@@ -178,6 +189,11 @@ func (e *pgEngine) foresee(b *batch, in *inbox) error {
 	}
 	b.foreseen = make(map[ownedKey]usedKey, len(keys))
 	today, earliest := b.keyDays()
+	if dayOf(b.now.Add(-aroundMidnight)) != dayOf(b.now.Add(aroundMidnight)) { // to others it may be another day
+		if err := b.c.exec(context.Background(), claimKeys, projects, keys); err != nil {
+			return err
+		}
+	}
 	return b.rows(findKeys, []any{projects, keys, earliest, today}, func(scan func(...any) error) (bool, error) {
 		var k ownedKey
 		var u usedKey

@@ -304,6 +304,8 @@ var sqliteWords = strings.NewReplacer(
 	"json_each(?2) j", "unnest(?2::bigint[]) j(value)",
 	" CROSS JOIN", " JOIN", // SQLite takes CROSS as an order
 	"validate=1", "validate",
+	"/*FOR UPDATE*/", "FOR UPDATE", // SQLite has one writer, who locks nothing
+	"/*FOR SHARE*/", "FOR SHARE",
 )
 
 // postgresText is a statement as PostgreSQL reads it: parameters are $1.

@@ -37,7 +37,7 @@ func newNodes(t *testing.T) *nodes {
 	}
 	n := &nodes{T: t, ctx: t.Context(), told: &listener{changed: map[store.ID]bool{}}}
 	o := store.Options{Database: newDatabase(t), Keyring: ring, Mail: true, Fatal: func(err error) { t.Error(err) }}
-	n.a, n.b = n.open(o), n.open(store.Beside(o))
+	n.a, n.b = n.open(o), n.open(o)
 	n.b.SetOwner(n.told)
 	n.project = n.newProject(n.a, "p")
 	n.eventually("b knows the project", func() bool { _, err := n.b.Project(n.ctx, n.project); return err == nil })
@@ -50,6 +50,17 @@ func (n *nodes) open(o store.Options) *store.DB {
 	n.no(err)
 	n.Cleanup(func() { n.no(db.Close()) })
 	return db
+}
+
+// due is the first delivery that is pending for an endpoint.
+func (n *nodes) due(e *store.Endpoint) *store.Work {
+	n.Helper()
+	works, err := n.a.LoadDue(n.ctx, e.ID, store.Place{}, 1, 1<<20)
+	n.no(err)
+	if len(works) == 0 {
+		n.Fatal("nothing is pending")
+	}
+	return works[0]
 }
 
 func (n *nodes) no(err error) {
@@ -145,9 +156,8 @@ func (n *nodes) accept(db *store.DB, a *store.Acceptance) store.Accepted {
 
 // listener is a store.Owner that remembers which endpoints changed.
 type listener struct {
-	mu       sync.Mutex
-	changed  map[store.ID]bool
-	accepted []*store.Work
+	mu      sync.Mutex
+	changed map[store.ID]bool
 }
 
 func (l *listener) EndpointChanged(id store.ID) int {
@@ -163,16 +173,12 @@ func (l *listener) heardOf(id store.ID) bool {
 	return l.changed[id]
 }
 
-func (l *listener) Accepted(works []*store.Work) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.accepted = append(l.accepted, works...)
-}
+func (*listener) Accepted([]*store.Work)                   {}
 func (l *listener) QueueGrew(store.ID, store.Place)        {}
 func (l *listener) DeliveryChanged(store.ID, store.ID) int { return 0 }
 func (l *listener) RecoveryAsked(store.ID)                 {}
-func (l *listener) Gained([]store.Shard, bool)             {}
-func (l *listener) Leave(_ []store.Shard, done func())     { done() }
+func (*listener) Gained([]store.Shard, bool)               {}
+func (*listener) Leave(_ []store.Shard, done func())       { done() }
 
 // TestOtherNodesHear: whatever is changed on one node, a write on another
 // right afterwards is made with it, and a read sees it soon.
@@ -281,15 +287,16 @@ var hearing = map[string]func(*nodes){
 		e := n.endpoint(n.a, "c")
 		a, again := n.acceptance(n.b, "c"), n.acceptance(n.b, "c")
 		n.is("event", n.accept(n.b, a).Err, nil)
+		work := n.due(e)
 		_, err := n.a.DeleteEndpoint(n.ctx, n.project, e.ID)
 		n.no(err)
 		n.is("event", n.accept(n.b, again).Err, store.ErrStale)
 		if due, err := n.b.LoadDue(n.ctx, e.ID, store.Place{}, 10, 1<<20); err != nil || len(due) > 0 {
 			n.Errorf("b would send %d deliveries: %v", len(due), err)
 		}
-		n.is("retry", second(n.b.RetryDelivery(n.ctx, n.project, n.told.accepted[0].ID)), store.ErrConflict)
+		n.is("retry", second(n.b.RetryDelivery(n.ctx, n.project, work.ID)), store.ErrConflict)
 		n.eventually("it is cancelled", func() bool {
-			d, err := n.b.Delivery(n.ctx, n.project, n.told.accepted[0].ID)
+			d, err := n.b.Delivery(n.ctx, n.project, work.ID)
 			return err == nil && d.State == store.Cancelled
 		})
 	},
@@ -297,14 +304,12 @@ var hearing = map[string]func(*nodes){
 		e := n.endpoint(n.a, "c")
 		_, err := n.b.Lane(n.ctx, e.ID)
 		n.no(err)
-		handed := &listener{changed: map[store.ID]bool{}}
-		n.a.SetOwner(handed)
 		a := n.acceptance(n.b, "c")
 		n.is("event", n.accept(n.a, n.acceptance(n.a, "c")).Err, nil)
-		n.eventually("a has it", func() bool { handed.mu.Lock(); defer handed.mu.Unlock(); return len(handed.accepted) == 1 })
+		work := n.due(e)
 		done := make(chan error, 1)
 		n.a.Finish(&store.Outcome{
-			Work: handed.accepted[0], State: store.Failed, Reason: "gone", Effect: store.Effect{Disable: "410"},
+			Work: work, State: store.Failed, Reason: "gone", Effect: store.Effect{Disable: "410"},
 			Attempt: store.Attempt{Number: 1, At: time.Now(), Status: 410, Class: store.ClassStatus},
 		}, func(err error) { done <- err })
 		n.no(<-done)
@@ -323,12 +328,13 @@ var hearing = map[string]func(*nodes){
 		_, _, err := n.a.UpdateEndpoint(n.ctx, n.project, e.ID, set(store.Paused))
 		n.no(err)
 		n.is("event", n.accept(n.b, n.acceptance(n.b, "c")).Err, nil)
+		held := n.due(e)
 		_, skipped, _, err := n.a.ResumeSkipping(n.ctx, n.project, e.ID, set(store.Active))
 		n.no(err)
 		if skipped.Count != 1 {
 			n.Errorf("%+v", skipped)
 		}
-		_, _, err = n.b.CancelDelivery(n.ctx, n.project, n.told.accepted[0].ID)
+		_, _, err = n.b.CancelDelivery(n.ctx, n.project, held.ID)
 		n.is("cancel", err, store.ErrConflict)
 		if due, err := n.b.LoadDue(n.ctx, e.ID, store.Place{}, 10, 1<<20); err != nil || len(due) > 0 {
 			n.Errorf("b would send %d deliveries: %v", len(due), err)

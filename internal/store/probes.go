@@ -36,17 +36,18 @@ func since(times []int64, oldest int64) []int64 {
 	return times
 }
 
-// recoverProbes brings back what the rates still have to count.
-func (db *DB) recoverProbes(ctx context.Context, c *conn) error {
-	now := time.Now()
-	if err := c.exec(ctx, "DELETE FROM probes WHERE at<?", micros(now.Add(-sendsFor))); err != nil {
-		return err
-	}
-	return c.rows(ctx, "SELECT endpoint, at FROM probes", nil, func(scan func(...any) error) (bool, error) {
+// pruneProbes deletes those that no rate counts any more.
+func (b *batch) pruneProbes(_ *pruneRound, _ key, _ int) (int, error) {
+	return 0, b.exec("DELETE FROM probes WHERE at<?", micros(b.now.Add(-sendsFor)))
+}
+
+// readProbes adds what the table has. What is too old goes with the next probe.
+func (r *recentSends) readProbes(ctx context.Context, c *conn, now time.Time) error {
+	return c.rows(ctx, "SELECT endpoint, at FROM probes WHERE at>=?", []any{micros(now.Add(-sendsFor))}, func(scan func(...any) error) (bool, error) {
 		var k key
 		var at int64
 		err := scan(&k, &at)
-		db.sends.note(k, at, micros(now))
+		r.note(k, at, micros(now))
 		return true, err
 	})
 }

@@ -58,14 +58,14 @@ func (db *DB) DeleteProject(ctx context.Context, id ID) error {
 	})
 }
 
-// projectRow finds a project's row, also where it was made or deleted in the
+// projectRow finds a project's row and locks it, also where it was made or deleted in the
 // transaction that is under way.
 func (b *batch) projectRow(id ID) (k key, there bool, err error) {
 	k, ok := b.db.keys.key(id)
 	if !ok {
 		return 0, false, nil
 	}
-	there, err = b.row("SELECT 1 FROM projects WHERE k=?", []any{k}, new(int))
+	there, err = b.row("SELECT 1 FROM projects WHERE k=? /*FOR UPDATE*/", []any{k}, new(int))
 	return k, there, err
 }
 

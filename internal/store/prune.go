@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"fmt"
 	"time"
 )
 
@@ -10,6 +11,9 @@ import (
 // delivery needs. It returns how many rows went; 0 says that nothing is left
 // to delete. Idempotency keys and the audit log go when their own time is over.
 func (db *DB) Prune(ctx context.Context, before time.Time, limit int) (int, error) {
+	if !db.Chief() {
+		return 0, nil
+	}
 	if err := db.Flush(ctx); err != nil {
 		return 0, err
 	}
@@ -41,10 +45,10 @@ func (r pruneRound) over() bool { return r.delivery == 0 && r.event == 0 && r.te
 func (db *DB) pruneSlice(ctx context.Context, cut key, limit int) (n int, more bool, err error) {
 	var gone int
 	var next pruneRound
-	err = db.tend(ctx, func(b *batch) error {
+	err = db.lead(ctx, func(b *batch) error {
 		next = b.w.prune
 		steps := []func(*pruneRound, key, int) (int, error){
-			b.pruneDeliveries, b.pruneEvents, b.prunePostings, b.pruneIdempotency, b.pruneAnswers, b.pruneAudit, b.pruneReplays, b.pruneIncidents, b.pruneMailboxes, b.prunePortal, b.pruneLinks, b.pruneDeparted,
+			b.pruneDeliveries, b.pruneEvents, b.prunePostings, b.pruneIdempotency, b.pruneAnswers, b.pruneAudit, b.pruneReplays, b.pruneIncidents, b.pruneMailboxes, b.prunePortal, b.pruneLinks, b.pruneDeparted, b.pruneProbes, b.pruneSends,
 		}
 		for _, step := range steps {
 			n, err := step(&next, cut, limit-gone)
@@ -92,12 +96,16 @@ func (b *batch) pruneDeliveries(round *pruneRound, cut key, limit int) (int, err
 // pruneEvents deletes events that no delivery is left of. It goes on where
 // it stopped, so that events that have to stay are not looked at each time.
 func (b *batch) pruneEvents(round *pruneRound, cut key, limit int) (int, error) {
-	cut = min(cut, b.w.indexed+1) // what is not in the lists yet is not old
+	indexed, err := b.leastIndexed()
+	if err != nil {
+		return 0, err
+	}
+	cut = min(cut, indexed+1) // what is not in the lists yet is not old
 	type row struct{ k, count key }
 	var rows []row
 	looked := 0
 	at := round.event
-	err := b.rows(`SELECT k, length(coalesce(targets,''))/8 FROM events WHERE k>? AND k<? ORDER BY k LIMIT ?`,
+	err = b.rows(`SELECT k, length(coalesce(targets,''))/8 FROM events WHERE k>? AND k<? ORDER BY k LIMIT ?`,
 		[]any{at, cut, 4 * limit}, func(scan func(...any) error) (bool, error) {
 			var r row
 			err := scan(&r.k, &r.count)
@@ -133,6 +141,32 @@ func (b *batch) pruneEvents(round *pruneRound, cut key, limit int) (int, error) 
 	}
 	round.event = at
 	return gone, nil
+}
+
+// leastIndexed is the key up to which all events are in the lists.
+func (b *batch) leastIndexed() (least key, err error) {
+	if b.db.nodes == nil {
+		return b.w.indexed, nil
+	}
+	least = never - 1
+	var others *key
+	if b.w.owed-b.flushed+len(b.index) > 0 {
+		least = b.indexed
+	}
+	_, err = b.row("SELECT min(indexed) FROM nodes WHERE slot<>? AND indexed<last", []any{b.db.engine.slot()}, &others)
+	if others != nil {
+		least = min(least, *others)
+	}
+	return least, err
+}
+
+// pruneSends deletes the rows that ended processes left, once they are counted.
+func (b *batch) pruneSends(_ *pruneRound, _ key, limit int) (int, error) {
+	if b.db.nodes == nil {
+		return 0, nil
+	}
+	return b.change(fmt.Sprintf(`DELETE FROM sends WHERE k IN (SELECT k FROM sends s JOIN counted c ON c.slot=((s.k>>%d)&%d)
+		WHERE s.k<? AND s.k<=c.done ORDER BY s.k LIMIT ?)`, slotShift, 1<<slotBits-1), timeKey(b.now.Add(-sendsFor)), limit)
 }
 
 // needed reports whether a delivery of an event is left, or still to be made.

@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// PendingEndpoints lists endpoints with pending deliveries in the order of
-// their ids, after the one given, at most limit. Its cost grows with the
+// PendingEndpoints lists endpoints of this process with pending deliveries in the
+// order of their ids, after the one given, at most limit. Its cost grows with the
 // number of such endpoints, never with the number of deliveries (skip scan).
 func (db *DB) PendingEndpoints(ctx context.Context, after ID, limit int) ([]PendingEndpoint, error) {
 	var from key
@@ -29,7 +29,7 @@ func (db *DB) PendingEndpoints(ctx context.Context, after ID, limit int) ([]Pend
 				var due int64
 				err := scan(&from, &due)
 				n++
-				if err == nil && !db.isDeleting(from) {
+				if err == nil && !db.isDeleting(from) && db.ownsKey(from) {
 					out = append(out, PendingEndpoint{db.keys.id(from), fromMicros(due)})
 				}
 				return true, err
@@ -247,6 +247,8 @@ type recentSends struct {
 	at map[key][]int64 // microseconds, in the order they were committed
 }
 
+func newRecentSends() *recentSends { return &recentSends{at: map[key][]int64{}} }
+
 // add takes what a commit wrote to the table.
 func (r *recentSends) add(data []byte, now int64) {
 	if len(data) == 0 {
@@ -261,6 +263,22 @@ func (r *recentSends) add(data []byte, now int64) {
 		}
 		r.at[s.endpoint] = append(since(r.at[s.endpoint], oldest), s.at)
 	})
+}
+
+// replace puts what was read in the place of what is known of some endpoints.
+func (r *recentSends) replace(read *recentSends, of func(endpoint key) bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for k := range r.at {
+		if of(k) {
+			delete(r.at, k)
+		}
+	}
+	for k, times := range read.at {
+		if of(k) {
+			r.at[k] = times
+		}
+	}
 }
 
 // trim forgets endpoints without recent attempts.
@@ -278,7 +296,7 @@ func (r *recentSends) trim(oldest int64) {
 func (b *batch) trimSends() error {
 	oldest := b.now.Add(-sendsFor)
 	b.after = append(b.after, func() { b.db.sends.trim(micros(oldest)) })
-	return b.exec("DELETE FROM sends WHERE k IN (SELECT k FROM sends WHERE k < ? ORDER BY k LIMIT 5000)",
+	return b.exec("DELETE FROM sends WHERE k IN (SELECT k FROM sends WHERE k < ?"+b.db.ofSlot(b.db.engine.slot())+" ORDER BY k LIMIT 5000)",
 		min(timeKey(oldest), b.db.ledger.mark.done)) // what is not counted yet stays
 }
 
@@ -306,8 +324,8 @@ func (db *DB) RecentSends(_ context.Context, endpoint ID, since time.Time, limit
 // recover reads what the store holds in memory.
 func (db *DB) recover(ctx context.Context) error {
 	c := db.w.c
-	var last, pending, indexed int64
-	if _, err := c.row(ctx, "SELECT last, pending, indexed FROM state WHERE id=1", nil, &last, &pending, &indexed); err != nil {
+	s, err := db.engine.state(ctx, c)
+	if err != nil {
 		return fmt.Errorf("read the store's state: %w", err)
 	}
 	if copying, err := c.row(ctx, "SELECT 1 FROM meta WHERE name='"+metaCopying+"'", nil, new(int)); err != nil || copying {
@@ -317,17 +335,29 @@ func (db *DB) recover(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if db.keys, err = db.engine.keymaker(secret, last); err != nil {
+	if db.keys, err = db.engine.keymaker(secret, s.last); err != nil {
 		return err
 	}
 	if err := db.checkCanary(ctx, c); err != nil {
 		return err
 	}
-	db.pending.Store(pending)
-	db.w.indexed = indexed
+	db.pending.Store(s.pending)
+	db.w.indexed = s.indexed
+	db.sends, db.ledger = newRecentSends(), newLedger(db.engine.slot())
 	if !db.engine.alone() {
-		db.sends, db.ledger = &recentSends{at: map[key][]int64{}}, newLedger()
 		return db.recoverConfiguration(ctx, c)
 	}
-	return errors.Join(db.recoverConfiguration(ctx, c), db.recoverChores(ctx, c), db.recoverDebt(ctx, c), db.recoverSends(ctx, c), db.recoverProbes(ctx, c), db.recoverMails(ctx, c), db.recoverLedger(ctx, c))
+	own := errors.Join(db.recoverConfiguration(ctx, c), db.recoverDebt(ctx, c, s.last), db.ledger.recover(ctx, c, db.ofSlot(db.engine.slot()), s.last))
+	if db.nodes != nil {
+		return own // the rest is of the shards, and comes with them
+	}
+	return errors.Join(own, db.countChores(ctx, c, &db.w.chores), db.recoverSends(ctx, c), db.recoverMails(ctx, c))
+}
+
+// ofSlot is the condition that keys are of a slot.
+func (db *DB) ofSlot(slot int) string {
+	if db.nodes == nil {
+		return ""
+	}
+	return fmt.Sprintf(" AND ((k>>%d)&%d)=%d", slotShift, 1<<slotBits-1, slot)
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/binary"
+	"maps"
+	"slices"
 	"time"
 )
 
@@ -16,7 +18,11 @@ func (db *DB) idSecret(ctx context.Context, c *conn) ([]byte, error) {
 	}
 	secret = make([]byte, 16)
 	_, _ = rand.Read(secret) // never fails (Go 1.24)
-	return secret, c.exec(ctx, "INSERT INTO meta VALUES ('ids',?)", secret)
+	if err := c.exec(ctx, "INSERT INTO meta VALUES ('ids',?) ON CONFLICT DO NOTHING", secret); err != nil {
+		return nil, err
+	}
+	_, err = c.row(ctx, "SELECT value FROM meta WHERE name='ids'", nil, &secret) // another process may have been faster
+	return secret, err
 }
 
 // recoverConfiguration reads what is held in memory of the configuration: its
@@ -35,18 +41,33 @@ func (db *DB) recoverConfiguration(ctx context.Context, c *conn) error {
 	return nil
 }
 
-func (db *DB) recoverChores(ctx context.Context, c *conn) error {
-	db.w.chores.skips, db.w.chores.deletions = len(db.skipping), len(db.deleting)
-	_, err := c.row(ctx, "SELECT count(*) FROM fanouts", nil, &db.w.chores.fanouts)
+// countChores counts what waits to be done.
+func (db *DB) countChores(ctx context.Context, c *conn, to *chores) error {
+	_, err := c.row(ctx, "SELECT (SELECT count(*) FROM fanouts), (SELECT count(*) FROM deletions), (SELECT count(*) FROM skips)", nil,
+		&to.fanouts, &to.deletions, &to.skips)
 	return err
 }
 
 // recoverDebt finds the events that a crash kept out of the lists: those of
 // its last second or so.
-func (db *DB) recoverDebt(ctx context.Context, c *conn) error {
+func (db *DB) recoverDebt(ctx context.Context, c *conn, last key) error {
+	entries, err := unindexed(ctx, c, db.w.indexed, last, db.ofSlot(db.engine.slot()))
+	if err != nil {
+		return err
+	}
+	db.w.debtFrom, db.w.owed = time.Now(), db.w.debt.settle(0, entries)
+	db.indebted.Store(int64(len(entries)))
+	return nil
+}
+
+// unindexed reads the events after a key, up to another, of which more is said.
+func unindexed(ctx context.Context, c *conn, after, last key, more string) ([]indexEntry, error) {
+	if last <= after {
+		return nil, nil
+	}
 	var entries []indexEntry
 	var lists [][]byte
-	err := c.rows(ctx, "SELECT k, project, consumer, type, targets FROM events WHERE k>? ORDER BY k", []any{db.w.indexed},
+	err := c.rows(ctx, "SELECT k, project, consumer, type, targets FROM events WHERE k>? AND k<=?"+more+" ORDER BY k", []any{after, last},
 		func(scan func(...any) error) (bool, error) {
 			var e indexEntry
 			var list []byte
@@ -55,43 +76,56 @@ func (db *DB) recoverDebt(ctx context.Context, c *conn) error {
 			return true, err
 		})
 	if err != nil {
-		return err
+		return nil, err
 	}
+	return entries, readTargets(ctx, c, entries, lists)
+}
+
+// readTargets reads whom events went to, by the lists of their endpoints.
+func readTargets(ctx context.Context, c *conn, entries []indexEntry, lists [][]byte) error {
 	consumers := map[key]string{}
-	for i := range entries {
-		if entries[i].targets, err = readTargets(ctx, c, lists[i], consumers); err != nil {
-			return err
+	for i, list := range lists {
+		for ; len(list) >= 8; list = list[8:] {
+			k := key(binary.BigEndian.Uint64(list))
+			consumers[k] = ""
+			entries[i].targets = append(entries[i].targets, target{endpoint: k})
 		}
 	}
-	db.w.debtFrom, db.w.owed = time.Now(), db.w.debt.settle(0, entries)
-	db.indebted.Store(int64(len(entries)))
-	return nil
-}
-
-func readTargets(ctx context.Context, c *conn, list []byte, consumers map[key]string) ([]target, error) {
-	var targets []target
-	for ; len(list) >= 8; list = list[8:] {
-		k := key(binary.BigEndian.Uint64(list))
-		uid, ok := consumers[k]
-		if !ok {
-			if _, err := c.row(ctx, "SELECT consumer FROM endpoints WHERE k=?", []any{k}, &uid); err != nil {
-				return nil, err
-			}
+	err := c.rows(ctx, "SELECT e.k, e.consumer FROM json_each(?) j CROSS JOIN endpoints e ON e.k=j.value", []any{keyList(slices.Collect(maps.Keys(consumers)))},
+		func(scan func(...any) error) (bool, error) {
+			var k key
+			var uid string
+			err := scan(&k, &uid)
 			consumers[k] = uid
+			return true, err
+		})
+	for i := range entries {
+		for j := range entries[i].targets {
+			t := &entries[i].targets[j]
+			t.consumer = consumers[t.endpoint]
 		}
-		targets = append(targets, target{k, uid})
 	}
-	return targets, nil
+	return err
 }
 
+// recoverSends brings back what the rates still have to count, whoever sent it.
 func (db *DB) recoverSends(ctx context.Context, c *conn) error {
-	db.sends = &recentSends{at: map[key][]int64{}}
-	now := time.Now()
-	return c.rows(ctx, "SELECT data FROM sends WHERE k>=? ORDER BY k", []any{timeKey(now.Add(-sendsFor))},
+	r, err := readSends(ctx, c)
+	db.sends.at = r.at
+	return err
+}
+
+func readSends(ctx context.Context, c *conn) (*recentSends, error) {
+	r, now := newRecentSends(), time.Now()
+	err := c.rows(ctx, "SELECT data FROM sends WHERE k>=? ORDER BY k", []any{timeKey(now.Add(-sendsFor))},
 		func(scan func(...any) error) (bool, error) {
 			var data []byte
 			err := scan(&data)
-			db.sends.add(data, micros(now))
+			r.add(data, micros(now))
 			return true, err
 		})
+	if err != nil {
+		return r, err
+	}
+	return r, r.readProbes(ctx, c, now)
 }

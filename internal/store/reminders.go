@@ -48,6 +48,9 @@ func (b *batch) remind(at time.Time, kind int, subject key) error {
 // looked at; call again until fewer than limit.
 func (db *DB) Remind(ctx context.Context, now time.Time, limit int) (int, error) {
 	due := false
+	if !db.Chief() {
+		return 0, nil
+	}
 	err := db.read(ctx, false, func(c *conn) error {
 		_, err := c.row(ctx, "SELECT EXISTS (SELECT 1 FROM reminders WHERE at<=?)", []any{micros(now)}, &due)
 		return err
@@ -56,7 +59,7 @@ func (db *DB) Remind(ctx context.Context, now time.Time, limit int) (int, error)
 		return 0, err
 	}
 	n := 0
-	err = db.write(ctx, func(b *batch) error {
+	err = db.lead(ctx, func(b *batch) error {
 		n = 0
 		type reminder struct {
 			at      int64

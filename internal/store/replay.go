@@ -216,6 +216,9 @@ func (db *DB) CreateReplay(ctx context.Context, r *Replay, o *Once[Replay]) (bef
 
 func (b *batch) createReplay(r *replayRow) error {
 	var running, same int
+	if err := b.claim("replays of %d", r.project); err != nil {
+		return err
+	}
 	if _, err := b.row("SELECT count(*), count(CASE WHEN consumer=? THEN 1 END) FROM replays WHERE project=? AND state='running'",
 		[]any{r.Consumer, r.project}, &running, &same); err != nil {
 		return err
@@ -304,6 +307,9 @@ func (db *DB) CancelReplay(ctx context.Context, project, id ID) (out *Replay, er
 	}
 	var own *Replay
 	err = db.write(ctx, func(b *batch) error {
+		if err := b.lockReplay(k); err != nil {
+			return err
+		}
 		r, err := db.loadReplay(context.Background(), b.c, k)
 		switch {
 		case err != nil:
@@ -325,6 +331,8 @@ func (db *DB) CancelReplay(ctx context.Context, project, id ID) (out *Replay, er
 	}
 	return own, nil
 }
+
+func (b *batch) lockReplay(k key) error { return b.lock("SELECT 1 FROM replays WHERE k=?", k) }
 
 // endReplay makes a replay final.
 func (b *batch) endReplay(k key, s ReplayState, reason string) error {

@@ -40,6 +40,9 @@ func (db *DB) ReplayEvent(ctx context.Context, project, event, endpoint ID) (*Re
 	}
 	var out *Replayed
 	err := db.write(ctx, func(b *batch) error {
+		if err := b.lockEvent(k); err != nil {
+			return err
+		}
 		e, err := db.event(context.Background(), b.c, k)
 		if err != nil {
 			return err

@@ -48,7 +48,7 @@ func (r *replayer) load(row *replayRow, after key) (legs []*leg, err error) {
 // something for it.
 func (r *replayer) discover(row *replayRow, most int) error {
 	const looked = 256
-	if err := r.db.flushForList(r.ctx); err != nil {
+	if err := r.db.flushAll(r.ctx); err != nil {
 		return err
 	}
 	after, bound := row.span()
@@ -199,7 +199,7 @@ func (r *replayer) fill(row *replayRow, l *leg, want int) error {
 // readAhead reads the next keys of a leg's lists. What comes into them later
 // ended after the replay was made, and is none of it.
 func (r *replayer) readAhead(row *replayRow, l *leg) error {
-	if err := r.db.flushForList(r.ctx); err != nil {
+	if err := r.db.flushAll(r.ctx); err != nil {
 		return err
 	}
 	_, bound := row.span()

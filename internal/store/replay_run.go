@@ -101,6 +101,12 @@ func (r *replayer) idle() bool {
 
 func (r *replayer) run() {
 	for r.ctx.Err() == nil {
+		if !r.db.Chief() { // who is goes on
+			if r.idle() {
+				return
+			}
+			continue
+		}
 		running, err := r.db.runningReplays(r.ctx)
 		if err != nil {
 			r.db.log.Error("replays cannot be read", "error", err)
@@ -200,6 +206,9 @@ func (r *replayer) end(row *replayRow, s ReplayState, reason string) error {
 	r.drop(row.k)
 	delete(r.turn, row.k)
 	return r.db.write(context.WithoutCancel(r.ctx), func(b *batch) error {
+		if err := b.lockReplay(row.k); err != nil {
+			return err
+		}
 		now, err := b.db.loadReplay(context.Background(), b.c, row.k)
 		if err != nil || now == nil || now.State != ReplayRunning {
 			return err

@@ -35,6 +35,13 @@ func (s *slice) write(b *batch) error {
 	defer func() { s.took = time.Since(start) }()
 	var state ReplayState
 	var cursor, deleted key
+	if !b.db.Chief() {
+		s.outcome = sliceStale
+		return nil
+	}
+	if err := b.lockReplay(l.replay); err != nil {
+		return err
+	}
 	found, err := b.row(`SELECT r.state, l.cursor, e.deleted_at FROM replays r JOIN replay_legs l ON l.replay=r.k JOIN endpoints e ON e.k=l.endpoint
 		WHERE r.k=? AND l.endpoint=?`, []any{l.replay, l.endpoint}, &state, &cursor, &deleted)
 	switch {
@@ -171,6 +178,9 @@ func (b *batch) dueNow(endpoint key, d candidate) (bool, error) {
 func (b *batch) deliverLate(r *replayRow, d candidate, lists postings) (bool, error) {
 	own := binary.BigEndian.AppendUint64(nil, uint64(r.endpoint))
 	var there, got bool
+	if err := b.lockEvent(d.event); err != nil {
+		return false, err
+	}
 	if _, err := b.row("SELECT EXISTS (SELECT 1 FROM events WHERE k=?)", []any{d.event}, &there); err != nil || !there {
 		return false, err
 	}

@@ -30,23 +30,31 @@ const (
 
 // rolled says how far hours are summed up in days: all days up to day, and of
 // the one after it the subjects up to cursor. What is counted for them later
-// is added to both. Of the writer's goroutine alone.
+// is added to both.
 type rolled struct {
 	day    int64
 	cursor key
+}
+
+// rolled reads how far that is. Who sums up keeps others from it until its
+// commit, and so does who counts for a day that is over.
+func (b *batch) rolled(lock string) (*rolled, error) {
+	at := &rolled{}
+	_, err := b.row("SELECT day, cursor FROM rolled WHERE id=1 "+lock, nil, &at.day, &at.cursor)
+	return at, err
 }
 
 // RollUp sums up the hours of days that are over, and deletes statistics that
 // are past their time, in short transactions: about limit rows. It returns how
 // many rows it looked at; call again until fewer than limit.
 func (db *DB) RollUp(ctx context.Context, limit int) (int, error) {
-	if err := db.writeCounts(ctx); err != nil {
+	if err := db.writeCounts(ctx); err != nil || !db.Chief() {
 		return 0, err
 	}
 	total := 0
 	for total < limit {
 		n := 0
-		err := db.tend(ctx, func(b *batch) (err error) {
+		err := db.lead(ctx, func(b *batch) (err error) {
 			if n, err = b.rollUp(); err != nil || n > 0 {
 				return err
 			}
@@ -87,7 +95,11 @@ func (db *DB) writeCounts(ctx context.Context) error {
 
 // rollUp takes the next step; 0: there is none.
 func (b *batch) rollUp() (n int, err error) {
-	at := b.rolled
+	read, err := b.rolled("/*FOR UPDATE*/")
+	if err != nil {
+		return 0, err
+	}
+	at := *read
 	today := b.now.Unix() / 86400
 	if at.cursor == 0 {
 		var first *int64 // skip days without anything
@@ -115,8 +127,7 @@ func (b *batch) rollUp() (n int, err error) {
 	if at.cursor = upto; upto == math.MaxInt64 {
 		at = rolled{day: at.day + 1}
 	}
-	b.rolled = at
-	return max(n, 1), b.exec("UPDATE counted SET rolled=?, roll_cursor=? WHERE id=1", at.day, at.cursor)
+	return max(n, 1), b.exec("UPDATE rolled SET day=?, cursor=? WHERE id=1", at.day, at.cursor)
 }
 
 // readDay sums up the hours of the next subjects after a key. Those up to
@@ -154,8 +165,12 @@ func (b *batch) readDay(day int64, after key) (sums map[key]*rollup, upto key, n
 // pruneRollups deletes some of what is past its time. Hours are in days by
 // then.
 func (b *batch) pruneRollups() (int, error) {
+	at, err := b.rolled("")
+	if err != nil {
+		return 0, err
+	}
 	n, err := b.change(`DELETE FROM hours WHERE (hour, subject) IN (SELECT hour, subject FROM hours WHERE hour<? ORDER BY hour, subject LIMIT ?)`,
-		min(b.now.Unix()/3600-HoursKept-spareHours, (b.rolled.day+1)*24), pruneCount)
+		min(b.now.Unix()/3600-HoursKept-spareHours, (at.day+1)*24), pruneCount)
 	if err != nil || n > 0 {
 		return n, err
 	}

@@ -119,7 +119,12 @@ func (db *DB) checkCanary(ctx context.Context, c *conn) error {
 		return err
 	}
 	if !found {
-		return c.exec(ctx, "INSERT INTO meta VALUES ('canary',?)", db.o.Keyring.Seal([]byte("malote"), canaryPlace))
+		if err := c.exec(ctx, "INSERT INTO meta VALUES ('canary',?) ON CONFLICT DO NOTHING", db.o.Keyring.Seal([]byte("malote"), canaryPlace)); err != nil {
+			return err
+		}
+		if _, err := c.row(ctx, "SELECT value FROM meta WHERE name='canary'", nil, &sealed); err != nil { // another process may have been faster
+			return err
+		}
 	}
 	_, err = db.o.Keyring.Open(sealed, canaryPlace)
 	switch {

@@ -63,6 +63,9 @@ func (db *DB) CreateSecretLinkOnce(ctx context.Context, project ID, l *SecretLin
 
 func (b *batch) createSecretLink(project ID, l *SecretLink, hash [32]byte, cap int) error {
 	of, err := b.endpointOf(project, l.EndpointID)
+	if err == nil {
+		err = b.lockEndpoint(of.k)
+	}
 	if err != nil {
 		return err
 	}
@@ -211,6 +214,9 @@ func (db *DB) OpenSecretLink(ctx context.Context, hash [32]byte, from string) (*
 	var l *SecretLink
 	var of *Lane
 	err := db.write(ctx, func(b *batch) (err error) {
+		if err := b.lock("SELECT 1 FROM secret_links WHERE hash=?", hash[:]); err != nil {
+			return err
+		}
 		if l, err = db.linkByHash(context.Background(), b.c, hash); err != nil {
 			return err
 		}

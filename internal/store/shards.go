@@ -1,6 +1,9 @@
 package store
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Shard is one of [Shards] parts that endpoints fall into. Of the processes
 // that share a database, one alone sends for the endpoints of a shard.
@@ -18,11 +21,40 @@ func (db *DB) ShardOf(endpoint ID) Shard {
 // shardOf spreads keys that were made one after the other.
 func shardOf(endpoint key) Shard { return int(uint64(endpoint) * 0x9e3779b97f4a7c15 >> 56) }
 
-// Owns reports whether this process sends for an endpoint.
-func (db *DB) Owns(ID) bool { return true }
+// Owns reports whether this process alone sends for an endpoint.
+func (db *DB) Owns(endpoint ID) bool {
+	return db.nodes == nil || db.nodes.owns(db.ShardOf(endpoint))
+}
+
+func (db *DB) ownsKey(endpoint key) bool { return db.nodes == nil || db.nodes.owns(shardOf(endpoint)) }
+
+// ownWorks are those that this process sends.
+func (db *DB) ownWorks(works []*Work) []*Work {
+	if db.nodes == nil {
+		return works
+	}
+	return slices.DeleteFunc(works, func(w *Work) bool { return !db.Owns(w.EndpointID) })
+}
 
 // LeaseEnds is until when what this process owns is its own; zero: for good.
-func (db *DB) LeaseEnds() time.Time { return time.Time{} }
+func (db *DB) LeaseEnds() time.Time {
+	if db.nodes == nil {
+		return time.Time{}
+	}
+	return db.nodes.engine.leaseEnds()
+}
+
+// Chief reports whether this process does what one does for all: retention,
+// statistics, mails, and whatever goes on in the background.
+func (db *DB) Chief() bool {
+	if db.nodes == nil {
+		return db.engine.alone()
+	}
+	return db.nodes.owns(chiefShard)
+}
+
+// chiefShard is the one whose owner is the chief.
+const chiefShard Shard = 0
 
 // allShards are they in order.
 func allShards() []Shard {

@@ -48,8 +48,8 @@ func (b *batch) skipHeld(k key, out *Skipped) error {
 	}
 	n, err := b.change("UPDATE skips SET bound=? WHERE endpoint=?", bound, k)
 	if err == nil && n == 0 {
-		b.chores.skips++
-		err = b.exec("INSERT INTO skips VALUES (?,?)", k, bound)
+		b.addChore(&b.chores.skips)
+		err = b.exec("INSERT INTO skips VALUES (?,?) ON CONFLICT (endpoint) DO UPDATE SET bound=excluded.bound", k, bound)
 	}
 	if err != nil {
 		return err
@@ -130,7 +130,11 @@ func (b *batch) cancelSkipped() error {
 	if len(rows) == deleteSlice {
 		return nil
 	}
+	n, err := b.change("DELETE FROM skips WHERE endpoint=? AND bound=?", endpoint, bound)
+	if err != nil || n == 0 {
+		return err // there is more to skip since
+	}
 	b.chores.skips--
 	b.changed(changedSkip, endpoint, func() { b.db.setSkipping(endpoint, 0) })
-	return b.exec("DELETE FROM skips WHERE endpoint=?", endpoint)
+	return nil
 }

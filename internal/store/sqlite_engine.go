@@ -54,6 +54,13 @@ func (e *liteEngine) keymaker(secret []byte, last key) (*keymaker, error) {
 	return newKeymaker(secret, last)
 }
 
+func (e *liteEngine) slot() int { return 0 }
+
+func (e *liteEngine) state(ctx context.Context, c *conn) (s slotState, err error) {
+	_, err = c.row(ctx, "SELECT last, pending, indexed FROM state WHERE id=1", nil, &s.last, &s.pending, &s.indexed)
+	return s, err
+}
+
 func (e *liteEngine) foresee(*batch, *inbox) error { return nil }
 
 func (e *liteEngine) shared() bool { return false }

@@ -127,7 +127,7 @@ func (w *window) read(ctx context.Context, project key, q *StatsQuery) error {
 	if w.subject == 0 {
 		return ErrNotFound
 	}
-	return w.db.counted(ctx, func() { w.memory() }, func(c *conn) error {
+	return w.db.counted(ctx, w.memory, func(c *conn) error {
 		if w.tally != nil {
 			if err := w.tally.load(ctx, c, w.subject); err != nil {
 				return err
@@ -157,12 +157,12 @@ func (w *window) find(ctx context.Context, c *conn, project key, q *StatsQuery) 
 	return err
 }
 
-// memory adds what the ledger has; its lock is held.
-func (w *window) memory() {
+// memory adds what a ledger has; its lock is held.
+func (w *window) memory(l *ledger) {
 	if w.tally != nil {
-		*w.tally = w.db.ledger.tally(w.subject)
+		*w.tally = l.tally(w.subject, *w.tally)
 	}
-	for _, accounts := range []map[key]*account{w.db.ledger.old, w.db.ledger.cur} {
+	for _, accounts := range []map[key]*account{l.old, l.cur} {
 		a := accounts[w.subject]
 		if a == nil {
 			continue
@@ -194,7 +194,7 @@ func (w *window) tables(ctx context.Context, c *conn) error {
 	}
 	// Days that are summed up, and the hours of the others.
 	var rolled int64
-	if _, err := c.row(ctx, "SELECT rolled FROM counted WHERE id=1", nil, &rolled); err != nil {
+	if _, err := c.row(ctx, "SELECT day FROM rolled WHERE id=1", nil, &rolled); err != nil {
 		return err
 	}
 	split := min(max(from, rolled+1), until)

@@ -23,9 +23,9 @@ func (db *DB) Traffic(ctx context.Context, endpoints []ID) (out []Traffic, err e
 		keys[i], _ = db.keys.key(id)
 	}
 	sums := make([]tally, len(endpoints))
-	err = db.counted(ctx, func() {
+	err = db.counted(ctx, func(l *ledger) {
 		for i, k := range keys {
-			sums[i] = db.ledger.tally(k)
+			sums[i] = l.tally(k, sums[i])
 		}
 	}, func(c *conn) error {
 		for i, k := range keys {
@@ -42,20 +42,27 @@ func (db *DB) Traffic(ctx context.Context, endpoints []ID) (out []Traffic, err e
 	return out, err
 }
 
-// counted reads counters, all of one moment: memory takes what the ledger has,
-// under its lock, and tables reads the rest.
-func (db *DB) counted(ctx context.Context, memory func(), tables func(*conn) error) error {
+// counted reads counters, all of one moment: memory takes what a ledger has,
+// under its lock, and tables reads the rest. Where other processes count, too,
+// memory is called with what they have first, and the last call is of this one's.
+func (db *DB) counted(ctx context.Context, memory func(*ledger), tables func(*conn) error) error {
 	for {
 		whole := false
 		err := db.read(ctx, true, func(c *conn) error {
 			var at ledgerMark
-			if _, err := c.row(ctx, "SELECT done, cursor FROM counted WHERE id=1", nil, &at.done, &at.cursor); err != nil {
+			if _, err := c.row(ctx, "SELECT done, cursor FROM counted WHERE slot=?", []any{db.engine.slot()}, &at.done, &at.cursor); err != nil {
+				return err
+			}
+			others, err := db.ledgersOfOthers(ctx, c)
+			if err != nil {
 				return err
 			}
 			db.ledger.mu.Lock()
 			whole = db.ledger.mark.done == at.done && db.ledger.mark.cursor == at.cursor
 			if whole {
-				memory()
+				for _, l := range append(others, db.ledger) {
+					memory(l)
+				}
 			}
 			db.ledger.mu.Unlock()
 			if !whole {
@@ -73,8 +80,32 @@ func (db *DB) counted(ctx context.Context, memory func(), tables func(*conn) err
 	}
 }
 
-// tally is what the ledger has of an endpoint; l.mu is held.
-func (l *ledger) tally(k key) (sum tally) {
+// ledgersOfOthers are what other processes counted, and did not write yet.
+func (db *DB) ledgersOfOthers(ctx context.Context, c *conn) (out []*ledger, err error) {
+	if db.nodes == nil {
+		return nil, nil
+	}
+	type uncounted struct {
+		slot int
+		last key
+	}
+	var others []uncounted
+	err = c.rows(ctx, "SELECT slot, last FROM nodes WHERE slot<>? AND open", []any{db.engine.slot()}, func(scan func(...any) error) (bool, error) {
+		var u uncounted
+		err := scan(&u.slot, &u.last)
+		others = append(others, u)
+		return true, err
+	})
+	for i := 0; i < len(others) && err == nil; i++ {
+		l := newLedger(others[i].slot)
+		err = l.read(ctx, c, db.ofSlot(l.slot), others[i].last)
+		out = append(out, l)
+	}
+	return out, err
+}
+
+// tally is what the ledger has of an endpoint after a sum; l.mu is held.
+func (l *ledger) tally(k key, sum tally) tally {
 	for _, accounts := range []map[key]*account{l.old, l.cur} {
 		if a := accounts[k]; a != nil {
 			sum.then(&a.tally)

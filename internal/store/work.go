@@ -91,6 +91,10 @@ type Lane struct {
 // SetOwner names who is told of changes, and tells it what this process owns.
 // Call it once, before the first write.
 func (db *DB) SetOwner(o Owner) {
+	if db.nodes != nil {
+		db.nodes.introduce(o)
+		return
+	}
 	db.owner.Store(&o)
 	o.Gained(allShards(), db.unclean)
 }

@@ -23,6 +23,7 @@ const (
 	flushAfter  = time.Second            // age of the oldest event not yet in the lists
 	flushAt     = 4096                   // events not yet in the lists
 	retryAfter  = 250 * time.Millisecond // after the disk was full or the database locked
+	closeFor    = 2 * time.Second        // how long an end writes what was counted
 )
 
 // Counters are what the writer did since the store was opened.
@@ -109,11 +110,10 @@ type writer struct {
 	mute      map[key]bool      // endpoints of whose failures nobody is to be told
 	incidents map[key]*incident // by endpoint
 
-	prune  pruneRound
-	held   heldBook
-	rolled rolled
-	sum    rollup // memory for rollups
-	coded  []byte
+	prune pruneRound
+	held  heldBook
+	sum   rollup // memory for rollups
+	coded []byte
 
 	commits, accepted, finished atomic.Uint64
 	endedBy                     [len(endings)]atomic.Uint64 // by the index in endings
@@ -391,6 +391,12 @@ func (w *writer) recycle(in *inbox) {
 func (w *writer) end() {
 	if w.failed == nil && (w.owed > 0 || w.db.cache.anyUsed()) {
 		w.write(&inbox{ops: []*op{{run: (*batch).flush, done: make(chan struct{})}}})
+	}
+	if w.db.nodes != nil { // else another process has to
+		for end := time.Now().Add(closeFor); !w.ailing() && w.failed == nil && !w.db.ledger.even() && time.Now().Before(end); {
+			hasten := func(b *batch) error { b.hasten = true; return nil }
+			w.write(&inbox{ops: []*op{{run: hasten, done: make(chan struct{})}}})
+		}
 	}
 	w.fail(w.db.engine.detach(w, w.failed == nil), "close the database")
 }

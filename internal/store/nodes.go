@@ -1,0 +1,508 @@
+package store
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// nodes is this process among those that share a database. Each has a lease of
+// its slot, and the slot has shards. Who lives gives shards up by himself, once
+// nothing of them is under way; what is of a slot whose lease is over others
+// take, and with the token that they raise all writes of its process fail.
+//
+// Each looks once a second at who lives, and gives up or takes what makes his
+// share fair. The writer alone changes what is owned, between two commits.
+type nodes struct {
+	db     *DB
+	engine *pgEngine
+	ctx    context.Context
+	cancel context.CancelFunc
+	work   sync.WaitGroup
+	wake   chan struct{}
+
+	owned [Shards / 64]atomic.Uint64 // bits
+	seen  atomic.Int64               // the last key of all slots, as of the last look
+
+	adoptions sync.WaitGroup
+
+	mu       sync.Mutex
+	died     [Shards]bool // of what is owned: who had it before did not hand it over
+	left     []Shard      // the owner stopped sending for them, and they are still ours
+	retiring bool
+	company  time.Time // when another process served last, as far as was seen
+
+	// Of who looks alone.
+	mine map[Shard]hold
+}
+
+// hold is how a shard is held.
+type hold int
+
+const (
+	holds  hold = iota
+	leaves      // the owner is to stop sending for it
+)
+
+const roundEvery = time.Second
+
+func newNodes(db *DB, e *pgEngine) *nodes {
+	n := &nodes{db: db, engine: e, wake: make(chan struct{}, 1), mine: map[Shard]hold{}}
+	n.ctx, n.cancel = context.WithCancel(context.Background())
+	return n
+}
+
+// begin takes what is this process's share, as far as it is free, and goes on
+// looking.
+func (n *nodes) begin(ctx context.Context) {
+	err := n.inherit(ctx)
+	if err == nil {
+		err = n.round(ctx)
+	}
+	if err != nil {
+		n.db.log.Warn("shards could not be taken, tried again", "error", err)
+	}
+	n.work.Go(n.loop)
+}
+
+// stop ends the looking, and gives all shards back: others need not wait until
+// the writer ends.
+func (n *nodes) stop() {
+	n.cancel()
+	n.work.Wait()
+	n.adoptions.Wait()
+	ctx, cancel := context.WithTimeout(context.Background(), roundEvery)
+	defer cancel()
+	_ = n.db.tend(ctx, func(b *batch) error { // where it fails, the writer tries it, or the lease ends
+		b.after = append(b.after, func() { n.disown(allShards()) })
+		return b.exec("UPDATE shards SET slot=NULL WHERE slot=?", n.engine.place)
+	})
+}
+
+func (n *nodes) loop() {
+	t := time.NewTicker(roundEvery)
+	defer t.Stop()
+	failed := false
+	for {
+		select {
+		case <-n.ctx.Done():
+			return
+		case <-n.wake:
+		case <-t.C:
+		}
+		err := n.round(n.ctx)
+		if err != nil && !failed && n.ctx.Err() == nil {
+			n.db.log.Warn("who else serves cannot be seen to, tried again", "error", err)
+		}
+		failed = err != nil
+	}
+}
+
+// look asks for a round without waiting for its time.
+func (n *nodes) look() {
+	select {
+	case n.wake <- struct{}{}:
+	default:
+	}
+}
+
+// round gives back what the owner left, takes from who died, and keeps the
+// share fair.
+func (n *nodes) round(ctx context.Context) error {
+	if err := n.giveBack(ctx); err != nil {
+		return err
+	}
+	v, err := n.view(ctx)
+	if err != nil {
+		return err
+	}
+	n.follow(v.last)
+	n.met(v.live > 1 || len(v.dead)+len(v.gone) > 0)
+	for _, s := range v.gone {
+		if err := n.db.tend(ctx, func(b *batch) error { return b.exec(endLease, s.slot, s.token) }); err != nil {
+			return err
+		}
+		v.dead = append(v.dead, s.slot)
+	}
+	for _, slot := range v.dead {
+		if err := n.fence(ctx, slot); err != nil {
+			return err
+		}
+	}
+	if len(v.dead) > 0 {
+		if v, err = n.view(ctx); err != nil {
+			return err
+		}
+	}
+	share, held := v.share(), n.holding()
+	switch {
+	case n.isRetiring():
+		n.leave(held)
+	case held > share:
+		n.leave(held - share)
+	case held < share && v.free > 0:
+		err = n.take(ctx, share-held)
+	}
+	if err != nil || !n.owns(chiefShard) {
+		return err
+	}
+	return n.lead(ctx)
+}
+
+// nodesView is what a look shows.
+type nodesView struct {
+	live int    // processes that stay
+	dead []int  // slots whose lease is over
+	gone []seat // whose process ended all the same
+	free int    // shards
+	last key    // of all slots
+}
+
+// share of the shards that is fair.
+func (v *nodesView) share() int { return (Shards + v.live - 1) / max(v.live, 1) }
+
+// seat is a slot as somebody holds it.
+type seat struct {
+	slot  int
+	token int64
+}
+
+const viewNodes = `SELECT slot, token, until<now(), leaving, sign, (SELECT count(*) FROM shards WHERE shards.slot IS NULL), (SELECT max(last) FROM nodes)
+	FROM nodes WHERE open`
+
+func (n *nodes) view(ctx context.Context) (v nodesView, err error) {
+	err = n.db.read(ctx, false, func(c *conn) error {
+		return c.rows(ctx, viewNodes, nil, func(scan func(...any) error) (bool, error) {
+			var s seat
+			var dead, leaving bool
+			var text string
+			err := scan(&s.slot, &s.token, &dead, &leaving, &text, &v.free, &v.last)
+			switch own := s.slot == n.engine.place; {
+			case dead && !own:
+				v.dead = append(v.dead, s.slot)
+			case !own && ended(text):
+				v.gone = append(v.gone, s)
+			case own || !leaving:
+				v.live++
+			}
+			return true, err
+		})
+	})
+	return v, err
+}
+
+const aloneAfter = 10 * time.Minute
+
+// met notes whether others were seen.
+func (n *nodes) met(others bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if others {
+		n.company = time.Now()
+	}
+}
+
+// alone reports whether no other process served for a while.
+func (n *nodes) alone() bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return time.Since(n.company) > aloneAfter
+}
+
+// holding counts shards that are not being left.
+func (n *nodes) holding() (held int) {
+	for _, h := range n.mine {
+		if h == holds {
+			held++
+		}
+	}
+	return held
+}
+
+// newest is a key that those to come are to be greater than, so that the order of
+// keys is that of events also where clocks differ a little. One that is far ahead
+// is not followed.
+func (n *nodes) newest(now time.Time) key { return min(n.seen.Load(), timeKey(now.Add(followFor))) }
+
+// follow notes the last key of all.
+func (n *nodes) follow(last key) {
+	for seen := n.seen.Load(); last > seen && !n.seen.CompareAndSwap(seen, last); {
+		seen = n.seen.Load()
+	}
+}
+
+const followFor = 5 * time.Second
+
+func (n *nodes) owns(s Shard) bool { return n.owned[s/64].Load()&(1<<(s%64)) != 0 }
+
+// own sets what is owned; the writer alone calls it.
+func (n *nodes) own(s Shard, yes bool) {
+	word := &n.owned[s/64]
+	if yes {
+		word.Store(word.Load() | 1<<(s%64))
+	} else {
+		word.Store(word.Load() &^ (1 << (s % 64)))
+	}
+}
+
+// inherit takes over the shards of a process that died and whose slot is this
+// one's now.
+func (n *nodes) inherit(ctx context.Context) error {
+	var got gains
+	err := n.db.read(ctx, false, func(c *conn) error {
+		return c.rows(ctx, "SELECT shard, true FROM shards WHERE slot=? ORDER BY shard", []any{n.engine.place}, got.scan)
+	})
+	if err != nil {
+		return err
+	}
+	return n.gain(ctx, &got)
+}
+
+// gains are shards on their way to this process.
+type gains struct {
+	shards []Shard
+	died   []bool
+}
+
+func (g *gains) scan(scan func(...any) error) (bool, error) {
+	var s Shard
+	var died bool
+	err := scan(&s, &died)
+	g.shards, g.died = append(g.shards, s), append(g.died, died)
+	return true, err
+}
+
+const takeShards = `UPDATE shards s SET slot=?, died=false FROM (SELECT shard, died FROM shards WHERE slot IS NULL ORDER BY shard LIMIT ? FOR UPDATE SKIP LOCKED) free
+	WHERE s.shard=free.shard RETURNING s.shard, free.died`
+
+// take takes free shards, at most so many.
+func (n *nodes) take(ctx context.Context, most int) error {
+	var got gains
+	err := n.db.tend(ctx, func(b *batch) error {
+		got, b.dirty = gains{}, true // so the commit is marked, and fails where this process lost its slot
+		return b.rows(takeShards, []any{n.engine.place, most}, got.scan)
+	})
+	if err != nil {
+		return err
+	}
+	return n.gain(ctx, &got)
+}
+
+// gain has memory know what it must of shards that are this process's now, and
+// tells the owner.
+func (n *nodes) gain(ctx context.Context, got *gains) error {
+	if len(got.shards) == 0 {
+		return nil
+	}
+	for _, s := range got.shards {
+		n.mine[s] = holds
+	}
+	among := func(endpoint key) bool { return slices.Contains(got.shards, shardOf(endpoint)) }
+	err := n.db.read(ctx, false, func(c *conn) error {
+		r, err := readSends(ctx, c)
+		if err == nil {
+			n.db.sends.replace(r, among)
+		}
+		return err
+	})
+	if err == nil {
+		err = n.db.tend(ctx, func(b *batch) error { return n.gainIn(b, got, among) })
+	}
+	if err != nil { // they are ours in the table: the next round gives them back, and somebody takes them
+		n.mu.Lock()
+		n.left = append(n.left, got.shards...)
+		n.mu.Unlock()
+	}
+	return err
+}
+
+// gainIn is gain in the writer, where what it knows may change.
+func (n *nodes) gainIn(b *batch, got *gains, among func(endpoint key) bool) error {
+	w := b.w
+	if err := b.readIncidents(among); err != nil {
+		return err
+	}
+	chief := slices.Contains(got.shards, chiefShard)
+	if chief {
+		if err := n.db.countChores(context.Background(), b.c, &b.chores); err != nil {
+			return err
+		}
+	}
+	b.after = append(b.after, func() {
+		if chief {
+			w.held, w.prune = heldBook{}, pruneRound{}
+		}
+		n.tellGained(got)
+		if chief {
+			n.db.replays.wake()
+			n.db.mailsChanged()
+		}
+	})
+	return nil
+}
+
+// tellGained makes shards this process's own.
+func (n *nodes) tellGained(got *gains) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	var by [2][]Shard
+	for i, s := range got.shards {
+		n.own(s, true)
+		n.died[s] = got.died[i]
+		if got.died[i] {
+			by[1] = append(by[1], s)
+		} else {
+			by[0] = append(by[0], s)
+		}
+	}
+	for i, shards := range by {
+		if len(shards) > 0 {
+			n.db.tell(func(o Owner) { o.Gained(shards, i == 1) })
+		}
+	}
+}
+
+// introduce names the owner, and tells it what is owned already.
+func (n *nodes) introduce(o Owner) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.db.owner.Store(&o)
+	var by [2][]Shard
+	for s := range Shards {
+		if n.owns(s) {
+			i := 0
+			if n.died[s] {
+				i = 1
+			}
+			by[i] = append(by[i], s)
+		}
+	}
+	for i, shards := range by {
+		if len(shards) > 0 {
+			o.Gained(shards, i == 1)
+		}
+	}
+}
+
+// leave has the owner stop sending for so many shards. Each is given back by
+// itself: what takes long in one keeps no other.
+func (n *nodes) leave(count int) {
+	owner := n.db.owner.Load()
+	for s := Shards - 1; s >= 0 && count > 0; s-- {
+		if h, ok := n.mine[s]; !ok || h == leaves {
+			continue
+		}
+		n.mine[s] = leaves
+		count--
+		if owner == nil {
+			n.gone(s)
+			continue
+		}
+		(*owner).Leave([]Shard{s}, func() { n.gone(s) })
+	}
+}
+
+// gone notes that nothing of a shard is under way any more.
+func (n *nodes) gone(s Shard) {
+	n.mu.Lock()
+	n.left = append(n.left, s)
+	n.mu.Unlock()
+	n.look()
+}
+
+// giveBack frees what the owner left.
+func (n *nodes) giveBack(ctx context.Context) error {
+	n.mu.Lock()
+	left := n.left
+	n.left = nil
+	n.mu.Unlock()
+	if len(left) == 0 {
+		return nil
+	}
+	list := make(keyList, len(left))
+	for i, s := range left {
+		list[i] = key(s)
+	}
+	err := n.db.tend(ctx, func(b *batch) error {
+		b.after = append(b.after, func() { n.disown(left) })
+		return b.exec("UPDATE shards SET slot=NULL WHERE slot=? AND shard=ANY(?::bigint[])", n.engine.place, list)
+	})
+	if err != nil {
+		n.mu.Lock()
+		n.left = append(n.left, left...)
+		n.mu.Unlock()
+		return err
+	}
+	for _, s := range left {
+		delete(n.mine, s)
+	}
+	return nil
+}
+
+// disown is called by the writer, after the commit.
+func (n *nodes) disown(shards []Shard) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, s := range shards {
+		n.own(s, false)
+	}
+	if slices.Contains(shards, chiefShard) {
+		n.db.w.chores = chores{}
+	}
+}
+
+// retire begins to give everything up, and has others count on it.
+func (n *nodes) retire(ctx context.Context) error {
+	n.mu.Lock()
+	n.retiring = true
+	n.mu.Unlock()
+	err := n.db.tend(ctx, func(b *batch) error { return b.exec("UPDATE nodes SET leaving=true WHERE slot=?", n.engine.place) })
+	n.look()
+	return err
+}
+
+func (n *nodes) isRetiring() bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.retiring
+}
+
+// lead looks for what a chief has to do, and others may have left.
+func (n *nodes) lead(ctx context.Context) error {
+	var waits, replays, notices bool
+	err := n.db.read(ctx, false, func(c *conn) error {
+		_, err := c.row(ctx, `SELECT EXISTS (SELECT 1 FROM fanouts) OR EXISTS (SELECT 1 FROM deletions) OR EXISTS (SELECT 1 FROM skips),
+			EXISTS (SELECT 1 FROM replays WHERE state='running'), EXISTS (SELECT 1 FROM notices)`, nil, &waits, &replays, &notices)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if replays {
+		n.db.replays.wake()
+	}
+	if notices {
+		n.db.mailsChanged()
+	}
+	if !waits {
+		return nil
+	}
+	return n.db.tend(ctx, func(b *batch) error {
+		if !n.owns(chiefShard) {
+			return nil
+		}
+		return n.db.countChores(context.Background(), b.c, &b.chores)
+	})
+}
+
+// Retire begins to hand what this process does to the others that serve with the
+// database: it starts nothing any more, and what is under way ends. Call it when
+// a stop begins.
+func (db *DB) Retire(ctx context.Context) error {
+	if db.nodes == nil {
+		return nil
+	}
+	return db.nodes.retire(ctx)
+}
