@@ -34,6 +34,7 @@ type App struct {
 	db       *store.DB
 	engine   *deliver.Engine
 	mailer   *mail.Mailer // nil: nothing is mailed
+	spoken   *spoken
 	server   *http.Server
 	listener net.Listener
 
@@ -55,7 +56,7 @@ func New(ctx context.Context, o Options, log *slog.Logger) (_ *App, err error) {
 			err = errors.Join(err, a.down.run(context.WithoutCancel(ctx)))
 		}
 	}()
-	dialects, err := LoadDialects(o.Dialects)
+	own, err := LoadDialects(o.Dialects)
 	if err != nil {
 		return nil, err
 	}
@@ -70,9 +71,11 @@ func New(ctx context.Context, o Options, log *slog.Logger) (_ *App, err error) {
 		return nil, err
 	}
 	a.down.add("store", func(context.Context) error { return a.db.Close() })
-	if dialects, err = pinDialects(ctx, a.db, dialects, o.Dialects, log); err != nil {
+	if own, err = pinDialects(ctx, a.db, own, o.Dialects, log); err != nil {
 		return nil, err
 	}
+	dialects := newSpoken(own)
+	a.spoken = dialects
 
 	metrics := prometheus.NewRegistry()
 	policy := o.policy(a.listener)
@@ -154,6 +157,7 @@ func (a *App) Run(ctx context.Context) error {
 		maintain(ctx, chores(a.db, a.options), a.log)
 		return nil
 	})
+	a.start("dialects", func(ctx context.Context) error { return a.spoken.follow(ctx, a.db, a.log) })
 	if a.mailer != nil {
 		a.start("mail", a.mailer.Run)
 	}

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"sync/atomic"
+	"time"
 
 	"github.com/malote-dev/malote/internal/store"
 	"github.com/malote-dev/malote/webhook"
@@ -26,6 +28,67 @@ func LoadDialects(dir string) (*webhook.Catalog, error) {
 		}
 	}
 	return c, nil
+}
+
+// spoken are the dialects that this process speaks: what it was started with,
+// and what others that share its database have kept since.
+type spoken struct {
+	now atomic.Pointer[webhook.Catalog]
+}
+
+func newSpoken(c *webhook.Catalog) *spoken {
+	s := &spoken{}
+	s.now.Store(c)
+	return s
+}
+
+// Lookup is [webhook.Catalog.Lookup] of those that are spoken now.
+func (s *spoken) Lookup(name string) (*webhook.Dialect, bool) { return s.now.Load().Lookup(name) }
+
+// followAgain is how soon it is tried again to read what others kept.
+const followAgain = time.Second
+
+// follow learns revisions that others keep, until ctx ends: what they take in
+// under one may be this process's to send.
+func (s *spoken) follow(ctx context.Context, db *store.DB, log *slog.Logger) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-db.DialectsKept():
+		}
+		for failed := false; ; failed = true {
+			err := s.learn(ctx, db, log)
+			if err == nil {
+				break
+			}
+			if !failed {
+				log.Warn("the kept dialects cannot be read, tried again", "error", err)
+			}
+			if !pause(ctx, followAgain) {
+				return ctx.Err()
+			}
+		}
+	}
+}
+
+func (s *spoken) learn(ctx context.Context, db *store.DB, log *slog.Logger) error {
+	p := &pins{db: db, log: log, kept: map[string]*webhook.Dialect{}}
+	if err := p.read(ctx); err != nil {
+		return err
+	}
+	now := s.now.Load()
+	for ref, kept := range p.kept {
+		if own, ok := now.Lookup(ref); ok && own.SameContract(kept) {
+			continue
+		}
+		log.Info("another process keeps a dialect; it is spoken from now on", "dialect", ref)
+		p.old = append(p.old, kept)
+	}
+	if len(p.old) > 0 {
+		s.now.Store(now.With(p.old...))
+	}
+	return nil
 }
 
 // pins holds dialect revisions to what they were when events were accepted

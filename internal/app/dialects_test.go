@@ -2,6 +2,7 @@ package app
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"errors"
 	"io"
@@ -68,6 +69,40 @@ func acceptUnder(t *testing.T, db *store.DB, dialect, url string) *store.Endpoin
 		t.Fatal(err, out)
 	}
 	return e
+}
+
+// TestDialectsOfOthers: a revision that another process keeps is spoken here,
+// too, without a start.
+func TestDialectsOfOthers(t *testing.T) {
+	t.Parallel()
+	o, _ := withDialects(t)
+	db, err := openStore(t.Context(), o, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	c, err := LoadDialects("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, ctx, ended := newSpoken(c), t.Context(), make(chan error, 1)
+	ctx, stop := context.WithCancel(ctx)
+	go func() { ended <- s.follow(ctx, db, slog.New(slog.DiscardHandler)) }()
+	if _, ok := s.Lookup("acme"); ok {
+		t.Fatal("it is spoken before it is kept")
+	}
+	if err := db.KeepDialects(t.Context(), store.KeptDialect{Ref: "acme/1", Source: acme("first")}); err != nil {
+		t.Fatal(err)
+	}
+	for again := time.NewTicker(time.Millisecond); ; <-again.C {
+		if d, ok := s.Lookup("acme"); ok && d.Ref() == "acme/1" {
+			break
+		}
+	}
+	stop()
+	if err := <-ended; !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
 }
 
 // TestAUsedDialectNeverChanges holds that a delivery which waits is sent as

@@ -263,3 +263,15 @@ func (db *DB) knownProject(ctx context.Context, id ID) (*projectState, error) {
 	}
 	return nil, ErrNotFound
 }
+
+// changesFor is how long it is remembered what changed. Who was away for longer
+// reads everything again.
+const changesFor = time.Hour
+
+func (b *batch) pruneChanges(_ *pruneRound, _ key, limit int) (int, error) {
+	if !b.db.engine.shared() {
+		return 0, nil
+	}
+	return b.change("DELETE FROM changes WHERE generation IN (SELECT generation FROM changes WHERE at<now()-make_interval(secs=>?) ORDER BY generation LIMIT ?)",
+		changesFor.Seconds(), limit)
+}

@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/malote-dev/malote/internal/secret"
 	"github.com/malote-dev/malote/internal/store"
 )
@@ -27,6 +29,7 @@ type nodes struct {
 	told    *listener // of b
 	project store.ID
 	made    int
+	url     secret.Text
 }
 
 func newNodes(t *testing.T) *nodes {
@@ -35,8 +38,8 @@ func newNodes(t *testing.T) *nodes {
 	if err != nil {
 		t.Fatal(err)
 	}
-	n := &nodes{T: t, ctx: t.Context(), told: &listener{changed: map[store.ID]bool{}}}
-	o := store.Options{Database: newDatabase(t), Keyring: ring, Mail: true, Fatal: func(err error) { t.Error(err) }}
+	n := &nodes{T: t, ctx: t.Context(), told: &listener{changed: map[store.ID]bool{}}, url: newDatabase(t)}
+	o := store.Options{Database: n.url, Keyring: ring, Mail: true, Fatal: func(err error) { t.Error(err) }}
 	n.a, n.b = n.open(o), n.open(o)
 	n.b.SetOwner(n.told)
 	n.project = n.newProject(n.a, "p")
@@ -61,6 +64,20 @@ func (n *nodes) due(e *store.Endpoint) *store.Work {
 		n.Fatal("nothing is pending")
 	}
 	return works[0]
+}
+
+// by does something to the database that no node is told of, and reads a number.
+func (n *nodes) by(do ...string) (number int) {
+	n.Helper()
+	c, err := pgx.Connect(n.ctx, n.url.Reveal())
+	n.no(err)
+	defer func() { n.no(c.Close(context.WithoutCancel(n.ctx))) }()
+	for _, q := range append([]string{"SET session_replication_role=replica"}, do[:len(do)-1]...) {
+		_, err := c.Exec(n.ctx, q)
+		n.no(err)
+	}
+	n.no(c.QueryRow(n.ctx, do[len(do)-1]).Scan(&number))
+	return number
 }
 
 func (n *nodes) no(err error) {
@@ -423,6 +440,39 @@ var hearing = map[string]func(*nodes){
 		n.no(err)
 		if len(page.Items) != 1 || page.Items[0].Type != store.EventEndpointCreated || page.Items[0].Deliveries != 1 {
 			n.Errorf("%s was told %+v", ear.ID, page.Items)
+		}
+	},
+	"more than is remembered": func(n *nodes) {
+		e := n.endpoint(n.a, "c")
+		n.eventually("b has heard", func() bool { return n.told.heardOf(e.ID) || len(n.acceptance(n.b, "c").Endpoints) == 1 })
+		_, err := n.b.Lane(n.ctx, e.ID)
+		n.no(err)
+		gone := n.newProject(n.a, "gone")
+		n.no(n.b.CreateEndpoint(n.ctx, anEndpoint(gone, "c"), 0))
+		n.by("UPDATE projects SET language='pt-BR', version=version+1 WHERE name='p'", "DELETE FROM projects WHERE name='gone'",
+			"UPDATE endpoints SET url='https://other.example.com/'", "UPDATE configuration SET generation=generation+7 WHERE id=1", "SELECT 0")
+		n.eventually("b has read everything again", func() bool {
+			p, err := n.b.Project(n.ctx, n.project)
+			n.no(err)
+			l, err := n.b.Lane(n.ctx, e.ID)
+			n.no(err)
+			_, found := n.b.Project(n.ctx, gone)
+			return p.Language == "pt-BR" && l.Endpoint.URL == "https://other.example.com/" && l.Project.Language == "pt-BR" && errors.Is(found, store.ErrNotFound)
+		})
+		if !n.told.heardOf(e.ID) {
+			n.Error("the owner was not told of an endpoint that was in memory")
+		}
+		if left := n.by("UPDATE changes SET at=now()-interval '59 minutes'", "SELECT count(*) FROM changes"); left == 0 {
+			n.Fatal("nothing is remembered")
+		}
+		n.no(second(n.a.Prune(n.ctx, time.Now().Add(-time.Hour), 10_000)))
+		if n.by("SELECT count(*) FROM changes") == 0 {
+			n.Error("what is younger than an hour is forgotten")
+		}
+		n.by("UPDATE changes SET at=now()-interval '61 minutes'", "SELECT 0")
+		n.no(second(n.a.Prune(n.ctx, time.Now().Add(-time.Hour), 10_000)))
+		if left := n.by("SELECT count(*) FROM changes"); left != 0 {
+			n.Errorf("%d changes are remembered for longer than an hour", left)
 		}
 	},
 	"dialect kept": func(n *nodes) {

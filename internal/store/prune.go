@@ -48,7 +48,7 @@ func (db *DB) pruneSlice(ctx context.Context, cut key, limit int) (n int, more b
 	err = db.lead(ctx, func(b *batch) error {
 		next = b.w.prune
 		steps := []func(*pruneRound, key, int) (int, error){
-			b.pruneDeliveries, b.pruneEvents, b.prunePostings, b.pruneIdempotency, b.pruneAnswers, b.pruneAudit, b.pruneReplays, b.pruneIncidents, b.pruneMailboxes, b.prunePortal, b.pruneLinks, b.pruneDeparted, b.pruneProbes, b.pruneSends,
+			b.pruneDeliveries, b.pruneEvents, b.prunePostings, b.pruneIdempotency, b.pruneAnswers, b.pruneAudit, b.pruneReplays, b.pruneIncidents, b.pruneMailboxes, b.prunePortal, b.pruneLinks, b.pruneDeparted, b.pruneProbes, b.pruneSends, b.pruneChanges,
 		}
 		for _, step := range steps {
 			n, err := step(&next, cut, limit-gone)
