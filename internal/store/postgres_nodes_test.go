@@ -483,6 +483,68 @@ var hearing = map[string]func(*nodes){
 
 func second[T any](_ T, err error) error { return err }
 
+// TestCommitsWaitForEachOther: between its look at the generation and its commit
+// nobody changes the configuration; and who changes it lets nobody look before
+// the change is there.
+func TestCommitsWaitForEachOther(t *testing.T) {
+	t.Parallel()
+	n := newNodes(t)
+	e := n.endpoint(n.a, "c")
+	n.eventually("b matches", func() bool { return len(n.acceptance(n.b, "c").Endpoints) == 1 })
+	committing := n.holding("pg_advisory_xact_lock_shared")
+	n.is("an event beside one that is being committed", n.accept(n.b, n.acceptance(n.b, "c")).Err, nil)
+	deleted := make(chan error, 1)
+	go func() { deleted <- second(n.a.DeleteEndpoint(n.ctx, n.project, e.ID)) }()
+	n.waits()
+	select {
+	case err := <-deleted:
+		t.Error("the deletion did not wait for what was being committed:", err)
+	default:
+	}
+	committing()
+	n.no(<-deleted)
+
+	e = n.endpoint(n.a, "d")
+	n.eventually("b matches", func() bool { return len(n.acceptance(n.b, "d").Endpoints) == 1 })
+	a := n.acceptance(n.b, "d")
+	changing := n.holding("pg_advisory_xact_lock", "UPDATE configuration SET generation=generation+1 WHERE id=1", "INSERT INTO changes SELECT generation, 2, p.k FROM configuration, projects p WHERE id=1",
+		"UPDATE projects SET version=version+1")
+	taken := make(chan error, 1)
+	go func() {
+		out, err := n.b.Accept(n.ctx, []*store.Acceptance{a})
+		taken <- errors.Join(err, out[0].Err)
+	}()
+	n.waits()
+	changing()
+	n.is("event", <-taken, store.ErrStale)
+}
+
+// holding is a transaction of somebody else, that commits when it is called.
+func (n *nodes) holding(lock string, do ...string) (commit func()) {
+	n.Helper()
+	c, err := pgx.Connect(n.ctx, n.url.Reveal())
+	n.no(err)
+	n.Cleanup(func() { _ = c.Close(context.WithoutCancel(n.ctx)) })
+	do = append([]string{"SET session_replication_role=replica", "BEGIN", fmt.Sprintf("SELECT %s(%d)", lock, store.ConfigurationLock)}, do...)
+	for _, q := range do {
+		_, err := c.Exec(n.ctx, q)
+		n.no(err)
+	}
+	return func() {
+		n.Helper()
+		_, err := c.Exec(n.ctx, "COMMIT")
+		n.no(err)
+	}
+}
+
+// waits returns when somebody waits for a lock.
+func (n *nodes) waits() {
+	n.Helper()
+	n.eventually("somebody waits", func() bool {
+		return n.by("SELECT count(*) FROM pg_locks WHERE locktype='advisory' AND NOT granted AND database=(SELECT oid FROM pg_database WHERE datname=current_database())") > 0
+	})
+}
+
 // takeIn takes an event in for an endpoint as the API does, once.
 func (n *nodes) takeIn(endpoint store.ID, key [32]byte) bool {
 	access := n.b.Access()

@@ -1,0 +1,4 @@
+package store
+
+// ConfigurationLock is held by those that commit.
+const ConfigurationLock = configurationLock
