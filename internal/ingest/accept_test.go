@@ -222,6 +222,32 @@ func TestRecheck(t *testing.T) {
 	}
 }
 
+// TestAccessTakenAway: a caller whose key was looked up before some key ended
+// is asked again, and what he sends is kept if his is in force.
+func TestAccessTakenAway(t *testing.T) {
+	t.Parallel()
+	f := setup(t, "standard")
+	found := f.in.store.Access()
+	k := &store.Key{ProjectID: f.project}
+	if err := f.in.store.CreateKey(t.Context(), k, [32]byte{1}); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.in.store.RevokeKey(t.Context(), f.project, k.ID); err != nil {
+		t.Fatal(err)
+	}
+	gone, asked := errors.New("revoked"), 0
+	of := func(access uint64, answer error) Request {
+		return Request{Project: f.project, Type: "a", Consumer: "c", Data: []byte(`1`), Access: access, Recheck: func(context.Context) error { asked++; return answer }}
+	}
+	rs, err := f.in.Accept(t.Context(), []Request{of(found, gone), of(found, nil), of(f.in.store.Access(), gone)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !errors.Is(rs[0].Err, gone) || rs[1].Err != nil || rs[2].Err != nil || asked != 2 {
+		t.Errorf("%v, asked %d times", rs, asked)
+	}
+}
+
 func TestHashTellsRequestsApart(t *testing.T) {
 	t.Parallel()
 	at := time.Unix(1_700_000_000, 0)
