@@ -134,6 +134,17 @@ func (db *DB) forget(c *changed) {
 	}
 }
 
+// forgetHealth drops what may be old of endpoints that another process sent to
+// until now.
+func (db *DB) forgetHealth(of func(endpoint key) bool) {
+	db.cache.forget(func() {
+		db.cache.lanes.dropAll(func(l *Lane) bool {
+			k, _ := db.keys.key(l.Endpoint.ID)
+			return of(k)
+		})
+	})
+}
+
 // errOutdated says that others changed the configuration since a transaction
 // began. Nothing of it is kept; made again, it may be.
 var errOutdated = errors.New("the configuration moved")

@@ -331,6 +331,7 @@ func (n *nodes) gainIn(b *batch, got *gains, among func(endpoint key) bool) erro
 		}
 	}
 	b.after = append(b.after, func() {
+		n.db.forgetHealth(among)
 		if chief {
 			w.held, w.prune = heldBook{}, pruneRound{}
 		}
