@@ -143,6 +143,7 @@ func (s *server) listDeliveries(c *call, q *deliveriesQuery) (list[deliveryView]
 	if f.Before, err = c.after(q.Cursor); err != nil {
 		return list[deliveryView]{}, err
 	}
+	f.Own = c.key.Consumer != ""
 	if f.Consumer, ok = ownConsumer(c.key, q.Consumer); !ok {
 		return list[deliveryView]{Data: []deliveryView{}}, nil
 	}

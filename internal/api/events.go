@@ -339,7 +339,7 @@ func (s *server) listEvents(c *call, q *eventsQuery) (list[eventView], error) {
 		return list[eventView]{Data: []eventView{}}, nil
 	}
 	page, err := s.store.Events(c.r.Context(), c.key.ProjectID, store.Filter{
-		EventID: q.ID, Consumer: consumer, Type: q.Type, IdempotencyKey: q.IdempotencyKey, Channel: q.Channel,
+		EventID: q.ID, Consumer: consumer, Own: c.key.Consumer != "", Type: q.Type, IdempotencyKey: q.IdempotencyKey, Channel: q.Channel,
 		From: seenFrom(c.key, q.From), Until: q.Until, Before: before, Limit: limitOf(q.Limit),
 	})
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"maps"
+	"mime"
 	"slices"
 	"strings"
 
@@ -201,7 +202,7 @@ func (im *importing) eventType(name string) (t *store.EventType, remark, why lan
 func (im *importing) operation(name string, operation map[string]any) (t *store.EventType, remark, why lang.Message) {
 	t = im.described(name, operation)
 	content, _ := im.follow(operation["requestBody"])["content"].(map[string]any)
-	media, _ := content["application/json"].(map[string]any)
+	media := im.jsonMedia(content)
 	if media != nil {
 		why = im.body(t, media)
 	}
@@ -212,6 +213,24 @@ func (im *importing) operation(name string, operation map[string]any) (t *store.
 		remark = lang.Text("the document has no schema for it, so its data is not validated")
 	}
 	return t, remark, why // a type without a schema is one, too
+}
+
+// jsonMedia is the body that is JSON: application/json, with parameters or
+// without; nil: there is none.
+func (im *importing) jsonMedia(content map[string]any) map[string]any {
+	if media, ok := content["application/json"].(map[string]any); ok {
+		return media
+	}
+	if !im.spend(stepsPerName * len(content)) {
+		return nil
+	}
+	for _, name := range slices.Sorted(maps.Keys(content)) {
+		if kind, _, err := mime.ParseMediaType(name); err == nil && kind == "application/json" {
+			media, _ := content[name].(map[string]any)
+			return media
+		}
+	}
+	return nil
 }
 
 // mediaTypes are the names of bodies, as far as a remark says them.

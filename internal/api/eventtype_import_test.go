@@ -26,7 +26,7 @@ const openAPIDocument = `{"openapi":"3.1.0","info":{"title":"t","version":"1"},
  "unfit":{"post":{"requestBody":{"content":{"application/json":{"schema":{"type":"object"},"example":1}}}}}
 },
 "components":{
- "requestBodies":{"Order":{"content":{"application/json":{"schema":{"$ref":"#/components/schemas/Order"},"examples":{"b":{"value":{"id":"2"}},"a":{"value":{"id":"1","lines":[{"next":{"n":1.50}}]}}}}}}},
+ "requestBodies":{"Order":{"content":{"text/plain":{},"application/json; charset=utf-8":{"schema":{"$ref":"#/components/schemas/Order"},"examples":{"b":{"value":{"id":"2"}},"a":{"value":{"id":"1","lines":[{"next":{"n":1.50}}]}}}}}}},
  "pathItems":{"Gone":{"post":{"deprecated":true,"requestBody":{"content":{"application/json":{"schema":{"type":"object","properties":{"id":{"$ref":"#/components/schemas/Order/properties/id"}}}}}}}}},
  "schemas":{
   "Order":{"type":"object","required":["id"],"properties":{"id":{"type":"string","example":"x"},"lines":{"type":"array","items":{"$ref":"#/components/schemas/Line"}}}},

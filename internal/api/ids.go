@@ -40,8 +40,23 @@ func parseID(f webhook.IDFormat, text string) (store.ID, error) {
 	if id, err := webhook.ParseUUID(text); err == nil {
 		return id, nil
 	}
-	if !strings.HasPrefix(text, f.Prefix) {
-		text = f.Prefix + text
+	for _, prefix := range []string{f.Prefix, wirePrefix(f)} {
+		if rest, ok := strings.CutPrefix(text, prefix); ok {
+			text = rest
+			break
+		}
 	}
-	return f.Parse(text)
+	return f.Parse(f.Prefix + text)
+}
+
+// wirePrefix is what ids of a kind begin with in a contract that has a prefix of
+// its own: what is in its logs and deliveries can be looked up as it stands there.
+func wirePrefix(f webhook.IDFormat) string {
+	switch f.Prefix {
+	case store.EndpointName.Prefix:
+		return "wh_"
+	case store.DeliveryName.Prefix:
+		return "delivery_"
+	}
+	return f.Prefix
 }

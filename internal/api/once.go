@@ -1,7 +1,6 @@
 package api
 
 import (
-	"crypto/sha256"
 	"errors"
 	"reflect"
 
@@ -26,6 +25,11 @@ func creates[In, Out any](h func(*call, *In) (Out, error)) action {
 			return err
 		}
 		if c.claim != nil { // before anything is judged: what was right then may be wrong now
+			leave, err := c.s.store.TurnOf(c.r.Context(), c.claim)
+			if err != nil {
+				return err
+			}
+			defer leave()
 			before, err := c.s.store.KeptAnswer(c.r.Context(), *c.claim)
 			if before != nil || err != nil {
 				return c.replay(before, err)
@@ -55,8 +59,8 @@ func (c *call) claims(body []byte) (*store.Claim, error) {
 	if detail := ingest.CheckKey(key); !detail.IsZero() {
 		return nil, keyProblem(detail)
 	}
-	asked := append([]byte(c.r.Method+" "+c.r.URL.Path+"\n"), body...)
-	return &store.Claim{Project: c.key.ProjectID, Consumer: c.key.Consumer, Caller: c.key.ID, Key: key, Request: sha256.Sum256(asked)}, nil
+	request := store.HashRequest(c.r.Method, c.r.URL.Path, body)
+	return &store.Claim{Project: c.key.ProjectID, Consumer: c.key.Consumer, Caller: c.key.ID, Key: key, Request: request}, nil
 }
 
 // onceOf is what the store has to know of the request's claim; nil: it has

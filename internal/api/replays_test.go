@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -218,4 +219,27 @@ func TestReplayOfOneEvent(t *testing.T) {
 	event = st.do(key, "POST", "/v1/events", `{"type":"a","consumer":"many","data":1}`).want(202).text("id")
 	st.do(key, "POST", "/v1/events/"+event+"/replay", nil).problem(kindConflict)
 	st.do(key, "POST", "/v1/events/"+event+"/replay", `{"endpoint_id":"`+many[7]+`"}`).want(202)
+}
+
+// TestReplayAskedAtOnce: a replay that is asked for many times at once, under one
+// key, is counted and made once; nobody is told to wait for himself.
+func TestReplayAskedAtOnce(t *testing.T) {
+	t.Parallel()
+	st := setup(t)
+	_, key := st.project("standard", store.Development)
+	st.endpoint(key, "acme")
+	answers := make([]*answer, 60)
+	var wg sync.WaitGroup
+	for i := range answers {
+		wg.Go(func() {
+			answers[i] = st.do(key, "POST", "/v1/replays", `{"kind":"recover","from":"2020-01-01T00:00:00Z","consumer":"acme"}`, "Idempotency-Key", "one")
+		})
+	}
+	wg.Wait()
+	for _, a := range answers {
+		if a.want(202); a.text("id") != answers[0].text("id") {
+			t.Errorf("%s, and %s", a.body, answers[0].body)
+		}
+	}
+	st.over(key, answers[0].text("id"))
 }

@@ -76,7 +76,7 @@ func (s *server) projectRoutes() []*route {
 	return []*route{
 		{method: "POST", pattern: "/v1/projects", summary: "Create a project", scope: root, body: smallBody, status: 201, action: creates(s.createProject)},
 		{method: "GET", pattern: "/v1/projects", summary: "List projects", scope: root, status: 200, action: asks(s.listProjects)},
-		{method: "PATCH", pattern: "/v1/projects/{id}", summary: "Rename a project, or bind a host name to it", scope: root, body: smallBody, status: 200, action: takes(s.patchProject)},
+		{method: "PATCH", pattern: "/v1/projects/{id}", summary: "Change a project: its name, host name, event types, addresses for notices", scope: root, body: smallBody, status: 200, action: takes(s.patchProject)},
 		{method: "GET", pattern: "/v1/projects/{id}", summary: "Read a project", scope: root, status: 200, action: gives(s.getProject)},
 		{method: "DELETE", pattern: "/v1/projects/{id}", summary: "Delete a project that has no endpoints", scope: root, body: noBody, status: 200, action: takes(s.deleteProject)},
 	}
@@ -96,7 +96,7 @@ func (s *server) keyRoutes() []*route {
 
 func (s *server) consumerRoutes() []*route {
 	return []*route{
-		{method: "PUT", pattern: "/v1/consumers/{uid}", summary: "Create or rename a consumer", scope: consumersWrite, body: smallBody, status: 200, action: takes(s.putConsumer)},
+		{method: "PUT", pattern: "/v1/consumers/{uid}", summary: "Create or change a consumer: its name, addresses for notices", scope: consumersWrite, body: smallBody, status: 200, action: takes(s.putConsumer)},
 		{method: "GET", pattern: "/v1/consumers", summary: "List consumers", scope: consumersRead, status: 200, action: asks(s.listConsumers)},
 		{method: "GET", pattern: "/v1/consumers/{uid}", summary: "Read a consumer", scope: consumersRead, status: 200, action: gives(s.getConsumer)},
 		{method: "DELETE", pattern: "/v1/consumers/{uid}", summary: "Delete a consumer with its endpoints", scope: consumersWrite, body: noBody, status: 200, action: takes(s.deleteConsumer)},

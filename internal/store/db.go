@@ -89,6 +89,7 @@ type DB struct {
 	sends   *recentSends
 	ledger  *ledger
 	replays *replayer
+	claims  claimGate
 	unclean bool
 
 	generation atomic.Int64 // of the configuration in memory

@@ -93,18 +93,18 @@ func (b *batch) tellOperator(e *Endpoint, types []string) {
 func change(e *Endpoint, o *Outcome, inTime bool, now time.Time) (changed bool, announce []string) {
 	f := o.Effect
 	if f.Clear && (e.FailureCount > 0 || !e.FailedAt.IsZero()) {
-		if !e.FailedAt.IsZero() {
-			announce = append(announce, EventEndpointRecovered)
-		}
+		announce = append(announce, EventEndpointRecovered)
 		e.FailureCount, e.FailedAt, changed = 0, time.Time{}, true
 	}
 	if f.Exhausted && inTime {
+		if e.FailureCount == 0 && e.FailedAt.IsZero() {
+			announce = append(announce, EventEndpointFailing)
+		}
 		e.FailureCount++
 		changed = true
 	}
 	if f.Mark && inTime && e.FailedAt.IsZero() {
 		e.FailedAt, changed = now, true
-		announce = append(announce, EventEndpointFailing)
 	}
 	why := f.Disable
 	if why == "" && f.DisableAfter > 0 && f.Exhausted && inTime && e.FailureCount >= f.DisableAfter {

@@ -8,8 +8,11 @@ type Filter struct {
 	EventID    ID
 	EndpointID ID
 	Consumer   string
-	Type       string
-	States     []State // of deliveries; none: all
+	// Own says that Consumer itself asks: nothing of others may show, also not in
+	// where a page ends, so only lists of its own are walked.
+	Own    bool
+	Type   string
+	States []State // of deliveries; none: all
 	// MinStatus and MaxStatus bound the HTTP status of a delivery's last
 	// attempt; NoAnswer is of those whose last attempt got none.
 	MinStatus, MaxStatus int

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"strconv"
@@ -62,6 +63,11 @@ func (db *DB) keptAnswer(ctx context.Context, conn *conn, c Claim, now time.Time
 		return nil, fmt.Errorf("a kept answer: %w", err)
 	}
 	return answer, nil
+}
+
+// HashRequest is a Claim's Request: method, path and body.
+func HashRequest(method, path string, body []byte) [32]byte {
+	return sha256.Sum256(append([]byte(method+" "+path+"\n"), body...))
 }
 
 // name of a claim among those of its project and consumer: the caller's own.

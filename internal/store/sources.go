@@ -104,7 +104,7 @@ func (s *sourcing) ended(state State) string {
 // shortest is a list, or that of the type, whichever has less.
 func (s *sourcing) shortest(ctx context.Context, list string) (source, error) {
 	terms := []string{list}
-	if ofType := term(listDeliveriesType, s.project, s.f.Type); s.f.Type != "" {
+	if ofType := term(listDeliveriesType, s.project, s.f.Type); s.f.Type != "" && !s.f.Own {
 		if terms = append(terms, ofType); list[0] == listDeliveries {
 			terms = terms[1:] // the project's has more, also where both are too long to compare
 		}

@@ -20,13 +20,13 @@ func (db *DB) eventsSource(ctx context.Context, v *view, project key, f *Filter,
 		}
 		return &given{keys: []key{k}}, nil
 	case f.IdempotencyKey != "":
-		return db.keyedSource(ctx, v.c, project, f.IdempotencyKey, oldest, newest)
+		return db.keyedSource(ctx, v.c, project, f, oldest, newest)
 	}
 	var terms []string
 	if f.Consumer != "" {
 		terms = append(terms, term(listEventsConsumer, project, f.Consumer))
 	}
-	if f.Type != "" {
+	if f.Type != "" && !f.Own {
 		terms = append(terms, term(listEventsType, project, f.Type))
 	}
 	if len(terms) == 0 {
@@ -85,7 +85,7 @@ const maxKeyed = 4096
 // keyedSource finds the events that came with an idempotency key. Keys are
 // kept by day for as long as the history is, so a look-up for each day finds
 // them all, and what comes in costs nothing more for it.
-func (db *DB) keyedSource(ctx context.Context, c *conn, project key, name string, oldest, newest key) (source, error) {
+func (db *DB) keyedSource(ctx context.Context, c *conn, project key, f *Filter, oldest, newest key) (source, error) {
 	var first, last *int64
 	if _, err := c.row(ctx, "SELECT (SELECT min(day) FROM idempotency), (SELECT max(day) FROM idempotency)", nil, &first, &last); err != nil || first == nil {
 		return nil, err
@@ -95,14 +95,18 @@ func (db *DB) keyedSource(ctx context.Context, c *conn, project key, name string
 	if oldest == 0 {
 		from = *first
 	}
-	return &keyedDays{c: c, project: project, name: name, oldest: oldest, newest: newest, day: until, first: from}, nil
+	return &keyedDays{c: c, project: project, name: f.IdempotencyKey, consumer: f.Consumer, oldest: oldest, newest: newest, day: until, first: from}, nil
 }
+
+const keyedOf = `SELECT i.event FROM idempotency i JOIN events e ON e.k=i.event
+	WHERE i.day=?1 AND i.project=?2 AND i.key>=?3 AND i.key<?4 AND (?5='' OR e.consumer=?5) LIMIT ?6`
 
 // keyedDays goes from day to day, newest first.
 type keyedDays struct {
 	c              *conn
 	project        key
 	name           string
+	consumer       string // whose they are; empty: anybody's
 	oldest, newest key
 	day, first     int64
 	ready          []key
@@ -110,8 +114,8 @@ type keyedDays struct {
 
 func (s *keyedDays) next(ctx context.Context) (key, error) {
 	for len(s.ready) == 0 && s.day >= s.first {
-		err := s.c.rows(ctx, "SELECT event FROM idempotency WHERE day=? AND project=? AND key>=? AND key<? LIMIT ?",
-			[]any{s.day, s.project, s.name, s.name + "\v", maxKeyed}, func(scan func(...any) error) (bool, error) {
+		err := s.c.rows(ctx, keyedOf,
+			[]any{s.day, s.project, s.name, s.name + "\v", s.consumer, maxKeyed}, func(scan func(...any) error) (bool, error) {
 				var k key
 				err := scan(&k)
 				if k >= s.oldest && k < s.newest {

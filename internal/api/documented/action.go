@@ -1,6 +1,9 @@
 package documented
 
-import "reflect"
+import (
+	"encoding/json"
+	"reflect"
+)
 
 // action is what a route does, and with which types: the description of the
 // API is made of them.
@@ -23,6 +26,36 @@ func takes[In, Out any](h func(*call, *In) (*Out, error)) action {
 		}
 		return h(c, &in)
 	}}
+}
+
+// creates is takes for what makes something. With the header Idempotency-Key, of
+// which the companies say nothing, a repeat makes nothing and gets the first answer.
+func creates[In, Out any](h func(*call, *In) (*Out, error)) action {
+	a := takes(h)
+	a.run = func(c *call) (any, error) {
+		body, err := c.body(maxBody)
+		if err != nil {
+			return nil, err
+		}
+		leave, err := c.claims(body)
+		if err != nil {
+			return nil, err
+		}
+		defer leave()
+		var in In
+		if c.before == nil {
+			if err := decode(body, &in); err != nil {
+				return nil, err
+			}
+			out, err := h(c, &in)
+			if err != nil || c.before == nil {
+				return out, err
+			}
+		}
+		c.Header().Set("Idempotent-Replayed", "true")
+		return json.RawMessage(c.before), nil
+	}
+	return a
 }
 
 // asks is an action that reads its parameters by itself; Query describes them.

@@ -33,6 +33,8 @@ type call struct {
 	dialect  *webhook.Dialect
 	key      *store.Key     // nil: none in force
 	address  *store.Address // of the secret in the path; nil: there is none
+	claim    *store.Claim   // of an Idempotency-Key; nil: there is none
+	before   []byte         // the answer to the same claim, where it was carried out before
 	status   int
 }
 
@@ -105,6 +107,8 @@ func (c *call) asFault(err error) *fault {
 		return invalid(c.contract.words(fields))
 	case errors.Is(err, store.ErrEnded):
 		return unauthorized()
+	case errors.Is(err, store.ErrReused):
+		return &fault{status: http.StatusConflict, err: "Conflict", message: "This Idempotency-Key was used with another request within the last 24 hours"}
 	case errors.Is(err, store.ErrNotFound):
 		return &fault{status: http.StatusNotFound, err: c.contract.missing}
 	case errors.Is(err, store.ErrFull):
@@ -164,17 +168,15 @@ func (c *call) answer(out any) {
 		c.WriteHeader(c.status)
 		return
 	}
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false)
-	if err := e.Encode(out); err != nil { // all answers are plain structs
+	b, err := encode(out)
+	if err != nil { // all answers are plain structs
 		panic(err)
 	}
 	h := c.Header()
 	h.Set("Content-Type", "application/json")
-	h.Set("Content-Length", strconv.Itoa(b.Len()))
+	h.Set("Content-Length", strconv.Itoa(len(b)))
 	c.WriteHeader(c.status)
-	_, _ = c.Write(b.Bytes()) // a caller that is gone is no error of ours
+	_, _ = c.Write(b) // a caller that is gone is no error of ours
 }
 
 const maxBody = 64 << 10
@@ -186,6 +188,10 @@ func (c *call) read(into any) error {
 	if err != nil {
 		return err
 	}
+	return decode(body, into)
+}
+
+func decode(body []byte, into any) error {
 	if !utf8.Valid(body) {
 		return invalid("The body is not UTF-8")
 	}

@@ -34,7 +34,7 @@ var problemWords = map[int]string{
 	401: "No key, or not one that is in force; or a wrong signature.",
 	403: "The key lacks the scope, or belongs to no customer.",
 	404: "There is no such thing, or it belongs to another customer.",
-	409: "The customer has as many as it may have.",
+	409: "The customer has as many as it may have, or the Idempotency-Key was used with another request.",
 	413: "The body is too large.",
 	415: "The body has a Content-Encoding.",
 	429: "Too many requests.",

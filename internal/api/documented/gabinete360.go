@@ -10,7 +10,7 @@ import (
 // gabinete360: channels of the type webhook, which get every event.
 func gabinete360(d *Door) *contract {
 	c := newContract(d, "gabinete360", plain, []route{
-		{method: "POST", pattern: "/api/v1/channels", access: write, status: 201, action: takes(createChannel)},
+		{method: "POST", pattern: "/api/v1/channels", access: write, status: 201, action: creates(createChannel)},
 		{method: "GET", pattern: "/api/v1/channels", access: read, status: 200, own: true, action: gives(listChannels)},
 		{method: "GET", pattern: "/api/v1/channels/{id}", access: read, status: 200, own: true, action: gives(getChannel)},
 		{method: "PUT", pattern: "/api/v1/channels/{id}", access: write, status: 200, own: true, action: takes(updateChannel)},
@@ -97,13 +97,17 @@ func createChannel(c *call, in *channelInput) (*channel, error) {
 	}
 	f := in.fields()
 	f.EventTypes = &[]string{"*"}
-	e, err := c.createWebhook(f)
+	e, err := c.createWebhook(f, func(e *store.Endpoint) any { return madeChannel(c, e) })
 	if err != nil {
 		return nil, err
 	}
+	return madeChannel(c, e), nil
+}
+
+func madeChannel(c *call, e *store.Endpoint) *channel {
 	v := viewChannel(c, e)
 	v.Config.Secret = revealed(e)
-	return &v, nil
+	return &v
 }
 
 func listChannels(c *call) (*channels, error) {

@@ -11,7 +11,7 @@ import (
 func placaflow(d *Door) *contract {
 	return newContract(d, "placaflow", plain, []route{
 		{method: "GET", pattern: "/api/webhooks", access: read, status: 200, action: gives(listPlacaflow)},
-		{method: "POST", pattern: "/api/webhooks", access: write, status: 201, action: takes(createPlacaflow)},
+		{method: "POST", pattern: "/api/webhooks", access: write, status: 201, action: creates(createPlacaflow)},
 		{method: "GET", pattern: "/api/webhooks/{id}", access: read, status: 200, own: true, action: gives(getPlacaflow)},
 		{method: "PUT", pattern: "/api/webhooks/{id}", access: write, status: 200, action: takes(updatePlacaflow)},
 		{method: "DELETE", pattern: "/api/webhooks/{id}", access: write, status: 204, action: ends(deletePlacaflow)},
@@ -115,8 +115,12 @@ func createPlacaflow(c *call, in *placaflowInput) (*placaflowOne, error) {
 	if err != nil {
 		return nil, err
 	}
-	e, err := c.createWebhook(f)
-	return onePlacaflow(c, e, err)
+	view := func(e *store.Endpoint) any { return &placaflowOne{viewPlacaflow(c, e, store.Traffic{})} }
+	e, err := c.createWebhook(f, view)
+	if err != nil {
+		return nil, err
+	}
+	return &placaflowOne{viewPlacaflow(c, e, store.Traffic{})}, nil
 }
 
 func getPlacaflow(c *call) (*placaflowOne, error) {

@@ -18,7 +18,7 @@ const tarefaName = "tarefa"
 // tarefa: webhooks of numbered users, each with an address that takes events in.
 func tarefa(d *Door) *contract {
 	c := newContract(d, tarefaName, detailed, []route{
-		{method: "POST", pattern: "/api/webhooks", access: write, status: 201, action: takes(createTarefa)},
+		{method: "POST", pattern: "/api/webhooks", access: write, status: 201, action: creates(createTarefa)},
 		{method: "GET", pattern: "/api/webhooks", access: read, status: 200, own: true, action: gives(listTarefa)},
 		{method: "GET", pattern: "/api/webhooks/{id}", access: read, status: 200, own: true, action: gives(getTarefa)},
 		{method: "PUT", pattern: "/api/webhooks/{id}", access: write, status: 200, own: true, action: takes(updateTarefa)},
@@ -117,14 +117,18 @@ func createTarefa(c *call, in *tarefaInput) (*tarefaMade, error) {
 	if err := missing("url", in.URL, "events", in.Events); err != nil {
 		return nil, err
 	}
-	e, err := c.createWebhook(in.fields())
+	e, err := c.createWebhook(in.fields(), func(e *store.Endpoint) any { return madeTarefa(c, e) })
 	if err != nil {
 		return nil, err
 	}
+	return madeTarefa(c, e), nil
+}
+
+func madeTarefa(c *call, e *store.Endpoint) *tarefaMade {
 	return &tarefaMade{Success: true, Webhook: tarefaCreated{
 		ID: c.id(e), UserID: userID(e.Consumer), URL: e.URL, Secret: revealed(e), Events: e.EventTypes,
 		IsActive: e.State == store.Active, CreatedAt: millis(e.CreatedAt),
-	}}, nil
+	}}
 }
 
 func listTarefa(c *call) (*tarefaMany, error) {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -391,6 +392,48 @@ func TestWebhookKeepsItsID(t *testing.T) {
 	}
 	st.do("POST", "/v1/endpoints", own, body("5", "wh_9")).want(422)
 	st.do("PATCH", "/v1/endpoints/"+st.text(made, "id"), key, `{"wire_id":"wh_9"}`).want(404)
+}
+
+// TestCreatedOnce: the companies say nothing of Idempotency-Key; here a repeat of
+// a creation makes nothing, also of many at once.
+func TestCreatedOnce(t *testing.T) {
+	t.Parallel()
+	for name, company := range map[string]struct{ path, body string }{
+		"tarefa":      {"/api/webhooks", `{"url":"https://example.com/","events":["task.completed"]}`},
+		"placaflow":   {"/api/webhooks", `{"name":"a","url":"https://example.com/","events":["alert.triggered"]}`},
+		"gabinete360": {"/api/v1/channels", `{"type":"webhook","name":"a","config":{"type":"webhook","url":"https://example.com/"}}`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			st := setup(t)
+			key := st.key(st.project(name, store.Development), "5", "*")
+			bodies := make([]string, 12)
+			var wg sync.WaitGroup
+			for i := range bodies {
+				wg.Go(func() {
+					r := st.do("POST", company.path, key, company.body, "Idempotency-Key", "one")
+					if bodies[i] = r.body; r.status != 201 {
+						t.Errorf("%d: %d %s", i, r.status, r.body)
+					}
+				})
+			}
+			wg.Wait()
+			for _, b := range bodies {
+				if b != bodies[0] {
+					t.Errorf("%s, and %s", b, bodies[0])
+				}
+			}
+			if list := st.do("GET", company.path, key, nil).want(200); strings.Count(list.body, "https://example.com/") != 1 {
+				t.Error(list.body)
+			}
+			if r := st.do("POST", company.path, key, company.body, "Idempotency-Key", "one").want(201); r.header.Get("Idempotent-Replayed") != "true" {
+				t.Error(r.header)
+			}
+			st.do("POST", company.path, key, strings.Replace(company.body, "example.com", "example.net", 1), "Idempotency-Key", "one").want(409)
+			st.do("POST", company.path, key, company.body, "Idempotency-Key", "").want(400)
+			st.do("POST", company.path, key, company.body).want(201)
+		})
+	}
 }
 
 // TestKeyIsBroughtAlong: a token that a user has goes on to be valid.

@@ -15,8 +15,9 @@ import (
 
 // What all contracts do with an endpoint, whatever they call it.
 
-// createWebhook makes an endpoint of the key's consumer.
-func (c *call) createWebhook(f *api.EndpointFields) (*store.Endpoint, error) {
+// createWebhook makes an endpoint of the key's consumer. view is its answer, kept
+// for a repeat; where this is one, the endpoint says nothing, and before does.
+func (c *call) createWebhook(f *api.EndpointFields, view func(*store.Endpoint) any) (*store.Endpoint, error) {
 	if err := c.dialect.CheckConsumer(c.key.Consumer); err != nil {
 		return nil, &fault{status: http.StatusForbidden, err: "Forbidden", message: "This key's customer cannot have webhooks: " + err.Error()}
 	}
@@ -35,7 +36,7 @@ func (c *call) createWebhook(f *api.EndpointFields) (*store.Endpoint, error) {
 		e.PathSecret = api.NewPathSecret()
 	}
 	limit := api.EndpointCap(c.dialect)
-	err = c.d.store.CreateEndpoint(c.r.Context(), e, limit)
+	c.before, err = c.d.store.CreateEndpointOnce(c.r.Context(), e, limit, c.onceOf(view))
 	if errors.Is(err, store.ErrLimit) {
 		return nil, &fault{status: http.StatusConflict, err: "Webhook limit reached", message: fmt.Sprintf("Maximum %d webhooks per user", limit)}
 	}

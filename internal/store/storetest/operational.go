@@ -107,6 +107,26 @@ type formOf struct {
 }
 
 var operationalCases = map[string]func(*shelf){
+	// Whether or not a dialect marks endpoints: once for a row of failures, and once after it.
+	"FailingAndRecovered": func(s *shelf) {
+		s.endpoint(store.SystemConsumer)
+		s.endpoint("c")
+		for _, state := range []store.State{store.Failed, store.Failed, store.Delivered, store.Delivered, store.Failed} {
+			o := outcome(s.send("c", "x"), state, 500)
+			o.Effect = store.Effect{Exhausted: state == store.Failed, Clear: state == store.Delivered}
+			s.finish(o)
+		}
+		var got []string
+		for _, e := range s.told() {
+			if e.Type == store.EventEndpointFailing || e.Type == store.EventEndpointRecovered {
+				got = append(got, e.Type)
+			}
+		}
+		slices.Sort(got)
+		if want := []string{store.EventEndpointFailing, store.EventEndpointFailing, store.EventEndpointRecovered}; !slices.Equal(got, want) {
+			s.Errorf("told %v, want %v", got, want)
+		}
+	},
 	"EachIsOfItsForm": func(s *shelf) {
 		s.endpoint(store.SystemConsumer)
 		s.everythingToTell()
