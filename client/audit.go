@@ -21,9 +21,9 @@ type AuditEntry struct {
 
 // AuditActor is who changed it.
 type AuditActor struct {
-	Kind   string `json:"kind"` // "key", "root_key", "portal", "link", "operator" or "server"
+	Kind   string `json:"kind"` // "key", "root_key", "portal", "link", "person", "operator" or "server"
 	ID     string `json:"id"`
-	Prefix string `json:"prefix"` // what the key begins with
+	Prefix string `json:"prefix"` // what the key begins with; of a person the mail address
 }
 
 // AuditChange is what became of one field; secrets are "[redacted]".

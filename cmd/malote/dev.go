@@ -42,6 +42,7 @@ type devRun struct {
 	dialects *webhook.Catalog
 	dialect  *webhook.Dialect // the one that is shown
 	url      string           // of the API
+	console  string           // its address, or the link that makes the first owner
 }
 
 // Run starts server and receiver, shows the first webhook, and then whatever
@@ -72,7 +73,7 @@ func (d *devCmd) Run(c *console) error {
 	if err != nil {
 		return err
 	}
-	r.url = "http://" + reachable(server.Addr())
+	r.url, r.console = "http://"+reachable(server.Addr()), server.Console()
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	ended := make(chan error, 1)
@@ -169,6 +170,7 @@ func (r *devRun) greet(p *devProject) {
 	w := r.c.out
 	fmt.Fprintf(w, "%s  %s\n\n", s.bold("malote dev"), s.dim(version()))
 	fmt.Fprintf(w, "  api       %s\n", r.url)
+	fmt.Fprintf(w, "  console   %s\n", r.console)
 	fmt.Fprintf(w, "  project   %s, dialect %s\n", p.Project, s.bold(r.dialect.Ref()))
 	fmt.Fprintf(w, "  endpoint  %s of consumer %s\n", p.Endpoint, p.Consumer)
 	fmt.Fprintf(w, "            %s\n", p.URL)

@@ -88,7 +88,7 @@ type server struct {
 }
 
 // New makes the handler of all routes.
-func New(o Options) http.Handler {
+func New(o Options) *API {
 	s := &server{
 		store: o.Store, ingest: o.Ingest, dialects: o.Dialects, ready: o.Ready,
 		log: o.Logger, version: o.Version, public: o.PublicURL, testMail: o.TestMail, metrics: newMetrics(), documented: o.Documented, prober: o.Prober, waits: o.Waits,
@@ -112,5 +112,5 @@ func New(o Options) http.Handler {
 	if s.documented != nil {
 		s.outside = newOutside(s)
 	}
-	return s
+	return &API{s}
 }

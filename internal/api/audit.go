@@ -79,7 +79,7 @@ func (s *server) listAudit(c *call, q *auditQuery) (list[auditView], error) {
 		return list[auditView]{}, parameter("action", "is none of %s", strings.Join(known, ", "))
 	}
 	if !isActor(q.Actor) {
-		return list[auditView]{}, parameter("actor", "is neither the id of a key, a portal session or a link, nor operator, nor server")
+		return list[auditView]{}, parameter("actor", "is neither the id of a key, a portal session, a link or a person, nor operator, nor server")
 	}
 	if err := span(q.From, q.Until); err != nil {
 		return list[auditView]{}, err
@@ -106,7 +106,7 @@ func isActor(text string) bool {
 	if text == "" || text == string(store.ActorOperator) || text == string(store.ActorServer) {
 		return true
 	}
-	for _, n := range []webhook.IDFormat{store.KeyName, store.SessionName, store.LinkName, store.MailboxName} {
+	for _, n := range []webhook.IDFormat{store.KeyName, store.SessionName, store.LinkName, store.MailboxName, store.PersonName, store.InvitationName} {
 		if _, err := n.Parse(text); err == nil && strings.HasPrefix(text, n.Prefix) {
 			return true
 		}

@@ -36,6 +36,7 @@ type call struct {
 	keyHash [32]byte
 	portal  bool         // it is of a portal session's token
 	access  uint64       // that was taken away before the key was looked up
+	asked   *asked       // a page asks for its visitor; nil: a caller of the API
 	status  int          // of the answer; 0: none yet
 	claim   *store.Claim // of an Idempotency-Key; nil: none
 	before  []byte       // the answer to the same claim, where it was carried out before
@@ -59,6 +60,7 @@ const atOnce = 250 * time.Microsecond
 
 func (s *server) begin(rt *route, w http.ResponseWriter, r *http.Request) *call {
 	c := &call{s: s, w: w, r: r, route: rt, start: time.Now(), status: rt.status}
+	c.asked, _ = w.(*asked)
 	binary.BigEndian.PutUint64(c.id[:8], rand.Uint64())
 	binary.BigEndian.PutUint64(c.id[8:], rand.Uint64())
 	h := w.Header()
@@ -110,7 +112,11 @@ func (c *call) sign() {
 	if c.key == nil || c.route.method == http.MethodGet || c.route.safe || c.route.scope == eventsWrite {
 		return
 	}
-	c.r = c.r.WithContext(store.WithActor(c.r.Context(), store.KeyActor(c.key, c.id)))
+	actor := store.KeyActor(c.key, c.id)
+	if c.asked != nil {
+		actor = store.PersonActor(c.asked.visitor, c.id)
+	}
+	c.r = c.r.WithContext(store.WithActor(c.r.Context(), actor))
 }
 
 // fail answers with a problem.

@@ -19,9 +19,9 @@ var accessFields = map[string]fieldWords{
 	"auditView.consumer":   {text: "The uid of the consumer that it belongs to; null: none."},
 	"auditView.request_id": {text: "The request that asked for it, as in its answer's X-Request-Id; null: none did.", pattern: idPattern("req_")},
 	"auditView.changes":    {text: "What changed, field by field."},
-	"actorView.kind":       {text: "Whoever had a key, a portal session's token or a one-time link, a person at the server's own machine, or a rule of the server.", enum: actorKinds()},
-	"actorView.id":         {text: "The id of the key, the portal session or the link; null: the kind says it all."},
-	"actorView.prefix":     {text: "What the key or the token begins with; null: it was none."},
+	"actorView.kind":       {text: "Whoever had a key, a portal session's token or a one-time link, a person who was signed in to the console, a person at the server's own machine, or a rule of the server.", enum: actorKinds()},
+	"actorView.id":         {text: "The id of the key, the portal session, the link or the person; null: the kind says it all."},
+	"actorView.prefix":     {text: "What the key or the token begins with, or a person's mail address; null: it was none."},
 	"changeView.field":     {text: "The name of the field."},
 	"changeView.before":    {text: "What it was; null: there was none."},
 	"changeView.after":     {text: "What it is; null: there is none."},
@@ -29,7 +29,7 @@ var accessFields = map[string]fieldWords{
 
 var accessParameters = map[string]fieldWords{
 	"project": {text: "With a root key: the project whose log it is; left out: the server's own.", pattern: wireIDPattern("prj_")},
-	"actor":   {text: "Only what this one did: the id of a key, a portal session or a link, or operator, or server.", pattern: "^(operator|server|(key|ses|lnk|mbx)_" + ulidForm + ")$"},
+	"actor":   {text: "Only what this one did: the id of a key, a portal session, a link or a person, or operator, or server.", pattern: "^(operator|server|(key|ses|lnk|mbx|per|inv)_" + ulidForm + ")$"},
 	"action":  {text: "Only this action.", enum: auditActions()},
 	"object":  {text: "Only changes of the object with this id."},
 }

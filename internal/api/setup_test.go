@@ -90,7 +90,7 @@ func setup(tb testing.TB) *site {
 		Prober: probes(http.StatusUnauthorized), Metrics: prometheus.NewRegistry(), Logger: slog.New(slog.NewTextHandler(st.log, nil)), Version: "test",
 		TestMail: func(context.Context, string, lang.Language) error { return nil }, Descriptions: []*Description{{Name: "placaflow", Title: "a company's"}},
 	})
-	st.server = handler.(*server)
+	st.server = handler.server
 	web := httptest.NewServer(handler)
 	tb.Cleanup(func() {
 		web.Close()

@@ -16,6 +16,7 @@ import (
 
 	"github.com/malote-dev/malote/internal/api"
 	"github.com/malote-dev/malote/internal/api/documented"
+	"github.com/malote-dev/malote/internal/dashboard"
 	"github.com/malote-dev/malote/internal/deliver"
 	"github.com/malote-dev/malote/internal/deliver/egress"
 	"github.com/malote-dev/malote/internal/ingest"
@@ -37,6 +38,9 @@ type App struct {
 	spoken   *spoken
 	server   *http.Server
 	listener net.Listener
+
+	console    string // its address
+	firstOwner bool   // which makes the first owner
 
 	stopping atomic.Bool
 	failed   chan error // the first part that ended by itself
@@ -98,11 +102,51 @@ func New(ctx context.Context, o Options, log *slog.Logger) (_ *App, err error) {
 		Descriptions: documented.Descriptions(accept.MaxData()),
 		Documented:   documented.New(documented.Options{Store: a.db, Ingest: accept, Policy: policy, Dialects: dialects.Lookup, Logger: log}),
 	})
-	if a.server, err = newServer(a.whileStopping(handler), o, log); err != nil {
+	if a.server, err = a.door(ctx, handler); err != nil {
 		return nil, err
 	}
 	return a, nil
 }
+
+// door puts the pages before the API, and makes the link to them.
+func (a *App) door(ctx context.Context, handler *api.API) (*http.Server, error) {
+	o := a.options
+	pages, err := dashboard.New(dashboard.Options{API: handler, Store: a.db, PublicURL: o.PublicURL, Logger: a.log, Version: o.Version})
+	if err != nil {
+		return nil, err
+	}
+	server, err := newServer(a.whileStopping(pages.Over(handler)), o, a.log)
+	if err != nil {
+		return nil, err
+	}
+	path, first, err := dashboard.Welcome(ctx, a.db)
+	if err != nil {
+		return nil, o.place().explain(err)
+	}
+	a.console, a.firstOwner = a.url()+path, first
+	return server, nil
+}
+
+// url is what this server is reached under: as the operator says, else by the
+// address that it listens on.
+func (a *App) url() string {
+	if a.options.PublicURL != "" {
+		return a.options.PublicURL
+	}
+	scheme := "http://"
+	if a.options.TLSCert != "" {
+		scheme = "https://"
+	}
+	host, port, err := net.SplitHostPort(a.Addr().String())
+	if ip := net.ParseIP(host); err == nil && ip != nil && (ip.IsUnspecified() || ip.IsLoopback()) {
+		host = "localhost" // where browsers keep cookies without TLS
+	}
+	return scheme + net.JoinHostPort(host, port)
+}
+
+// Console is the address of the console. Where nobody is its owner yet, it is
+// a one-time link that makes whoever opens it one, good for a day: a secret.
+func (a *App) Console() string { return a.console }
 
 func openStore(ctx context.Context, o Options, log *slog.Logger) (*store.DB, error) {
 	ring, err := keyring(o.MasterKeys)
@@ -169,6 +213,9 @@ func (a *App) Run(ctx context.Context) error {
 	})
 	a.down.add("engine", stopEngine) // stops first: /readyz says so for as long as attempts are in flight
 	a.log.Info("ready", "listen", a.Addr().String(), "data", a.options.place().String(), "version", a.options.Version)
+	if a.firstOwner {
+		a.log.Info("nobody is an owner of the console yet: whoever opens this link within a day becomes the first", "link", a.console)
+	}
 	a.report()
 
 	var failure error

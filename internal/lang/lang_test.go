@@ -13,7 +13,7 @@ import (
 )
 
 // sameInBoth are texts that Portuguese says with the same words.
-var sameInBoth = []lang.Format{"null", "%d bytes"}
+var sameInBoth = []lang.Format{"null", "%d bytes", "bytes", "E-mail", "Endpoint", "Endpoints", "Endpoint %s", "Menu", "URL"}
 
 type translation struct{ One, Other string }
 

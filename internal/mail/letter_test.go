@@ -114,7 +114,7 @@ func TestAdvice(t *testing.T) {
 	}
 	seen := map[string]int{}
 	for status := 300; status < 600; status++ {
-		seen[adviceOf(status).String()]++
+		seen[store.Advice(store.ClassStatus, status).String()]++
 	}
 	if len(seen) != 7 {
 		t.Errorf("%d kinds of advice: %v", len(seen), seen)

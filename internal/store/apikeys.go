@@ -59,12 +59,13 @@ func (db *DB) CreateKeyOnce(ctx context.Context, k *Key, hash [32]byte, o *Once[
 	})
 }
 
-// ErrEnded says that the key or the portal session of who asks has ended
-// since the request began.
+// ErrEnded says that the key or the session of who asks has ended since the
+// request began.
 var ErrEnded = errors.New("the key or session that asks has ended")
 
-// inForce refuses what is asked for with a key or a portal session that is not
-// in force any more, also because its consumer was deleted. Errors: [ErrEnded].
+// inForce refuses what is asked for with a key or a session that is not in
+// force any more, also because its consumer was deleted, or its person is kept
+// out. Errors: [ErrEnded].
 func (b *batch) inForce(a Actor) error {
 	var query string
 	var id ID
@@ -78,6 +79,10 @@ func (b *batch) inForce(a Actor) error {
 	case ActorPortal:
 		id, err = SessionName.Parse(a.ID)
 		query, args = "SELECT 1 FROM portal_sessions s WHERE "+portalInForce+" AND s.k=?", []any{b.us, b.us}
+	case ActorPerson:
+		id = a.Session
+		query = "SELECT 1 FROM console_sessions s JOIN people p ON p.k=s.person WHERE " + sessionInForce + " AND s.k=?"
+		args = []any{b.us, micros(b.now.Add(-consoleIdle))}
 	default:
 		return nil
 	}
@@ -302,13 +307,16 @@ func (b *batch) revokeKeysOf(project key, consumer string) (int, error) {
 	return len(keys), b.exec("UPDATE keys SET revoked=? WHERE project=? AND consumer=? AND revoked=0", b.us, project, consumer)
 }
 
-// touchKeys writes when keys and portal sessions were used last.
+// touchKeys writes when keys and sessions were used last.
 func (b *batch) touchKeys() error {
 	b.touched = b.db.cache.takeUsed()
 	for k, at := range b.touched {
 		n, err := b.change("UPDATE keys SET used=?1 WHERE k=?2 AND used<?1", at, k)
 		if err == nil && n == 0 {
-			_, err = b.change("UPDATE portal_sessions SET used=?1 WHERE k=?2 AND used<?1", at, k)
+			n, err = b.change("UPDATE portal_sessions SET used=?1 WHERE k=?2 AND used<?1", at, k)
+		}
+		if err == nil && n == 0 {
+			_, err = b.change("UPDATE console_sessions SET used=?1 WHERE k=?2 AND used<?1", at, k)
 		}
 		if err != nil {
 			return err

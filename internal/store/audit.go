@@ -16,20 +16,22 @@ const (
 	ActorRoot     ActorKind = "root_key" // whoever had a root key
 	ActorPortal   ActorKind = "portal"   // whoever had a portal session's token
 	ActorLink     ActorKind = "link"     // whoever had a one-time link
+	ActorPerson   ActorKind = "person"   // somebody who was signed in to the console
 	ActorOperator ActorKind = "operator" // a person at the server's own machine
 	ActorServer   ActorKind = "server"   // a rule
 )
 
 // ActorKinds lists all of them.
 func ActorKinds() []ActorKind {
-	return []ActorKind{ActorKey, ActorRoot, ActorPortal, ActorLink, ActorOperator, ActorServer}
+	return []ActorKind{ActorKey, ActorRoot, ActorPortal, ActorLink, ActorPerson, ActorOperator, ActorServer}
 }
 
 // Actor is who changes something. The zero Actor is the server.
 type Actor struct {
 	Kind    ActorKind
-	ID      string // of the key, the session or the link, as the world sees it; empty: the kind says it all
-	Prefix  string // what the key or the token begins with
+	ID      string // of the key, the session, the link or the person, as the world sees it; empty: the kind says it all
+	Prefix  string // what the key or the token begins with; of a person the mail address
+	Session ID     // of a person: what they were signed in with; not kept
 	Request ID     // zero: no request asked for it
 }
 
@@ -93,6 +95,12 @@ const (
 	ActionEventTypeDelete Action = "event_type.delete"
 	ActionMailStop        Action = "mail.stop"
 	ActionMailStart       Action = "mail.start"
+	ActionPersonInvite    Action = "person.invite"
+	ActionPersonUninvite  Action = "person.uninvite"
+	ActionPersonCreate    Action = "person.create"
+	ActionPersonUpdate    Action = "person.update"
+	ActionPersonSignIn    Action = "person.sign_in"
+	ActionPersonSignOut   Action = "person.sign_out"
 	ActionDialectKeep     Action = "dialect.keep"
 	ActionServerBackup    Action = "server.backup"
 	ActionServerReseal    Action = "server.reseal"
@@ -105,7 +113,8 @@ func Actions() []Action {
 		ActionPortalCreate, ActionPortalEnd, ActionLinkCreate, ActionLinkOpen, ActionLinkRevoke, ActionConsumerCreate, ActionConsumerUpdate, ActionConsumerDelete,
 		ActionEndpointCreate, ActionEndpointUpdate, ActionEndpointPause, ActionEndpointResume, ActionEndpointRotate, ActionEndpointOff, ActionEndpointDelete,
 		ActionDeliveryRetry, ActionDeliveryCancel, ActionEventReplay, ActionReplayCreate, ActionReplayCancel,
-		ActionEventTypeCreate, ActionEventTypeUpdate, ActionEventTypeDelete, ActionMailStop, ActionMailStart, ActionDialectKeep, ActionServerBackup, ActionServerReseal,
+		ActionEventTypeCreate, ActionEventTypeUpdate, ActionEventTypeDelete, ActionMailStop, ActionMailStart,
+		ActionPersonInvite, ActionPersonUninvite, ActionPersonCreate, ActionPersonUpdate, ActionPersonSignIn, ActionPersonSignOut, ActionDialectKeep, ActionServerBackup, ActionServerReseal,
 	}
 }
 

@@ -50,6 +50,7 @@ func (db *DB) pruneSlice(ctx context.Context, cut key, limit int) (n int, more b
 		steps := []func(*pruneRound, key, int) (int, error){
 			b.pruneDeliveries, b.pruneEvents, b.prunePostings, b.pruneIdempotency, b.pruneAnswers, b.pruneAudit, b.pruneReplays, b.pruneIncidents, b.pruneMailboxes, b.prunePortal, b.pruneLinks, b.pruneDeparted, b.pruneProbes, b.pruneSends, b.pruneChanges,
 		}
+		steps = append(steps, b.pruneConsole)
 		for _, step := range steps {
 			n, err := step(&next, cut, limit-gone)
 			if err != nil {

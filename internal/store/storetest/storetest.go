@@ -28,7 +28,7 @@ func Run(t *testing.T, open Opener) {
 		"Accept": acceptCases, "Idempotency": idempotencyCases, "Broadcast": broadcastCases,
 		"Queue": queueCases, "Finish": finishCases, "Effects": effectCases, "Ending": endingCases, "Held": heldCases,
 		"Recover": recoverCases, "Missed": missedCases, "ReplayEvent": replayEventCases, "ReplayRun": replayRunCases,
-		"Config": configCases, "Dialects": dialectCases, "Keys": keyCases, "Access": accessCases, "Once": onceCases, "Lists": listCases, "Retention": retentionCases,
+		"Config": configCases, "Dialects": dialectCases, "Keys": keyCases, "Access": accessCases, "People": peopleCases, "Once": onceCases, "Lists": listCases, "Retention": retentionCases,
 		"Restart": restartCases, "Concurrency": concurrencyCases, "Secrets": secretCases, "Documented": documentedCases, "Audit": auditCases,
 		"Stats":      statsCases,
 		"EventTypes": eventTypeCases, "Matching": matchingCases, "Operational": operationalCases, "Mails": mailCases,

@@ -1,0 +1,45 @@
+// What pages do beyond reading: all of it is a convenience, and nothing needs it.
+(function () {
+  "use strict";
+  var tag = document.documentElement.lang || "en";
+
+  // Times are written in UTC; the reader's own time stands beside it.
+  function localTimes(root) {
+    root.querySelectorAll("time[datetime]").forEach(function (t) {
+      var at = new Date(t.getAttribute("datetime"));
+      if (!isNaN(at)) t.title = at.toLocaleString(tag, { dateStyle: "medium", timeStyle: "medium" }) + (t.title ? " · " + t.title : "");
+    });
+  }
+
+  // The next attempt is counted down; when it is due, the page is read again.
+  function countDown() {
+    document.querySelectorAll("[data-countdown] time").forEach(function (t) {
+      var left = Math.ceil((new Date(t.getAttribute("datetime")) - Date.now()) / 1000);
+      if (isNaN(left)) return;
+      if (left <= 0) { if (left > -4) location.reload(); return; }
+      if (left < 3600) t.textContent = Math.floor(left / 60) + ":" + String(left % 60).padStart(2, "0");
+    });
+  }
+
+  // A press on a button that was pressed just now is one press.
+  document.addEventListener("submit", function (e) {
+    if (e.target.dataset.sent) { e.preventDefault(); return; }
+    e.target.dataset.sent = "1";
+    setTimeout(function () { delete e.target.dataset.sent; }, 3000);
+  });
+
+  // Escape closes the menu, as does a click elsewhere.
+  document.addEventListener("keydown", function (e) {
+    var menu = document.querySelector("details.menu[open]");
+    if (e.key === "Escape" && menu) { menu.open = false; menu.querySelector("summary").focus(); }
+  });
+  document.addEventListener("click", function (e) {
+    var menu = document.querySelector("details.menu[open]");
+    if (menu && !menu.contains(e.target)) menu.open = false;
+  });
+
+  document.addEventListener("htmx:load", function (e) { localTimes(e.target); });
+  if (!window.htmx) localTimes(document);
+  countDown();
+  setInterval(countDown, 1000);
+})();

@@ -1,0 +1,157 @@
+package dashboard
+
+import (
+	"strconv"
+	"time"
+
+	"github.com/malote-dev/malote/client"
+	"github.com/malote-dev/malote/internal/lang"
+)
+
+// chart is deliveries over time as bars, in the units of its drawing.
+type chart struct {
+	Width, Height int
+	Base          int // where the bars stand
+	Max           int // what the highest bar counts
+	Bars          []bar
+	Empty         bool
+	Hours         bool
+}
+
+type bar struct {
+	X, W             int
+	GoodY, GoodH     int // delivered
+	BadY, BadH       int // failed, above
+	At               time.Time
+	Delivered, Fails int
+	Tick             string // below it, at some
+}
+
+const (
+	barStep   = 30
+	barWidth  = 22
+	chartTall = 132
+)
+
+// drawStats makes bars of what was delivered and what failed.
+func drawStats(s *client.Stats) *chart {
+	c := &chart{Width: barStep * max(1, len(s.Buckets)), Height: chartTall + 22, Base: chartTall, Hours: s.Interval == "hour"}
+	for _, b := range s.Buckets {
+		c.Max = max(c.Max, b.Delivered+b.Failed)
+	}
+	c.Empty = c.Max == 0
+	for i, b := range s.Buckets {
+		good, bad := height(b.Delivered, c.Max), height(b.Failed, c.Max)
+		one := bar{
+			X: i*barStep + (barStep-barWidth)/2, W: barWidth, At: b.At, Delivered: b.Delivered, Fails: b.Failed,
+			GoodH: good, GoodY: chartTall - good, BadH: bad, BadY: chartTall - good - bad,
+		}
+		if c.Hours && b.At.Hour()%6 == 0 {
+			one.Tick = b.At.Format("15:04")
+		}
+		c.Bars = append(c.Bars, one)
+	}
+	return c
+}
+
+// height of a part of a bar: what is there can be seen.
+func height(n, of int) int {
+	if n == 0 || of == 0 {
+		return 0
+	}
+	return max(3, n*(chartTall-12)/of)
+}
+
+// strip is the last deliveries as squares, the newest last.
+type strip struct {
+	Width  int
+	Height int
+	Cells  []cell
+}
+
+type cell struct {
+	X, Y  int
+	State string
+}
+
+const (
+	cellStep  = 14
+	stripWide = 25 // cells of a row
+)
+
+func drawStrip(ds []client.Delivery) *strip {
+	rows := (len(ds) + stripWide - 1) / stripWide
+	s := &strip{Width: stripWide * cellStep, Height: rows * cellStep}
+	for i := range ds {
+		d := &ds[len(ds)-1-i]
+		state := d.State
+		if state == "pending" && d.LastError != nil {
+			state = "retrying"
+		}
+		s.Cells = append(s.Cells, cell{i % stripWide * cellStep, i / stripWide * cellStep, state})
+	}
+	return s
+}
+
+// part of a bar that shows how something is made up.
+type part struct {
+	Name  lang.Message
+	Kind  string
+	X, W  int
+	Value float64
+}
+
+const timeWide = 600
+
+// drawTimings shows where an attempt's time went.
+func drawTimings(t *client.Timings) []part {
+	if t.Total == nil || *t.Total <= 0 {
+		return nil
+	}
+	var parts []part
+	used := 0.0
+	add := func(name lang.Message, kind string, ms *float64) {
+		if ms != nil && *ms > 0 {
+			parts = append(parts, part{Name: name, Kind: kind, Value: *ms})
+			used += *ms
+		}
+	}
+	add(lang.Text("name lookup"), "dns", t.DNS)
+	add(lang.Text("connecting"), "connect", t.Connect)
+	add(lang.Text("TLS handshake"), "tls", t.TLS)
+	add(lang.Text("waiting for the answer"), "wait", t.FirstByte)
+	if rest := *t.Total - used; rest > 0.05 {
+		parts = append(parts, part{Name: lang.Text("reading the answer, and the rest"), Kind: "rest", Value: rest})
+		used += rest
+	}
+	x := 0
+	for i := range parts {
+		parts[i].X, parts[i].W = x, max(2, int(parts[i].Value/used*timeWide))
+		x += parts[i].W
+	}
+	return parts
+}
+
+// cause is one of the causes of failures, with its part of all.
+type cause struct {
+	Class string
+	Count int
+	W     int // of causeWide
+}
+
+const causeWide = 240
+
+func drawCauses(fs []client.FailureCount) []cause {
+	var out []cause
+	most := 0
+	for _, f := range fs {
+		most = max(most, f.Count)
+	}
+	for _, f := range fs {
+		out = append(out, cause{f.Class, f.Count, max(2, f.Count*causeWide/max(1, most))})
+	}
+	return out
+}
+
+// itoa is for addresses.
+func itoa(n int) string { return strconv.Itoa(n) }

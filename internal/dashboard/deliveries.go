@@ -1,0 +1,116 @@
+package dashboard
+
+import (
+	"encoding/base64"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/malote-dev/malote/client"
+	"github.com/malote-dev/malote/internal/lang"
+	"github.com/malote-dev/malote/internal/store"
+)
+
+type deliveriesView struct {
+	*listView
+	Deliveries []client.Delivery
+	States     []choice
+	Names      []string
+}
+
+func (v *visit) deliveriesPage() error {
+	q, l := v.query("state", "last_status", "type", "consumer", "endpoint_id", "event_id", "from", "until")
+	names, err := v.eventTypeNames()
+	if err != nil {
+		return err
+	}
+	view := &deliveriesView{listView: l, Names: names}
+	for _, s := range []string{"pending", "delivered", "failed", "cancelled"} {
+		view.States = append(view.States, choice{s, stateWord(s).In(v.lang), l.Filters["state"] == s})
+	}
+	ds, err := read[listed[client.Delivery]](v, ofProject, "/v1/deliveries", q)
+	if err != nil {
+		return v.wrongFilter(err, "deliveries", lang.Text("Deliveries"), view, l)
+	}
+	view.Deliveries = ds.Data
+	l.more(v, ds.NextCursor)
+	return v.show(http.StatusOK, "deliveries", lang.Text("Deliveries"), view)
+}
+
+// deliveryView is a delivery's page.
+type deliveryView struct {
+	*client.Delivery
+	Endpoint *client.Endpoint // nil: it was deleted
+	Attempts []attemptView    // newest first
+	More     bool             // and more than are shown
+	Body     *bodyView        // as it was sent; nil: not known any more
+	Due      bool             // the next attempt is not in the future
+}
+
+// attemptView is an attempt with what its page says beside.
+type attemptView struct {
+	client.Attempt
+	Parts  []part
+	Answer *bodyView // nil: no answer came
+	Binary bool      // the answer is no text: it is shown in base64
+	Advice lang.Message
+	Open   bool
+}
+
+// maxAttempts are shown on a page.
+const maxAttempts = 50
+
+func (v *visit) deliveryPage() error {
+	path := "/v1/deliveries/" + url.PathEscape(v.r.PathValue("id"))
+	d, err := read[client.Delivery](v, ofProject, path, nil)
+	if err != nil {
+		return err
+	}
+	view := &deliveryView{Delivery: d, Due: d.NextDueAt != nil && !d.NextDueAt.After(time.Now())}
+	attempts, err := read[listed[client.Attempt]](v, ofProject, path+"/attempts", url.Values{"limit": {itoa(maxAttempts)}})
+	if err != nil {
+		return err
+	}
+	view.More = attempts.NextCursor != ""
+	for i := len(attempts.Data) - 1; i >= 0; i-- {
+		a := attempts.Data[i]
+		view.Attempts = append(view.Attempts, viewAttempt(&a, i == len(attempts.Data)-1))
+		if view.Body == nil && a.Request.BodyEncoding == "text" {
+			view.Body = viewBody(a.Request.Body)
+		}
+	}
+	if view.Endpoint, err = read[client.Endpoint](v, ofProject, "/v1/endpoints/"+url.PathEscape(d.EndpointID), nil); isStatus(err, http.StatusNotFound) {
+		view.Endpoint, err = nil, nil
+	}
+	if err != nil {
+		return err
+	}
+	return v.show(http.StatusOK, "delivery", lang.Text("Delivery of %s", d.Type), view)
+}
+
+func viewAttempt(a *client.Attempt, open bool) attemptView {
+	v := attemptView{Attempt: *a, Parts: drawTimings(&a.Timings), Open: open}
+	status := 0
+	if a.Response != nil {
+		status = a.Response.Status
+		v.Answer = viewBody(a.Response.Body)
+		if v.Binary = a.Response.BodyEncoding == "base64"; v.Binary {
+			v.Answer.Size = base64.StdEncoding.DecodedLen(v.Answer.Size)
+		}
+	}
+	if a.Error != nil {
+		v.Advice = store.Advice(store.Class(a.Error.Class), status)
+	}
+	return v
+}
+
+func (v *visit) retryDelivery() error  { return v.changeDelivery("retry", "retried") }
+func (v *visit) cancelDelivery() error { return v.changeDelivery("cancel", "cancelled") }
+
+func (v *visit) changeDelivery(action, done string) error {
+	id := url.PathEscape(v.r.PathValue("id"))
+	if _, err := do[client.Delivery](v, ofProject, http.MethodPost, "/v1/deliveries/"+id+"/"+action, nil, ""); err != nil {
+		return err
+	}
+	return v.redirect("/p/" + v.project.ID + "/deliveries/" + id + "?done=" + done)
+}

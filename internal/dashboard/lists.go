@@ -1,0 +1,78 @@
+package dashboard
+
+import (
+	"net/url"
+	"strings"
+	"time"
+)
+
+// pageSize is how many rows a list shows at once.
+const pageSize = 50
+
+// listView is what every list shows around its rows.
+type listView struct {
+	Filters  map[string]string
+	Filtered bool
+	First    string // address of the first page; empty: this is it
+	Next     string // address of the next page; empty: this is the last
+	Problem  *problemView
+}
+
+// query takes the filters that a list knows from the address, and the cursor.
+func (v *visit) query(names ...string) (url.Values, *listView) {
+	given := v.r.URL.Query()
+	q := url.Values{"limit": {itoa(pageSize)}}
+	l := &listView{Filters: map[string]string{}}
+	for _, name := range names {
+		value := strings.TrimSpace(given.Get(name))
+		l.Filters[name] = value
+		if value == "" {
+			continue
+		}
+		l.Filtered = true
+		if name == "from" || name == "until" {
+			value = moment(value)
+		}
+		q.Set(name, value)
+	}
+	if cursor := given.Get("cursor"); cursor != "" {
+		q.Set("cursor", cursor)
+		l.First = v.address(l, "")
+	}
+	return q, l
+}
+
+// more says where the next page is.
+func (l *listView) more(v *visit, cursor string) *listView {
+	if cursor != "" {
+		l.Next = v.address(l, cursor)
+	}
+	return l
+}
+
+// address of the list that is shown, with its filters.
+func (v *visit) address(l *listView, cursor string) string {
+	q := url.Values{}
+	for name, value := range l.Filters {
+		if value != "" {
+			q.Set(name, value)
+		}
+	}
+	if cursor != "" {
+		q.Set("cursor", cursor)
+	}
+	if len(q) == 0 {
+		return v.r.URL.EscapedPath()
+	}
+	return v.r.URL.EscapedPath() + "?" + q.Encode()
+}
+
+// moment reads a time as a form's field writes it (UTC), else as it is.
+func moment(text string) string {
+	for _, form := range []string{"2006-01-02T15:04", "2006-01-02T15:04:05", "2006-01-02"} {
+		if t, err := time.Parse(form, text); err == nil {
+			return t.Format(time.RFC3339)
+		}
+	}
+	return text
+}

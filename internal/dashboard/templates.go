@@ -1,0 +1,187 @@
+package dashboard
+
+import (
+	"embed"
+	"fmt"
+	"html/template"
+	"io"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/malote-dev/malote/client"
+	"github.com/malote-dev/malote/internal/lang"
+	"github.com/malote-dev/malote/internal/store"
+)
+
+//go:embed pages/*.tmpl
+var pageFiles embed.FS
+
+// templates are the pages in each language, by name.
+type templates struct {
+	of map[lang.Language]map[string]*template.Template
+}
+
+// frames are files that every page is made with.
+var frames = []string{"layout.tmpl", "parts.tmpl"}
+
+func loadTemplates(a *assets) (*templates, error) {
+	files, err := pageFiles.ReadDir("pages")
+	if err != nil {
+		return nil, err
+	}
+	t := &templates{of: map[lang.Language]map[string]*template.Template{}}
+	for _, l := range languages() {
+		base := template.New("layout.tmpl").Funcs(words(l)).Funcs(template.FuncMap{"asset": a.url})
+		for _, name := range frames {
+			if base, err = parseInto(base, name); err != nil {
+				return nil, err
+			}
+		}
+		t.of[l] = map[string]*template.Template{}
+		for _, f := range files {
+			if slices.Contains(frames, f.Name()) {
+				continue
+			}
+			p, err := base.Clone()
+			if err == nil {
+				p, err = parseInto(p, f.Name())
+			}
+			if err != nil {
+				return nil, err
+			}
+			t.of[l][strings.TrimSuffix(f.Name(), path.Ext(f.Name()))] = p
+		}
+	}
+	return t, nil
+}
+
+func languages() []lang.Language { return []lang.Language{lang.English, lang.Portuguese} }
+
+func parseInto(t *template.Template, name string) (*template.Template, error) {
+	text, err := pageFiles.ReadFile("pages/" + name)
+	if err != nil {
+		return nil, err
+	}
+	if name != t.Name() {
+		t = t.New(name)
+	}
+	t, err = t.Parse(string(text))
+	if err != nil {
+		return nil, fmt.Errorf("pages/%s: %w", name, err)
+	}
+	return t.Lookup("layout.tmpl"), nil
+}
+
+func (t *templates) write(w io.Writer, name string, l lang.Language, data *shell) error {
+	p := t.of[l][name]
+	if p == nil {
+		return fmt.Errorf("no page is called %s", name)
+	}
+	return p.ExecuteTemplate(w, "layout.tmpl", data)
+}
+
+// shell is what stands around every page.
+type shell struct {
+	Lang, Theme string
+	Languages   []choice
+	Title       lang.Message
+	Visitor     *store.Person
+	Project     *client.Project
+	Nav, Server []navItem
+	Back        string // to this page, for forms that come back
+	Done        lang.Message
+	Version     string
+	Page        any
+	May         func(role string) bool
+}
+
+// choice is one of several.
+type choice struct {
+	Value, Label string
+	Chosen       bool
+}
+
+// navItem is a link of the navigation.
+type navItem struct {
+	Label   lang.Message
+	Path    string
+	Icon    string
+	Current bool
+}
+
+func (v *visit) shell(title lang.Message, page any) *shell {
+	s := &shell{
+		Lang: v.lang.Tag(), Theme: v.theme, Title: title, Project: v.project, Back: v.here(), Version: v.d.version, Page: page,
+		May: func(role string) bool { return v.may(store.Role(role)) }, Done: v.done(),
+	}
+	for _, l := range languages() {
+		s.Languages = append(s.Languages, choice{l.Tag(), map[lang.Language]string{lang.English: "English", lang.Portuguese: "Português"}[l], l == v.lang})
+	}
+	if v.visitor == nil {
+		return s
+	}
+	s.Visitor = v.visitor.Person
+	server := []navItem{{Label: lang.Text("Projects"), Path: "/projects", Icon: "projects"}, {Label: lang.Text("Your account"), Path: "/account", Icon: "account"}}
+	if v.may(store.RoleOwner) {
+		server = append(server, navItem{Label: lang.Text("People"), Path: "/people", Icon: "people"})
+	}
+	s.Server = v.nav(server)
+	if v.project != nil {
+		base := "/p/" + v.project.ID
+		s.Nav = v.nav([]navItem{
+			{Label: lang.Text("Overview"), Path: base, Icon: "overview"},
+			{Label: lang.Text("Messages"), Path: base + "/events", Icon: "events"},
+			{Label: lang.Text("Deliveries"), Path: base + "/deliveries", Icon: "deliveries"},
+			{Label: lang.Text("Endpoints"), Path: base + "/endpoints", Icon: "endpoints"},
+			{Label: lang.Text("Consumers"), Path: base + "/consumers", Icon: "consumers"},
+			{Label: lang.Text("Event types"), Path: base + "/event-types", Icon: "types"},
+			{Label: lang.Text("Audit log"), Path: base + "/audit", Icon: "audit"},
+		})
+	}
+	return s
+}
+
+// nav marks the item that the visitor is at: the longest that the path begins with.
+func (v *visit) nav(items []navItem) []navItem {
+	at := -1
+	for i, n := range items {
+		p := v.r.URL.Path
+		if (p == n.Path || strings.HasPrefix(p, n.Path+"/")) && (at < 0 || len(n.Path) > len(items[at].Path)) {
+			at = i
+		}
+	}
+	if at >= 0 {
+		items[at].Current = true
+	}
+	return items
+}
+
+// done is what a form before this page did, by the code in the address.
+func (v *visit) done() lang.Message {
+	switch v.r.URL.Query().Get("done") {
+	case "paused":
+		return lang.Text("The endpoint is paused. What is sent to it is kept.")
+	case "resumed":
+		return lang.Text("The endpoint is active again. What was kept is being sent.")
+	case "retried":
+		return lang.Text("The delivery is due now.")
+	case "cancelled":
+		return lang.Text("The delivery was cancelled.")
+	case "tested":
+		return lang.Text("A test event is on its way. This is its delivery.")
+	case "recovering":
+		return lang.Text("What failed is being sent again, in the background.")
+	case "replayed":
+		return lang.Text("The message is being sent again.")
+	case "ended":
+		return lang.Text("The session was ended.")
+	case "password":
+		return lang.Text("The password was changed. Every other session was ended.")
+	case "changed":
+		return lang.Text("The change was kept.")
+	case "uninvited":
+		return lang.Text("The invitation was revoked.")
+	}
+	return lang.Message{}
+}
