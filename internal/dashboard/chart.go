@@ -10,12 +10,11 @@ import (
 
 // chart is deliveries over time as bars, in the units of its drawing.
 type chart struct {
-	Width, Height int
-	Base          int // where the bars stand
-	Max           int // what the highest bar counts
-	Bars          []bar
-	Empty         bool
-	Hours         bool
+	Width, Base int // the bars stand at its foot
+	Max         int // what the highest bar counts
+	Bars        []bar
+	Empty       bool
+	Hours       bool
 }
 
 type bar struct {
@@ -35,7 +34,7 @@ const (
 
 // drawStats makes bars of what was delivered and what failed.
 func drawStats(s *client.Stats) *chart {
-	c := &chart{Width: barStep * max(1, len(s.Buckets)), Height: chartTall + 22, Base: chartTall, Hours: s.Interval == "hour"}
+	c := &chart{Width: barStep * max(1, len(s.Buckets)), Base: chartTall, Hours: s.Interval == "hour"}
 	for _, b := range s.Buckets {
 		c.Max = max(c.Max, b.Delivered+b.Failed)
 	}

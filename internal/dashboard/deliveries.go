@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"net/http"
 	"net/url"
+	"slices"
 	"time"
 
 	"github.com/malote-dev/malote/client"
@@ -72,8 +73,7 @@ func (v *visit) deliveryPage() error {
 		return err
 	}
 	view.More = attempts.NextCursor != ""
-	for i := len(attempts.Data) - 1; i >= 0; i-- {
-		a := attempts.Data[i]
+	for i, a := range slices.Backward(attempts.Data) {
 		view.Attempts = append(view.Attempts, viewAttempt(&a, i == len(attempts.Data)-1))
 		if view.Body == nil && a.Request.BodyEncoding == "text" {
 			view.Body = viewBody(a.Request.Body)

@@ -138,7 +138,7 @@ func (v *visit) createEndpoint() error {
 	view := &newEndpointView{
 		Consumer: v.field("consumer"), Name: v.field("name"), URL: v.field("url"), Description: v.field("description"), More: v.field("more"), All: v.field("all") != "",
 	}
-	chosen := v.r.PostForm["event_types"]
+	chosen := v.r.Form["event_types"]
 	types := slices.Clone(chosen)
 	if view.All {
 		types = []string{"*"}

@@ -43,7 +43,7 @@ func (v *visit) setPreferences() error {
 			tag = chosen
 		}
 	}
-	if v.r.PostForm.Has("theme") && slices.Contains(themes(), v.field("theme")) {
+	if v.r.Form.Has("theme") && slices.Contains(themes(), v.field("theme")) {
 		theme = v.field("theme")
 	}
 	v.setCookie(viewCookie, tag+"."+theme, 365*24*time.Hour)

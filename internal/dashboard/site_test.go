@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -55,9 +56,7 @@ func newReceiver(t *testing.T) *receiver {
 		_, _ = io.Copy(io.Discard, req.Body)
 		r.mu.Lock()
 		defer r.mu.Unlock()
-		for name, values := range r.header {
-			w.Header()[name] = values
-		}
+		maps.Copy(w.Header(), r.header)
 		w.WriteHeader(r.status)
 		_, _ = io.WriteString(w, r.body)
 		select {
@@ -151,9 +150,7 @@ func (v *visitor) send(method, path string, form url.Values) *seen {
 	}
 	r, err := http.NewRequestWithContext(v.s.Context(), method, v.s.url+path, body)
 	v.s.no(err)
-	for name, values := range v.header {
-		r.Header[name] = values
-	}
+	maps.Copy(r.Header, v.header)
 	if form != nil {
 		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	}

@@ -144,15 +144,14 @@ func (v *visit) shell(title lang.Message, page any) *shell {
 
 // nav marks the item that the visitor is at: the longest that the path begins with.
 func (v *visit) nav(items []navItem) []navItem {
-	at := -1
-	for i, n := range items {
-		p := v.r.URL.Path
-		if (p == n.Path || strings.HasPrefix(p, n.Path+"/")) && (at < 0 || len(n.Path) > len(items[at].Path)) {
-			at = i
+	longest := ""
+	for _, n := range items {
+		if p := v.r.URL.Path; (p == n.Path || strings.HasPrefix(p, n.Path+"/")) && len(n.Path) > len(longest) {
+			longest = n.Path
 		}
 	}
-	if at >= 0 {
-		items[at].Current = true
+	for i := range items {
+		items[i].Current = items[i].Path == longest
 	}
 	return items
 }

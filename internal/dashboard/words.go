@@ -15,7 +15,7 @@ import (
 // words are what templates say things with, in a language.
 func words(l lang.Language) template.FuncMap {
 	known := map[string]lang.Format{}
-	for _, f := range said() {
+	for _, f := range said {
 		known[string(f)] = f
 	}
 	return template.FuncMap{
@@ -156,6 +156,8 @@ func share(r *float64, l lang.Language) string {
 		return "–"
 	case *r == 1:
 		return "100 %"
+	case *r == 0:
+		return "0 %"
 	}
 	return decimal(math.Floor(*r*1000)/10, 1, l) + " %"
 }
@@ -213,6 +215,8 @@ func stateWord(s string) lang.Message {
 		return lang.Text("paused")
 	case "disabled":
 		return lang.Text("disabled")
+	case "failing":
+		return lang.Text("failing")
 	}
 	return lang.Text("%s", s)
 }

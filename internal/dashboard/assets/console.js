@@ -21,6 +21,14 @@
     });
   }
 
+  // What keeps up to date does not while nobody looks, or somebody reads in it.
+  document.addEventListener("htmx:beforeRequest", function (e) {
+    var on = document.getElementById("live-on");
+    var busy = e.target.contains(document.activeElement) || e.target.querySelector("details[open]");
+    if (e.target.id === "live" && (document.hidden || busy || (on && !on.checked))) e.preventDefault();
+  });
+  document.documentElement.classList.add("js");
+
   // A press on a button that was pressed just now is one press.
   document.addEventListener("submit", function (e) {
     if (e.target.dataset.sent) { e.preventDefault(); return; }
