@@ -120,8 +120,9 @@ func (a *App) door(ctx context.Context, handler *api.API) (*http.Server, error) 
 		return nil, err
 	}
 	path, first, err := dashboard.Welcome(ctx, a.db)
-	if err != nil {
-		return nil, o.place().explain(err)
+	if err != nil { // a full disk: deliveries go on
+		a.log.Warn("no link for a first owner of the console could be made: the next start tries again", "error", err)
+		path = "/"
 	}
 	a.console, a.firstOwner = a.url()+path, first
 	return server, nil

@@ -153,12 +153,7 @@ func (b *browser) path() string { b.Helper(); return eval[string](b, `location.p
 // calm fails where a page did what none may.
 func (b *browser) calm(where string) {
 	b.Helper()
-	wrong := eval[[]string](b, `window.__wrong || []`)
-	b.mu.Lock()
-	wrong = append(wrong, b.wrong...)
-	b.wrong = nil
-	b.mu.Unlock()
-	for _, w := range wrong {
+	for _, w := range b.reports() {
 		b.Errorf("%s: %s", where, w)
 	}
 }
@@ -166,18 +161,36 @@ func (b *browser) calm(where string) {
 // accessible fails for each thing that axe finds.
 func (b *browser) accessible(where string) {
 	b.Helper()
+	for _, v := range b.violations() {
+		b.Errorf("%s: %s: %s\n\t%s", where, v.ID, v.Help, strings.Join(v.Nodes, "\n\t"))
+	}
+}
+
+// violation is what axe finds.
+type violation struct {
+	ID, Help string
+	Nodes    []string
+}
+
+func (b *browser) violations() (violations []violation) {
+	b.Helper()
 	eval[bool](b, axe+"\n;true")
 	found := eval[string](b, `axe.run(document, {resultTypes: ["violations"]}).then(r => JSON.stringify(r.violations.map(v => ({id: v.id, help: v.help, nodes: v.nodes.slice(0, 3).map(n => n.html + " — " + (n.any[0] || n.all[0] || n.none[0] || {}).message)}))))`)
-	var violations []struct {
-		ID, Help string
-		Nodes    []string
-	}
 	if err := json.Unmarshal([]byte(found), &violations); err != nil {
 		b.Fatal(err)
 	}
-	for _, v := range violations {
-		b.Errorf("%s: %s: %s\n\t%s", where, v.ID, v.Help, strings.Join(v.Nodes, "\n\t"))
-	}
+	return violations
+}
+
+// reports are what no page may do, since the last time.
+func (b *browser) reports() []string {
+	b.Helper()
+	wrong := eval[[]string](b, `(window.__wrong || []).splice(0)`)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	wrong = append(wrong, b.wrong...)
+	b.wrong = nil
+	return wrong
 }
 
 // fits fails where a page is wider than the window.

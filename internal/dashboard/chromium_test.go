@@ -158,6 +158,39 @@ func TestPagesInChromium(t *testing.T) {
 	}
 }
 
+// TestWatchersBite: what the tests of pages look for, they find.
+func TestWatchersBite(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	b := chromium(t, s.url)
+	b.open("/signin")
+	b.accessible("before")
+	b.calm("before")
+	eval[bool](b, `document.querySelector("main").insertAdjacentHTML("beforeend", "<button></button><p id=pale>pale</p>");
+		document.getElementById("pale").className = "dim"; document.documentElement.style.setProperty("--dim", "#eee"); true`)
+	var found []string
+	for _, v := range b.violations() {
+		found = append(found, v.ID)
+	}
+	if !slices.Contains(found, "button-name") || !slices.Contains(found, "color-contrast") {
+		t.Errorf("axe found %v", found)
+	}
+	for _, inline := range []string{
+		`document.body.insertAdjacentHTML("beforeend", "<p style='color:red'>x</p>")`,
+		`document.body.insertAdjacentHTML("beforeend", "<img src='https://elsewhere.example/x.png'>")`,
+		`document.body.appendChild(Object.assign(document.createElement("script"), {textContent: "window.__ran=1"}))`,
+		`document.body.insertAdjacentHTML("beforeend", "<button id=bad onclick='window.__ran=1'></button>"); document.getElementById("bad").click()`,
+	} {
+		eval[bool](b, inline+`; new Promise(done => setTimeout(() => done(true), 50))`)
+		if got := b.reports(); len(got) == 0 || !strings.HasPrefix(got[0], "policy: ") {
+			t.Errorf("%s: %v", inline, got)
+		}
+	}
+	if eval[bool](b, `"__ran" in window`) {
+		t.Error("an inline script ran")
+	}
+}
+
 // hostile is what people have written where others look.
 func hostile() []string {
 	return []string{
