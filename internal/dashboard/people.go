@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/malote-dev/malote/internal/api"
@@ -180,7 +181,7 @@ func (v *visit) origin() string {
 	if v.d.public != nil {
 		return v.d.public.String()
 	}
-	if v.r.TLS != nil {
+	if v.r.TLS != nil || strings.EqualFold(v.r.Header.Get("X-Forwarded-Proto"), "https") {
 		return "https://" + v.r.Host
 	}
 	return "http://" + v.r.Host

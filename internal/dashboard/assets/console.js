@@ -27,6 +27,11 @@
     var busy = e.target.contains(document.activeElement) || e.target.querySelector("details[open]");
     if (e.target.id === "live" && (document.hidden || busy || (on && !on.checked))) e.preventDefault();
   });
+  document.addEventListener("htmx:beforeSwap", function (e) { // signed out meanwhile
+    if (new URL(e.detail.xhr.responseURL, location.href).pathname !== "/signin") return;
+    e.detail.shouldSwap = false;
+    location.reload();
+  });
   document.documentElement.classList.add("js");
 
   // A press on a button that was pressed just now is one press.
