@@ -37,7 +37,7 @@ func TestPasswords(t *testing.T) {
 		{"correct horse battery", hash[:strings.LastIndexByte(hash, '$')+1], false},
 	} {
 		if got, err := p.Same(t.Context(), c.password, c.hash); got != c.want || err != nil {
-			t.Errorf("%q, %q: %v, %v", string(c.password.Reveal()), c.hash, got, err)
+			t.Errorf("%q, %q: %v, %v", c.password.Reveal(), c.hash, got, err)
 		}
 	}
 	over, cancel := context.WithCancel(t.Context())
