@@ -33,6 +33,7 @@ type Proxy struct {
 	cut   func() Cut // asked at each commit; nil: never
 	conns map[net.Conn]bool
 	stall chan struct{} // nothing passes until it is closed; nil: all does
+	deaf  bool
 	wg    sync.WaitGroup
 }
 
@@ -81,6 +82,14 @@ func (p *Proxy) Stall() (resume func()) {
 	})
 }
 
+// Deafen sets whether connections made from now on get no notifications, as
+// behind a pooler that gives a connection to others between transactions.
+func (p *Proxy) Deafen(yes bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.deaf = yes
+}
+
 // Close ends the proxy and its connections.
 func (p *Proxy) Close() error {
 	err := p.listener.Close()
@@ -102,6 +111,10 @@ func (p *Proxy) accept() {
 		}
 		p.mu.Lock()
 		p.conns[client], p.conns[server] = true, true
+		answers := p.answers
+		if p.deaf {
+			answers = p.deafAnswers
+		}
 		p.mu.Unlock()
 		end := sync.OnceFunc(func() {
 			p.mu.Lock()
@@ -111,7 +124,7 @@ func (p *Proxy) accept() {
 				delete(p.conns, c)
 			}
 		})
-		p.wg.Go(func() { defer end(); p.answers(client, server) })
+		p.wg.Go(func() { defer end(); answers(client, server) })
 		p.wg.Go(func() { defer end(); _ = p.requests(client, server) })
 	}
 }
@@ -137,6 +150,23 @@ func (p *Proxy) answers(client, server net.Conn) {
 			}
 		}
 		if err != nil {
+			return
+		}
+	}
+}
+
+// deafAnswers passes on all but notifications. The client does not ask for TLS.
+func (p *Proxy) deafAnswers(client, server net.Conn) {
+	for {
+		message, err := readMessage(server, false)
+		p.wait()
+		if err != nil {
+			return
+		}
+		if message[0] == 'A' {
+			continue
+		}
+		if _, err := client.Write(message); err != nil {
 			return
 		}
 	}

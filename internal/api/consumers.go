@@ -124,11 +124,19 @@ func (s *server) ownConsumerAlone(c *call, uid, prefix string) (list[consumerVie
 	return out, nil
 }
 
+// flying is a count of attempts in flight; left out where it is not known.
+func flying(n int) *int {
+	if n == store.Unknown {
+		return nil
+	}
+	return &n
+}
+
 // deleted is the answer to every delete. in_flight attempts began before it
 // and may still arrive.
 type deleted struct {
 	Deleted  bool `json:"deleted"`
-	InFlight int  `json:"in_flight"`
+	InFlight *int `json:"in_flight,omitempty"`
 }
 
 func (s *server) deleteConsumer(c *call, _ *none) (deleted, error) {
@@ -137,7 +145,7 @@ func (s *server) deleteConsumer(c *call, _ *none) (deleted, error) {
 		return deleted{}, store.ErrNotFound
 	}
 	n, err := s.store.DeleteConsumer(c.r.Context(), c.key.ProjectID, uid)
-	return deleted{Deleted: true, InFlight: n}, err
+	return deleted{Deleted: true, InFlight: flying(n)}, err
 }
 
 // checkConsumer returns what is wrong with a uid in a project, or "".

@@ -229,7 +229,7 @@ func (s *server) retryDelivery(c *call, _ *none) (deliveryView, error) {
 		return deliveryView{}, err
 	}
 	v := s.viewDelivery(c.r.Context(), d)
-	v.InFlight = &d.InFlight
+	v.InFlight = flying(d.InFlight)
 	return v, nil
 }
 
@@ -247,6 +247,6 @@ func (s *server) cancelDelivery(c *call, _ *none) (deliveryView, error) {
 		return deliveryView{}, err
 	}
 	v := viewDelivery(d)
-	v.InFlight = &inFlight
+	v.InFlight = flying(inFlight)
 	return v, nil
 }

@@ -368,7 +368,7 @@ func (s *server) changeEndpoint(c *call, d *webhook.Dialect, reveal bool, keep k
 		return endpointView{}, err
 	}
 	v := viewEndpoint(e, d, reveal)
-	v.InFlight = &inFlight
+	v.InFlight = flying(inFlight)
 	return v, nil
 }
 
@@ -378,7 +378,7 @@ func (s *server) deleteEndpoint(c *call, _ *none) (deleted, error) {
 		return deleted{}, err
 	}
 	n, err := s.store.DeleteEndpoint(c.r.Context(), c.key.ProjectID, e.ID)
-	return deleted{Deleted: true, InFlight: n}, err
+	return deleted{Deleted: true, InFlight: flying(n)}, err
 }
 
 func (s *server) pauseEndpoint(c *call, _ *none) (endpointView, error) {

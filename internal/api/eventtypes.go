@@ -341,5 +341,5 @@ func (s *server) deleteEventType(c *call, _ *none) (deleted, error) {
 	if err != nil {
 		return deleted{}, err
 	}
-	return deleted{Deleted: true}, nil
+	return deleted{Deleted: true, InFlight: new(int)}, nil
 }

@@ -84,7 +84,7 @@ func (s *server) revokeKey(c *call, _ *none) (deleted, error) {
 				fixed("Use a root key.")
 		}
 	}
-	return deleted{Deleted: true}, s.store.RevokeKey(c.r.Context(), project.ID, id)
+	return deleted{Deleted: true, InFlight: new(int)}, s.store.RevokeKey(c.r.Context(), project.ID, id)
 }
 
 // pathProject is the path's project: of a root key any, of a project's key its

@@ -130,7 +130,7 @@ func (s *server) revokeLink(c *call, _ *none) (deleted, error) {
 		return deleted{}, kindConflict.problem("the link is not open any more: it was opened, revoked before, or is over").
 			fixed(`Look at its state in the list; where somebody has seen the secret who should not, change it: PATCH /v1/endpoints/{id} with {"secret":null,"secret_overlap":0}.`)
 	}
-	return deleted{Deleted: true}, err
+	return deleted{Deleted: true, InFlight: new(int)}, err
 }
 
 // kindGone is of links that were good once; pages alone say it.

@@ -44,7 +44,7 @@ func (b *documenter) exampleAnswer(rt *route, status int) any {
 		}
 	}
 	if rt.out == reflect.TypeFor[deleted]() {
-		return deleted{Deleted: true}
+		return deleted{Deleted: true, InFlight: new(int)}
 	}
 	return nil
 }

@@ -115,7 +115,7 @@ var fieldsWords = merged(accessFields, replayFields, keyFields, statsFields, cat
 	".updated_at":  {text: "When it was last changed.", always: true},
 	".consumer":    {text: "The uid of the consumer."},
 	".name":        {text: "For people.", maxLength: new(maxName)},
-	".in_flight":   {text: "Attempts that began before the change and were still under way: these may arrive as things were before, none later.", min: new(0)},
+	".in_flight":   {text: "Attempts that began before the change and were still under way: these may arrive as things were before, none later. Left out where another server process sends to the endpoint and did not say in time.", min: new(0)},
 	".deliveries":  {text: "How many endpoints get it.", min: new(0)},
 	".unreached":   {text: "Why nobody gets it, in words; present where deliveries is 0."},
 	".next_cursor": {text: "Send it back as cursor, with the same filters, for the next page; null: this was the last one."},

@@ -179,7 +179,7 @@ func (s *server) endSession(c *call, _ *none) (deleted, error) {
 	if err != nil {
 		return deleted{}, store.ErrNotFound
 	}
-	return deleted{Deleted: true}, s.store.EndPortalSession(c.r.Context(), c.key.ProjectID, c.r.PathValue("uid"), id)
+	return deleted{Deleted: true, InFlight: new(int)}, s.store.EndPortalSession(c.r.Context(), c.key.ProjectID, c.r.PathValue("uid"), id)
 }
 
 // sessionsEnded says how many portal sessions were in force.

@@ -162,7 +162,7 @@ func (s *server) deleteProject(c *call, _ *none) (deleted, error) {
 		return deleted{}, kindConflict.problemf("%s: only one without any is deleted", has).
 			fixed("Delete its consumers first, DELETE /v1/consumers/{uid}: that ends what waits for their endpoints, too.")
 	}
-	return deleted{Deleted: true}, err
+	return deleted{Deleted: true, InFlight: new(int)}, err
 }
 
 // canonicalHost is a host name as it is compared.

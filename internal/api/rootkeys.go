@@ -83,5 +83,5 @@ func (s *server) revokeRootKey(c *call, in *rootKeyRevoke) (deleted, error) {
 		return deleted{}, kindConflict.problem("it is the last root key in force: without it nobody can make projects and keys").
 			fixed("Make another one first (POST /v1/keys), or say {\"last\":true}; then a new one is made only with the server stopped: `malote key root`.")
 	}
-	return deleted{Deleted: true}, err
+	return deleted{Deleted: true, InFlight: new(int)}, err
 }

@@ -175,6 +175,8 @@ func (ns *nodes) RecoveryAsked(id store.ID) {
 	}
 }
 
+func (ns *nodes) Missed() {}
+
 // Gained gives all that the store opens with to the first.
 func (ns *nodes) Gained(shards []store.Shard, died bool) { ns.take(ns.all[0], shards, died) }
 

@@ -171,7 +171,7 @@ func (b *batch) enqueue(project, event key, e *Event, first key, targets []targe
 			return err
 		}
 		w := &works[i]
-		*w = Work{ID: b.db.keys.id(d), EndpointID: b.db.keys.id(t.endpoint), Event: e, DueAt: b.now, CreatedAt: keyTime(d)}
+		*w = Work{endpoint: t.endpoint, ID: b.db.keys.id(d), EndpointID: b.db.keys.id(t.endpoint), Event: e, DueAt: b.now, CreatedAt: keyTime(d)}
 		b.works = append(b.works, w)
 	}
 	b.pending += int64(len(targets))

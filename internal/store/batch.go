@@ -246,8 +246,8 @@ func (b *batch) settle(in *inbox) {
 	for _, f := range b.after {
 		f()
 	}
-	if works := b.db.ownWorks(b.works); len(works) > 0 {
-		b.db.tell(func(o Owner) { o.Accepted(works) })
+	if len(b.works) > 0 {
+		b.db.tellWorks(b.works)
 	}
 	for _, f := range in.finishes {
 		f.done(nil)

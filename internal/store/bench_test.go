@@ -45,6 +45,7 @@ func (f *finisher) Accepted(works []*store.Work) {
 		})
 	}
 }
+func (f *finisher) Missed()                                {}
 func (f *finisher) Gained([]store.Shard, bool)             {}
 func (f *finisher) Leave(_ []store.Shard, done func())     { done() }
 func (f *finisher) QueueGrew(store.ID, store.Place)        {}

@@ -36,8 +36,8 @@ const (
 type changed struct {
 	kind     changeKind
 	k        key
-	set      func() // takes it over after the commit; nil: it is read again when it is needed
-	inFlight *int   // counts the attempts that are under way with what was before; nil: nobody asks
+	set      func()  // takes it over after the commit; nil: it is read again when it is needed
+	inFlight *flying // counts the attempts that are under way with what was before; nil: nobody asks
 }
 
 // changed notes that something of the configuration changes with this
@@ -48,7 +48,7 @@ func (b *batch) changed(kind changeKind, k key, set func()) {
 
 // endpointChanged notes that an endpoint changes; inFlight counts its attempts
 // with what was before.
-func (b *batch) endpointChanged(k key, inFlight *int) {
+func (b *batch) endpointChanged(k key, inFlight *flying) {
 	b.changes = append(b.changes, changed{kind: changedEndpoint, k: k, inFlight: inFlight})
 }
 
@@ -96,6 +96,7 @@ func (b *batch) settleChanges() {
 	if b.raised {
 		b.w.generation++
 		b.db.generation.Store(b.w.generation)
+		b.db.bus.tell(toAll, message{kind: tellConfiguration})
 	}
 }
 
@@ -116,11 +117,7 @@ func (db *DB) forget(c *changed) {
 		}
 	case changedEndpoint, changedHealth:
 		db.cache.forget(func() { db.cache.lanes.drop(id) })
-		db.tell(func(o Owner) {
-			if n := o.EndpointChanged(id); c.inFlight != nil {
-				*c.inFlight += n
-			}
-		})
+		db.tellEndpoint(c.k, c.inFlight)
 	case changedKey:
 		db.cache.forget(func() { db.cache.keys.dropAll(func(k *Key) bool { return k.ID == id }) })
 		db.cache.access.Add(1) // last: who reads it now finds no key that ended

@@ -144,7 +144,7 @@ func (db *DB) DeleteConsumer(ctx context.Context, project ID, uid string) (inFli
 	if err != nil {
 		return 0, err
 	}
-	flying := 0
+	var still flying
 	err = db.write(ctx, func(b *batch) error {
 		var k key
 		found, err := b.row("SELECT k FROM consumers WHERE project=? AND uid=? /*FOR UPDATE*/", []any{p.k, uid}, &k)
@@ -172,7 +172,7 @@ func (db *DB) DeleteConsumer(ctx context.Context, project ID, uid string) (inFli
 			if err := b.lockEndpoint(k); err != nil {
 				return err
 			}
-			if err := b.deleteEndpoint(project, k, "consumer deleted", &flying); err != nil && !errors.Is(err, ErrNotFound) {
+			if err := b.deleteEndpoint(project, k, "consumer deleted", &still); err != nil && !errors.Is(err, ErrNotFound) {
 				return err
 			}
 		}
@@ -192,7 +192,7 @@ func (db *DB) DeleteConsumer(ctx context.Context, project ID, uid string) (inFli
 	if err != nil {
 		return 0, err
 	}
-	return flying, nil
+	return still.inFlight(ctx), nil
 }
 
 // depart notes that a consumer is gone, for the next of its uid.

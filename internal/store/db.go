@@ -82,6 +82,7 @@ type DB struct {
 	keys    *keymaker
 	readers *pool
 	w       *writer
+	bus     *bus // nil: no other process is told anything
 	owner   atomic.Pointer[Owner]
 	nodes   *nodes // nil: no other process shares the database, or this one is a guest
 	cache   *caches
@@ -176,7 +177,12 @@ func (db *DB) open(ctx context.Context) error {
 	if db.unclean, err = db.engine.serve(ctx); err != nil {
 		return err
 	}
+	if db.bus = db.engine.bus(); db.bus != nil {
+		h := &heeding{db: db, asked: make(chan heeded, heedMost)}
+		db.bus.hear, db.bus.missed, db.bus.heed = h.hear, h.missed, h.heed
+	}
 	db.w.start()
+	db.bus.start()
 	if db.nodes != nil {
 		db.nodes.begin(ctx)
 	}
@@ -210,6 +216,7 @@ func (db *DB) Close() error {
 			db.nodes.stop()
 		}
 		err = errors.Join(db.engine.closing(), db.w.close())
+		db.bus.close()
 		db.readers.close()
 		if err == nil {
 			err = db.engine.closed()

@@ -10,7 +10,7 @@ const deleteSlice = 200 // pending deliveries that one transaction cancels
 
 // deleteEndpoint marks an endpoint deleted and forgets its secrets. Its
 // pending deliveries are cancelled by and by; from the commit on none is sent.
-func (b *batch) deleteEndpoint(project ID, k key, reason string, inFlight *int) error {
+func (b *batch) deleteEndpoint(project ID, k key, reason string, inFlight *flying) error {
 	if err := b.announceDeleted(project, k, reason); err != nil {
 		return err
 	}
@@ -115,7 +115,7 @@ func (db *DB) CancelDelivery(ctx context.Context, project, id ID) (d *Delivery, 
 	if !ok {
 		return nil, 0, ErrNotFound
 	}
-	flying := 0
+	var found flying
 	err = db.write(ctx, func(b *batch) error {
 		if err := b.lockDelivery(k); err != nil {
 			return err
@@ -133,7 +133,7 @@ func (db *DB) CancelDelivery(ctx context.Context, project, id ID) (d *Delivery, 
 		if db.calledOff(q.endpoint, k) != "" {
 			return b.notPending(project, k)
 		}
-		b.after = append(b.after, b.deliveryChanged(q.endpoint, id, &flying))
+		b.after = append(b.after, b.deliveryChanged(q.endpoint, k, &found))
 		if err := b.cancelQueued(q, reasonCancelled); err != nil {
 			return err
 		}
@@ -143,7 +143,7 @@ func (db *DB) CancelDelivery(ctx context.Context, project, id ID) (d *Delivery, 
 		return nil, 0, err
 	}
 	d, err = db.Delivery(ctx, project, id)
-	return d, flying, err
+	return d, found.inFlight(ctx), err
 }
 
 // notPending says why a delivery that is not in the queue cannot be cancelled.
@@ -159,11 +159,8 @@ func (b *batch) notPending(project ID, k key) error {
 }
 
 // deliveryChanged tells of a change after its commit.
-func (b *batch) deliveryChanged(endpoint key, id ID, inFlight *int) func() {
-	e := b.db.keys.id(endpoint)
-	return func() {
-		b.db.tell(func(o Owner) { *inFlight += o.DeliveryChanged(e, id) })
-	}
+func (b *batch) deliveryChanged(endpoint, delivery key, found *flying) func() {
+	return func() { b.db.tellDelivery(endpoint, delivery, found) }
 }
 
 // RetryDelivery makes a delivery due now: a pending one at once, a final one
@@ -175,7 +172,7 @@ func (db *DB) RetryDelivery(ctx context.Context, project, id ID) (*Delivery, err
 	if !ok {
 		return nil, ErrNotFound
 	}
-	flying := 0
+	var found flying
 	err := db.write(ctx, func(b *batch) error {
 		if err := b.lockDelivery(k); err != nil {
 			return err
@@ -203,7 +200,7 @@ func (db *DB) RetryDelivery(ctx context.Context, project, id ID) (*Delivery, err
 		if d.State != Pending {
 			return b.reopen(k, endpoint, d)
 		}
-		b.after = append(b.after, b.deliveryChanged(endpoint, id, &flying))
+		b.after = append(b.after, b.deliveryChanged(endpoint, k, &found))
 		return b.exec("UPDATE queue SET due=? WHERE k=?", b.us, k)
 	})
 	if err != nil {
@@ -211,7 +208,7 @@ func (db *DB) RetryDelivery(ctx context.Context, project, id ID) (*Delivery, err
 	}
 	d, err := db.Delivery(ctx, project, id)
 	if d != nil {
-		d.InFlight = flying
+		d.InFlight = found.inFlight(ctx)
 	}
 	return d, err
 }
@@ -253,7 +250,7 @@ func (b *batch) reopen(k, endpoint key, d *Delivery) error {
 	b.pending++
 	b.back(endpoint, k, event)
 	b.works = append(b.works, &Work{
-		ID: d.ID, EndpointID: d.EndpointID, Event: e, Attempts: d.Attempts, Interrupted: interrupted,
+		endpoint: endpoint, ID: d.ID, EndpointID: d.EndpointID, Event: e, Attempts: d.Attempts, Interrupted: interrupted,
 		LastAt: lastAt, DueAt: b.now, CreatedAt: d.CreatedAt,
 	})
 	return b.exec("INSERT INTO queue VALUES (?,?,?,?,?,?,?,?,?)",
@@ -314,7 +311,7 @@ func (db *DB) ExpireHeld(ctx context.Context, olderThan time.Time, limit int) (i
 }
 
 func (b *batch) expire(q *queued) error {
-	b.after = append(b.after, b.deliveryChanged(q.endpoint, b.db.keys.id(q.k), new(int)))
+	b.after = append(b.after, b.deliveryChanged(q.endpoint, q.k, nil))
 	return b.failQueued(q, reasonExpired)
 }
 

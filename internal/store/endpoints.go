@@ -254,7 +254,7 @@ func (db *DB) update(ctx context.Context, project, id ID, change func(*Endpoint)
 		if len(e.Secrets) == 0 {
 			return nil, 0, nil, errors.Join(errors.New("an endpoint needs a signing secret"), was.sealErr)
 		}
-		n := 0
+		var n flying
 		before, err = once(ctx, db, o, e, func(b *batch) error {
 			var more diff
 			if err := b.lockEndpoint(was.k); err != nil {
@@ -292,7 +292,7 @@ func (db *DB) update(ctx context.Context, project, id ID, change func(*Endpoint)
 		case err != nil:
 			return nil, 0, nil, err
 		}
-		return e, n, before, nil
+		return e, n.inFlight(ctx), before, nil
 	}
 }
 
@@ -321,7 +321,7 @@ func cloneEndpoint(e *Endpoint) *Endpoint {
 	return &c
 }
 
-func (b *batch) updateEndpoint(was *endpointRow, e *Endpoint, inFlight *int) error {
+func (b *batch) updateEndpoint(was *endpointRow, e *Endpoint, inFlight *flying) error {
 	if e.State != was.State {
 		e.StateSince = b.now
 		if e.State == Active {
@@ -365,7 +365,7 @@ func (db *DB) DeleteEndpoint(ctx context.Context, project, id ID) (inFlight int,
 	if !ok {
 		return 0, ErrNotFound
 	}
-	n := 0
+	var n flying
 	err = db.write(ctx, func(b *batch) error {
 		if err := b.lockEndpoint(k); err != nil {
 			return err
@@ -389,7 +389,7 @@ func (db *DB) DeleteEndpoint(ctx context.Context, project, id ID) (inFlight int,
 	if err != nil {
 		return 0, err
 	}
-	return n, nil
+	return n.inFlight(ctx), nil
 }
 
 // Lane reads an endpoint with its decrypted secrets and its project, from

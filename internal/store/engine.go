@@ -37,6 +37,9 @@ type engine interface {
 	// the process before this one ended without closing the store.
 	serve(ctx context.Context) (unclean bool, err error)
 
+	// bus to other processes on the same database; nil: there are none.
+	bus() *bus
+
 	// begin, commit and rollback are of the writer's transactions; in one that
 	// is wary, likely asks. An error of
 	// commit says that nothing of the transaction is there; see [fault] for

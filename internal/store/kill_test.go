@@ -103,6 +103,7 @@ func (f *finishing) Accepted(works []*store.Work) {
 		})
 	}
 }
+func (f *finishing) Missed()                                {}
 func (f *finishing) Gained([]store.Shard, bool)             {}
 func (f *finishing) Leave(_ []store.Shard, done func())     { done() }
 func (f *finishing) QueueGrew(store.ID, store.Place)        {}

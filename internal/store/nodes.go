@@ -76,7 +76,7 @@ func (n *nodes) stop() {
 	ctx, cancel := context.WithTimeout(context.Background(), roundEvery)
 	defer cancel()
 	_ = n.db.tend(ctx, func(b *batch) error { // where it fails, the writer tries it, or the lease ends
-		b.after = append(b.after, func() { n.disown(allShards()) })
+		b.after = append(b.after, func() { n.disown(allShards()); n.tell() })
 		return b.exec("UPDATE shards SET slot=NULL WHERE slot=?", n.engine.place)
 	})
 }
@@ -427,7 +427,7 @@ func (n *nodes) giveBack(ctx context.Context) error {
 		list[i] = key(s)
 	}
 	err := n.db.tend(ctx, func(b *batch) error {
-		b.after = append(b.after, func() { n.disown(left) })
+		b.after = append(b.after, func() { n.disown(left); n.tell() })
 		return b.exec("UPDATE shards SET slot=NULL WHERE slot=? AND shard=ANY(?::bigint[])", n.engine.place, list)
 	})
 	if err != nil {
@@ -463,6 +463,9 @@ func (n *nodes) retire(ctx context.Context) error {
 	n.look()
 	return err
 }
+
+// tell has the others look at who has what.
+func (n *nodes) tell() { n.db.bus.tell(toAll, message{kind: tellNodes}) }
 
 func (n *nodes) isRetiring() bool {
 	n.mu.Lock()

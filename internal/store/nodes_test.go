@@ -157,6 +157,8 @@ func (m *member) owned() (n int) {
 }
 
 // Gained: nobody else may send for the shards, unless he died.
+func (m *member) Missed() {}
+
 func (m *member) Gained(shards []store.Shard, died bool) {
 	m.mu.Lock()
 	if m.gone { // it sends nothing any more, and gives them back

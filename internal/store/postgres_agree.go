@@ -37,6 +37,13 @@ const (
 
 func (e *pgEngine) shared() bool { return true }
 
+func (e *pgEngine) bus() *bus {
+	if e.guest {
+		return nil
+	}
+	return newBus(e.config, e.place, e.log)
+}
+
 // outset is the beginning of a transaction in which somebody asks for
 // something: what was asked for elsewhere before is seen by it.
 func (e *pgEngine) outset(b *batch) error {

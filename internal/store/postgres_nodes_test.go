@@ -196,6 +196,7 @@ func (l *listener) DeliveryChanged(store.ID, store.ID) int { return 0 }
 func (l *listener) RecoveryAsked(store.ID)                 {}
 func (*listener) Gained([]store.Shard, bool)               {}
 func (*listener) Leave(_ []store.Shard, done func())       { done() }
+func (*listener) Missed()                                  {}
 
 // TestOtherNodesHear: whatever is changed on one node, a write on another
 // right afterwards is made with it, and a read sees it soon.

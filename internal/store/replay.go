@@ -239,8 +239,8 @@ func (b *batch) createReplay(r *replayRow) error {
 			return err
 		}
 	}
-	if id := r.EndpointID; r.endpoint != 0 && r.Kind == ReplayRecover {
-		b.after = append(b.after, func() { b.db.tell(func(o Owner) { o.RecoveryAsked(id) }) })
+	if k := r.endpoint; k != 0 && r.Kind == ReplayRecover {
+		b.after = append(b.after, func() { b.db.tellRecovery(k) })
 	}
 	madeBy, _ := b.db.keys.key(r.KeyID)
 	err = b.exec("INSERT INTO replays VALUES (?,?,?,?,?,?,?,?,'',?,?,0,0,0,?,0)",

@@ -225,7 +225,7 @@ func (r *eventReplay) again(d madeDelivery) error {
 	}
 	r.out.Again = append(r.out.Again, id)
 	if d.pending {
-		b.after = append(b.after, b.deliveryChanged(d.endpoint, id, new(int)))
+		b.after = append(b.after, b.deliveryChanged(d.endpoint, d.k, nil))
 		return b.exec("UPDATE queue SET due=? WHERE k=?", b.us, d.k)
 	}
 	b.after = append(b.after, b.queueGrew(d.endpoint))

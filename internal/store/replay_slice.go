@@ -124,8 +124,8 @@ func (s *slice) queue(b *batch, start time.Time) error {
 
 // queueGrew tells of deliveries that are due as of this batch.
 func (b *batch) queueGrew(endpoint key) func() {
-	id, from := b.db.keys.id(endpoint), Place{DueAt: b.now}
-	return func() { b.db.tell(func(o Owner) { o.QueueGrew(id, from) }) }
+	from := b.now
+	return func() { b.db.tellGrew(endpoint, from) }
 }
 
 // settle takes over a slice that was committed.
@@ -169,7 +169,7 @@ func (b *batch) dueNow(endpoint key, d candidate) (bool, error) {
 	if err != nil || n == 0 {
 		return false, err
 	}
-	b.after = append(b.after, b.deliveryChanged(endpoint, b.db.keys.id(d.k), new(int)))
+	b.after = append(b.after, b.deliveryChanged(endpoint, d.k, nil))
 	return true, nil
 }
 

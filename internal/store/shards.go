@@ -1,9 +1,6 @@
 package store
 
-import (
-	"slices"
-	"time"
-)
+import "time"
 
 // Shard is one of [Shards] parts that endpoints fall into. Of the processes
 // that share a database, one alone sends for the endpoints of a shard.
@@ -27,14 +24,6 @@ func (db *DB) Owns(endpoint ID) bool {
 }
 
 func (db *DB) ownsKey(endpoint key) bool { return db.nodes == nil || db.nodes.owns(shardOf(endpoint)) }
-
-// ownWorks are those that this process sends.
-func (db *DB) ownWorks(works []*Work) []*Work {
-	if db.nodes == nil {
-		return works
-	}
-	return slices.DeleteFunc(works, func(w *Work) bool { return !db.Owns(w.EndpointID) })
-}
 
 // LeaseEnds is until when what this process owns is its own; zero: for good.
 func (db *DB) LeaseEnds() time.Time {

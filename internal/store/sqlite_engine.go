@@ -65,6 +65,8 @@ func (e *liteEngine) foresee(*batch, *inbox) error { return nil }
 
 func (e *liteEngine) shared() bool { return false }
 
+func (e *liteEngine) bus() *bus { return nil }
+
 func (e *liteEngine) outset(*batch) error { return nil }
 
 func (e *liteEngine) agree(*batch) {}

@@ -4,6 +4,7 @@ import "time"
 
 // Work is a pending delivery with what is needed to send it.
 type Work struct {
+	endpoint   key // of those that were accepted; others have none
 	ID         ID
 	EndpointID ID
 	Event      *Event // shared between the deliveries of one event; read only
@@ -60,6 +61,9 @@ type Owner interface {
 	DeliveryChanged(endpoint, delivery ID) (inFlight int)
 	// RecoveryAsked says that somebody takes an endpoint's receiver to be back.
 	RecoveryAsked(endpoint ID)
+	// Missed says that any of this may have happened without a word: what is in
+	// memory is to be read again.
+	Missed()
 	// Gained says that this process alone sends for these shards from now on.
 	// died: the one before did not hand them over, and its attempts may have
 	// been under way.

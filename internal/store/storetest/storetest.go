@@ -331,6 +331,7 @@ func (o *owner) DeliveryChanged(_, id store.ID) int {
 
 func (o *owner) RecoveryAsked(store.ID) {}
 
+func (o *owner) Missed()                    {}
 func (o *owner) Gained([]store.Shard, bool) {}
 
 func (o *owner) Leave(_ []store.Shard, done func()) { done() }
