@@ -325,5 +325,8 @@ func (a *App) ready() error {
 	if a.stopping.Load() {
 		return errors.New("shutting down")
 	}
+	if ends := a.db.LeaseEnds(); !ends.IsZero() && !time.Now().Before(ends) {
+		return errors.New("the lease on the database ended: this process sends nothing until it is renewed")
+	}
 	return a.db.Health(context.Background()).Err
 }

@@ -26,6 +26,11 @@ func observe(r prometheus.Registerer, db *store.DB, version string) {
 		counter("malote_filters_judged_total", "Filters of endpoints that were judged for an event.", func() uint64 { return db.Counters().Filters.Judged }),
 		counter("malote_filters_false_total", "Filters that kept an event back.", func() uint64 { return db.Counters().Filters.False }),
 		counter("malote_mails_suppressed_total", "Notices that were not mailed by themselves: too many, or not wanted.", func() uint64 { return db.Counters().Suppressed }),
+		counter("malote_bus_told_total", "Messages told to other processes on the same database.", func() uint64 { told, _ := db.Messages(); return told }),
+		counter("malote_bus_heard_total", "Messages heard from other processes on the same database.", func() uint64 { _, heard := db.Messages(); return heard }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "malote_lease_seconds", Help: "Until this process's lease on the database ends, below 0 where it did; always 0 with a directory of its own.",
+		}, func() float64 { return leaseLeft(db) }),
 		&storeCollector{db: db, ended: prometheus.NewDesc("malote_store_deliveries_ended_total",
 			"Deliveries that were ended without an attempt, by the reason.", []string{"reason"}, nil),
 			problems: prometheus.NewDesc("malote_filter_problems_total",
@@ -36,6 +41,14 @@ func observe(r prometheus.Registerer, db *store.DB, version string) {
 			healthy: desc("malote_store_healthy", "1 where an accepted event would be kept, else 0."),
 		},
 	)
+}
+
+func leaseLeft(db *store.DB) float64 {
+	ends := db.LeaseEnds()
+	if ends.IsZero() {
+		return 0
+	}
+	return time.Until(ends).Seconds()
 }
 
 func counter(name, help string, read func() uint64) prometheus.Collector {

@@ -82,7 +82,8 @@ func TestRunAnswersAndStops(t *testing.T) {
 	for _, name := range []string{
 		"malote_build_info", "malote_queue_pending", "malote_queue_oldest_due_seconds", "malote_store_bytes",
 		"malote_store_healthy 1", `malote_store_deliveries_ended_total{reason="expired"} 0`, "malote_store_commits_total",
-		"malote_filters_judged_total 0", "malote_filters_false_total 0", `malote_filter_problems_total{problem="missing_field"} 0`, "malote_delivery_in_flight", "go_goroutines", "process_resident_memory_bytes",
+		"malote_filters_judged_total 0", "malote_filters_false_total 0", `malote_filter_problems_total{problem="missing_field"} 0`, "malote_delivery_in_flight", "malote_shards_owned 256",
+		`malote_shards_gained_total{before="free"} 256`, "malote_shards_left_total 0", "malote_lease_seconds 0", "malote_bus_told_total 0", "malote_bus_heard_total 0", "go_goroutines", "process_resident_memory_bytes",
 	} {
 		if !strings.Contains(metrics, name) {
 			t.Errorf("/metrics lacks %s", name)

@@ -96,6 +96,7 @@ type Engine struct {
 	shards   [store.Shards]shard
 	others   shard // stands for those of other processes
 	gains    int
+	owned    int // shards
 	lanes    map[store.ID]*lane
 	hosts    map[string]*host
 	ready    list      // lanes with due work and an open gate, in turn

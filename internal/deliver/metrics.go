@@ -12,6 +12,8 @@ type metrics struct {
 	states   map[store.State]prometheus.Counter
 	ours     prometheus.Counter
 	wait     prometheus.Histogram
+	gained   map[bool]prometheus.Counter // shards, by whether who had them died
+	left     prometheus.Counter
 }
 
 var classes = []store.Class{
@@ -23,6 +25,9 @@ func newMetrics(e *Engine, to prometheus.Registerer) *metrics {
 	m := &metrics{
 		attempts: map[store.Class]prometheus.Counter{},
 		states:   map[store.State]prometheus.Counter{},
+		gained:   map[bool]prometheus.Counter{},
+		left: prometheus.NewCounter(prometheus.CounterOpts{Name: "malote_shards_left_total",
+			Help: "Shards that were handed over to other processes."}),
 		ours: prometheus.NewCounter(prometheus.CounterOpts{Name: "malote_delivery_own_faults_total",
 			Help: "Attempts that could not be made because of a fault on this side; they used up no try."}),
 		wait: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "malote_delivery_accept_to_send_seconds",
@@ -43,10 +48,13 @@ func newMetrics(e *Engine, to prometheus.Registerer) *metrics {
 	for _, s := range []store.State{store.Delivered, store.Failed, store.Cancelled} {
 		m.states[s] = states.WithLabelValues(string(s))
 	}
+	gained := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "malote_shards_gained_total",
+		Help: "Shards that this process began to send for, by who had them before: nobody or one that handed them over, or one that died."}, []string{"before"})
+	m.gained[false], m.gained[true] = gained.WithLabelValues("free"), gained.WithLabelValues("died")
 	if to == nil {
 		return m
 	}
-	to.MustRegister(m.ours, m.wait, attempts, states)
+	to.MustRegister(m.ours, m.wait, m.left, attempts, states, gained)
 	gauge := func(name, help string, read func() float64) {
 		to.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, func() float64 {
 			e.mu.Lock()
@@ -54,6 +62,7 @@ func newMetrics(e *Engine, to prometheus.Registerer) *metrics {
 			return read()
 		}))
 	}
+	gauge("malote_shards_owned", "Shards that this process sends for, of 256.", func() float64 { return float64(e.owned) })
 	gauge("malote_delivery_in_flight", "Attempts under way.", func() float64 { return float64(e.inFlight) })
 	gauge("malote_delivery_uncommitted", "Finished attempts that wait for the store.", func() float64 { return float64(e.settling) })
 	gauge("malote_delivery_memory_bytes", "Bytes of deliveries held in memory.", func() float64 { return float64(e.memory) })

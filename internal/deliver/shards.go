@@ -32,8 +32,8 @@ type leave struct {
 // Gained says that this process sends for shards: see [store.Owner].
 func (e *Engine) Gained(shards []store.Shard, died bool) {
 	e.mu.Lock()
-	defer e.mu.Unlock()
-	now, gained := time.Now(), false
+	defer e.unlock()
+	now, gained := time.Now(), 0
 	for _, n := range shards {
 		s := &e.shards[n]
 		if s.mine {
@@ -44,13 +44,19 @@ func (e *Engine) Gained(shards []store.Shard, died bool) {
 		if died {
 			s.crashed = now
 		}
-		gained = true
+		gained++
 	}
-	if gained {
-		select {
-		case e.gained <- struct{}{}:
-		default:
-		}
+	if gained == 0 {
+		return
+	}
+	e.owned += gained
+	e.metrics.gained[died].Add(float64(gained))
+	if owned := e.owned; gained < store.Shards {
+		e.say(func() { e.log.Info("sends for more shards", "gained", gained, "owned", owned, "after_a_death", died) })
+	}
+	select {
+	case e.gained <- struct{}{}:
+	default:
 	}
 }
 
@@ -99,6 +105,8 @@ func (e *Engine) vacated(s *shard) {
 	}
 	to := s.leaving
 	*s = shard{}
+	e.owned--
+	e.metrics.left.Inc()
 	to.one()
 }
 

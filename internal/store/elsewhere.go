@@ -128,6 +128,14 @@ func (db *DB) tellRecovery(endpoint key) {
 	db.bus.tell(toAll, message{kind: tellRecovered, endpoint: endpoint})
 }
 
+// Messages counts those that were told to other processes, and heard from them.
+func (db *DB) Messages() (told, heard uint64) {
+	if db.bus == nil {
+		return 0, 0
+	}
+	return db.bus.told.Load(), db.bus.heard.Load()
+}
+
 // heeding is how a process does what others ask for.
 type heeding struct {
 	db    *DB
