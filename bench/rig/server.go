@@ -78,6 +78,27 @@ func NewSiteOn(ctx context.Context, binary, dir, url string) (*Site, error) {
 	return s, s.makeKeys(ctx)
 }
 
+// Beside is another server on the same database, with a directory of its own.
+func (s *Site) Beside(dir string) (*Site, error) {
+	other := *s
+	other.Dir = dir
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, err
+	}
+	for from, to := range map[string]string{s.URLFile(): other.URLFile(), s.MasterKeyFile(): other.MasterKeyFile()} {
+		text, err := os.ReadFile(from)
+		if err != nil {
+			return nil, err
+		}
+		if err := os.WriteFile(to, text, 0o600); err != nil {
+			return nil, err
+		}
+	}
+	var err error
+	other.Addr, err = FreeAddr()
+	return &other, err
+}
+
 func (s *Site) makeKeys(ctx context.Context) error {
 	if err := depend(); err != nil {
 		return err
