@@ -131,6 +131,9 @@ func (c *copier) run(ctx context.Context) ([]CopiedTable, error) {
 	if err := c.begin(ctx); err != nil {
 		return nil, err
 	}
+	if err := c.makeParts(ctx); err != nil {
+		return nil, err
+	}
 	for i := range c.tables {
 		if err := c.copy(ctx, &c.tables[i]); err != nil {
 			return nil, fmt.Errorf("copy %s: %w", c.tables[i].name, err)

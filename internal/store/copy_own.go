@@ -61,6 +61,29 @@ func settle(ctx context.Context, o Options) (died bool, err error) {
 	return died, db.Close()
 }
 
+// makeParts makes the parts that the history falls into, in PostgreSQL, of the
+// last days that there are.
+func (c *copier) makeParts(ctx context.Context) error {
+	if c.dst.pg == nil {
+		return nil
+	}
+	var first, last sql.NullInt64
+	err := c.src.db.QueryRowContext(ctx, "SELECT min(first), max(last) FROM (SELECT min(k) AS first, max(k) AS last FROM events UNION ALL SELECT min(k), max(k) FROM deliveries) AS ends").Scan(&first, &last)
+	if err != nil || !first.Valid {
+		return err
+	}
+	l, err := c.dst.pg.labourer(ctx)
+	if err != nil {
+		return err
+	}
+	defer l.close()
+	all, err := l.parts(ctx)
+	if err != nil {
+		return err
+	}
+	return l.makeParts(ctx, all, max(keyDay(first.Int64), keyDay(last.Int64)-partsCopied), keyDay(last.Int64))
+}
+
 // end copies what the source counts, and takes the mark away.
 func (c *copier) end(ctx context.Context) error {
 	n, err := c.src.own(ctx)

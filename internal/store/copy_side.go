@@ -14,7 +14,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/stdlib"
 )
 
@@ -60,9 +59,7 @@ func openSide(ctx context.Context, o *Options, source bool) (_ *side, err error)
 	case *pgEngine:
 		s.pg = e
 		e.unclean = e.unclean || died
-		config := e.config.Copy()
-		config.DefaultQueryExecMode = pgx.QueryExecModeExec // a pooler may stand before it
-		s.db = stdlib.OpenDB(*config)
+		s.db = stdlib.OpenDB(*e.onceConfig())
 	}
 	if err != nil {
 		s.engine.release()
@@ -84,7 +81,7 @@ func somethingIn(ctx context.Context, o *Options) error {
 	if err != nil {
 		return err
 	}
-	c := newPgConn(e.config)
+	c := newPgConn(e.onceConfig())
 	defer c.close()
 	var there bool
 	if _, err := c.row(ctx, "SELECT to_regclass('meta') IS NOT NULL", nil, &there); err != nil {

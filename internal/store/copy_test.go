@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/jackc/pgx/v5"
 
 	"github.com/malote-dev/malote/internal/secret"
 	"github.com/malote-dev/malote/internal/store"
@@ -170,6 +171,19 @@ func (c *copied) unfinished(o store.Options) {
 	}
 }
 
+// noStrays wants what was copied to be in the parts of its days.
+func (c *copied) noStrays(o store.Options) {
+	c.Helper()
+	conn, err := pgx.Connect(c.Context(), o.Database.Reveal())
+	c.must(err)
+	var n int
+	c.must(conn.QueryRow(c.Context(), "SELECT (SELECT count(*) FROM events_default)+(SELECT count(*) FROM deliveries_default)+(SELECT count(*) FROM attempts_default)").Scan(&n))
+	c.must(conn.Close(c.Context()))
+	if n != 0 {
+		c.Errorf("%d rows are in no part", n)
+	}
+}
+
 func TestCopyToAndFro(t *testing.T) {
 	t.Parallel()
 	ring, err := secret.NewKeyring(secret.NewMasterKey())
@@ -216,6 +230,7 @@ func TestCopyToAndFro(t *testing.T) {
 	if _, err := store.Copy(t.Context(), lite, pg, nil); !errors.Is(err, store.ErrNotEmpty) {
 		t.Errorf("once more: %v", err)
 	}
+	c.noStrays(pg)
 	db = c.open(pg)
 	if db.Unclean() {
 		t.Error("a copy of what was closed in order looks as after a crash")

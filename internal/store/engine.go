@@ -63,6 +63,9 @@ type engine interface {
 	// called when a write found none, and reports whether there is some now.
 	room(now time.Time) error
 	makeRoom() bool
+	// keep does what is to be done about history as a whole, and says up to
+	// which key of what is older than a time it is left to delete row by row.
+	keep(ctx context.Context, db *DB, before time.Time) (key, error)
 	// giveBack returns space that is free inside the database to the disk.
 	giveBack(ctx context.Context, db *DB) error
 	// size of the database in bytes.

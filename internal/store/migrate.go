@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -17,7 +18,10 @@ import (
 // apart are the migrations after which a server of the version before cannot
 // go on, and why: it is stopped before they are run. Beside all others it may
 // serve.
-var apart = map[int64]string{}
+var apart = map[int64]string{
+	19: "a server of the version before cannot share the database",
+	20: "a server of the version before tells the others nothing of what it changes",
+}
 
 // Migration is a step of the schema.
 type Migration struct {
@@ -44,19 +48,19 @@ func SchemaOf(ctx context.Context, o Options) (Schema, error) {
 		if err != nil {
 			return Schema{}, err
 		}
-		return schemaOf(migrations(), has)
+		return schemaOf(migrations(), has, "a directory is its server's alone")
 	}
 	e, err := newPostgres(&o)
 	if err != nil {
 		return Schema{}, err
 	}
-	c := newPgConn(e.config)
+	c := newPgConn(e.onceConfig())
 	defer c.close()
 	has, err := versionIn(ctx, c)
 	if err != nil {
 		return Schema{}, fmt.Errorf("%s: %w", e, whyNot(err))
 	}
-	return schemaOf(postgresMigrations(), has)
+	return schemaOf(postgresMigrations(), has, "")
 }
 
 // Migrate brings the schema of a database up to this binary's and takes
@@ -80,7 +84,9 @@ func Migrate(ctx context.Context, o Options) (before Schema, err error) {
 	return before, e.open(ctx)
 }
 
-func schemaOf(files fs.FS, has int64) (Schema, error) {
+// schemaOf is what a database has of some migrations; alone says why all of
+// them are apart.
+func schemaOf(files fs.FS, has int64, alone string) (Schema, error) {
 	names, err := fs.Glob(files, "*.sql")
 	if err != nil {
 		return Schema{}, err
@@ -91,7 +97,7 @@ func schemaOf(files fs.FS, has int64) (Schema, error) {
 			return Schema{}, err
 		}
 		_, word, _ := strings.Cut(strings.TrimSuffix(name, ".sql"), "_")
-		s.Migrations = append(s.Migrations, Migration{s.Knows, word, s.Knows <= has, apart[s.Knows]})
+		s.Migrations = append(s.Migrations, Migration{s.Knows, word, s.Knows <= has, cmp.Or(alone, apart[s.Knows])})
 	}
 	return s, nil
 }

@@ -86,6 +86,7 @@ type pgEngine struct {
 	opened  time.Time    // what ends counts from
 	ends    atomic.Int64 // of the lease
 	sized   sized
+	keeping keeping
 	pooled  bool // a pooler stands before the server
 	softly  bool // the role does not wait for the disk by itself
 }
@@ -103,6 +104,13 @@ func newPostgres(o *Options) (*pgEngine, error) {
 		config.RuntimeParams["application_name"] = "malote"
 	}
 	return &pgEngine{config: config, log: o.Logger, guest: o.NoSecrets && !o.exclusive, exclusive: o.exclusive, lease: o.Lease, opened: time.Now()}, nil
+}
+
+// onceConfig is for what is asked once, also through a pooler.
+func (e *pgEngine) onceConfig() *pgx.ConnConfig {
+	config := e.config.Copy()
+	config.DefaultQueryExecMode = pgx.QueryExecModeExec
+	return config
 }
 
 // parseURL reads a URL. Its errors keep the cause alone: the whole says the
@@ -184,7 +192,8 @@ func (e *pgEngine) open(ctx context.Context) error {
 func (e *pgEngine) check(ctx context.Context, c *pgConn) error {
 	var version, pid int
 	var durable string
-	_, err := c.row(ctx, "SELECT current_setting('server_version_num')::int, current_setting('synchronous_commit'), pg_backend_pid()", nil, &version, &durable, &pid)
+	_, err := c.row(ctx, "SELECT current_setting('server_version_num')::int, current_setting('synchronous_commit'), pg_backend_pid()",
+		[]any{pgx.QueryExecModeExec}, &version, &durable, &pid) // a pooler may give it to others: no name is left there
 	if err != nil {
 		return fmt.Errorf("%s: %w", e, err)
 	}
@@ -198,6 +207,10 @@ func (e *pgEngine) check(ctx context.Context, c *pgConn) error {
 		e.pooled = true
 		e.log.Info("a pooler stands before the database: statements are not prepared by name")
 		e.config.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe
+		c.drop()
+		if err := c.connect(ctx); err != nil {
+			return fmt.Errorf("%s: %w", e, whyNot(err))
+		}
 	}
 	return nil
 }
@@ -379,7 +392,18 @@ func (e *pgEngine) keymaker(secret []byte, last key) (*keymaker, error) {
 
 func (e *pgEngine) alone() bool { return !e.guest }
 
-func (e *pgEngine) serve(context.Context) (unclean bool, err error) { return e.unclean, nil }
+func (e *pgEngine) serve(ctx context.Context) (unclean bool, err error) {
+	if e.guest {
+		return e.unclean, nil
+	}
+	l, err := e.labourer(ctx)
+	if err != nil {
+		return e.unclean, err
+	}
+	defer l.close()
+	_, err = e.ahead(ctx, l)
+	return e.unclean, err
+}
 
 func (e *pgEngine) attach(context.Context, *writer) error { return nil }
 

@@ -9,7 +9,8 @@ import (
 // Prune deletes history older than before: at most limit rows a call, in
 // bounded transactions, never anything that is pending or that a pending
 // delivery needs. It returns how many rows went; 0 says that nothing is left
-// to delete. Idempotency keys and the audit log go when their own time is over.
+// to delete. In PostgreSQL whole days are dropped, and are not counted.
+// Idempotency keys and the audit log go when their own time is over.
 func (db *DB) Prune(ctx context.Context, before time.Time, limit int) (int, error) {
 	if !db.Chief() {
 		return 0, nil
@@ -17,9 +18,13 @@ func (db *DB) Prune(ctx context.Context, before time.Time, limit int) (int, erro
 	if err := db.Flush(ctx); err != nil {
 		return 0, err
 	}
+	cut, err := db.engine.keep(ctx, db, before)
+	if err != nil {
+		return 0, err
+	}
 	total := 0
 	for total < limit {
-		n, more, err := db.pruneSlice(ctx, timeKey(before), min(pruneRows, limit-total))
+		n, more, err := db.pruneSlice(ctx, cut, min(pruneRows, limit-total))
 		total += n
 		if err != nil {
 			return total, err

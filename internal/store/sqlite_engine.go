@@ -127,6 +127,10 @@ func (e *liteEngine) room(now time.Time) error { return e.space.refuses(now) }
 
 func (e *liteEngine) makeRoom() bool { return e.space.emergency() }
 
+func (e *liteEngine) keep(_ context.Context, _ *DB, before time.Time) (key, error) {
+	return timeKey(before), nil
+}
+
 const (
 	shrinkPages = 1000 // that one transaction gives back
 	sparePages  = 2000 // that are kept for what comes next
