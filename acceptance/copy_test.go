@@ -18,6 +18,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/malote-dev/malote/bench/postgres"
 	"github.com/malote-dev/malote/bench/rig"
 )
 
@@ -37,8 +38,7 @@ type moved struct {
 func TestCopy(t *testing.T) {
 	t.Parallel()
 	empty := newEmptyDatabase(t)
-	m := &moved{T: t, got: &arrivals{seen: map[string]int{}, held: make(chan struct{}), news: make(chan struct{}, 1)}}
-	m.fill()
+	m := newMoved(t, newSite(t))
 	from, before := "sqlite:"+m.site.Data(), filepath.Join(t.TempDir(), "before")
 
 	server := m.serve()
@@ -87,7 +87,11 @@ func TestCopy(t *testing.T) {
 // file that holds its URL.
 func newEmptyDatabase(t *testing.T) (file string) {
 	t.Helper()
-	c := newCluster(t)
+	return emptyDatabaseIn(t, newCluster(t))
+}
+
+func emptyDatabaseIn(t *testing.T, c *postgres.Cluster) (file string) {
+	t.Helper()
 	if err := c.Exec(t.Context(), "postgres", "CREATE ROLE shop LOGIN PASSWORD '"+hush+"'", "CREATE DATABASE copied OWNER shop"); err != nil {
 		t.Fatal(err)
 	}
@@ -107,11 +111,11 @@ func readFile(t *testing.T, path string) []byte {
 	return b
 }
 
-// fill makes a site with a receiver.
-func (m *moved) fill() {
-	m.Helper()
-	m.site = newSite(m.T)
+func newMoved(t *testing.T, site *rig.Site) *moved {
+	t.Helper()
+	m := &moved{T: t, site: site, got: &arrivals{seen: map[string]int{}, held: make(chan struct{}), news: make(chan struct{}, 1)}}
 	close(m.got.held)
+	return m
 }
 
 func (m *moved) serve() *rig.Server {

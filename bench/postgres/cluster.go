@@ -244,6 +244,15 @@ func (c *Cluster) Exec(ctx context.Context, database string, statements ...strin
 	return errors.Join(err, conn.Close(ctx))
 }
 
+// Run runs a program of PostgreSQL, such as pg_dump, in the cluster's directory
+// and as its user. Errors hold what it said.
+func (c *Cluster) Run(ctx context.Context, program string, args ...string) error {
+	if out, err := c.command(ctx, program, args...).CombinedOutput(); err != nil {
+		return fmt.Errorf("%s: %w: %s", program, err, out)
+	}
+	return nil
+}
+
 // Pid of the server's first process.
 func (c *Cluster) Pid() int { return c.cmd.Process.Pid }
 
