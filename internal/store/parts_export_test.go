@@ -4,6 +4,9 @@ import (
 	"context"
 	"time"
 
+	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/pressly/goose/v3"
+
 	"github.com/malote-dev/malote/internal/secret"
 )
 
@@ -15,6 +18,22 @@ func StatementsByKey() map[string]string {
 		out[name] = postgresText(q)
 	}
 	return out
+}
+
+// MigrateTo brings a database up to a schema of before.
+func MigrateTo(ctx context.Context, url secret.Text, version int64) error {
+	e, err := newPostgres(&Options{Database: url})
+	if err != nil {
+		return err
+	}
+	db := stdlib.OpenDB(*e.config.Copy())
+	defer func() { _ = db.Close() }()
+	p, err := goose.NewProvider(goose.DialectPostgres, db, postgresMigrations(), goose.WithDisableGlobalRegistry(true))
+	if err != nil {
+		return err
+	}
+	_, err = p.UpTo(ctx, version)
+	return err
 }
 
 // MakeParts makes the parts of the days between two times.

@@ -248,6 +248,37 @@ func TestPartsAreMadeAhead(t *testing.T) {
 	a.must(a.db.Close())
 }
 
+// TestHistoryGetsParts: what a database held before its history came into parts
+// is all there afterwards, old rows of it go as before, and what is new goes to
+// its day.
+func TestHistoryGetsParts(t *testing.T) {
+	t.Parallel()
+	ring, err := secret.NewKeyring(secret.NewMasterKey())
+	a := &aged{T: t, o: store.Options{Database: unmigrated(t), Keyring: ring}}
+	a.must(err)
+	a.must(store.MigrateTo(t.Context(), a.o.Database, 18))
+	a.c, err = pgx.Connect(t.Context(), a.o.Database.Reveal())
+	a.must(err)
+	t.Cleanup(func() { _ = a.c.Close(context.Background()) })
+	a.exec(`INSERT INTO events SELECT k, 1, 'acme', 'a.b', 0, 'standard/1', 0, '', '', NULL, 0, '{}' FROM (SELECT ((extract(epoch FROM now())::bigint - d*86400)*1000)<<20 AS k FROM generate_series(0, 59) d) AS made`)
+	a.exec("INSERT INTO deliveries SELECT k+1, k, 1, 1, '', 2, ((k>>20)*1000), 200, NULL FROM events")
+	a.exec("INSERT INTO attempts SELECT k, n, '' FROM deliveries, generate_series(1, 2) n")
+	_, err = store.Migrate(t.Context(), a.o)
+	a.must(err)
+	if e, d, n := a.number("SELECT count(*) FROM events_before"), a.number("SELECT count(*) FROM deliveries"), a.number("SELECT count(*) FROM attempts"); e != 60 || d != 60 || n != 120 {
+		t.Errorf("%d events, %d deliveries, %d attempts are there", e, d, n)
+	}
+	a.open()
+	a.prune()
+	if e, d, n := a.number("SELECT count(*) FROM events"), a.number("SELECT count(*) FROM deliveries"), a.number("SELECT count(*) FROM attempts"); e < 30 || e > 32 || d != e || n != 2*e {
+		t.Errorf("%d events, %d deliveries, %d attempts are left of a month", e, d, n)
+	}
+	if n := a.number("SELECT count(*) FROM events_default"); n != 0 || a.number("SELECT count(*) FROM pg_inherits WHERE inhparent='events'::regclass") < 5 {
+		t.Errorf("%d rows are in no part, or there are too few", n)
+	}
+	a.must(a.db.Close())
+}
+
 // scanned are the parts that an executed plan has looked into.
 var scanned = regexp.MustCompile(`on (events|deliveries|attempts)_(\w+) .*actual`)
 
