@@ -313,6 +313,9 @@ func (n *nodes) gain(ctx context.Context, got *gains) error {
 	if err != nil { // they are ours in the table: the next round gives them back, and somebody takes them
 		n.mu.Lock()
 		n.left = append(n.left, got.shards...)
+		for i, s := range got.shards {
+			n.died[s] = got.died[i]
+		}
 		n.mu.Unlock()
 	}
 	return err
@@ -422,13 +425,17 @@ func (n *nodes) giveBack(ctx context.Context) error {
 	if len(left) == 0 {
 		return nil
 	}
-	list := make(keyList, len(left))
+	list, died := make(keyList, len(left)), keyList{}
+	n.mu.Lock()
 	for i, s := range left {
-		list[i] = key(s)
+		if list[i] = key(s); n.died[s] && !n.owns(s) { // nobody was told of it
+			died = append(died, key(s))
+		}
 	}
+	n.mu.Unlock()
 	err := n.db.tend(ctx, func(b *batch) error {
 		b.after = append(b.after, func() { n.disown(left); n.tell() })
-		return b.exec("UPDATE shards SET slot=NULL WHERE slot=? AND shard=ANY(?::bigint[])", n.engine.place, list)
+		return b.exec("UPDATE shards SET slot=NULL, died=shard=ANY(?::bigint[]) WHERE slot=? AND shard=ANY(?::bigint[])", died, n.engine.place, list)
 	})
 	if err != nil {
 		n.mu.Lock()
