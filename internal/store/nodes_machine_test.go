@@ -154,7 +154,7 @@ func (m *nodesMachine) Pause(rt *rapid.T) {
 		return
 	}
 	by := m.some(rt)
-	short := rapid.Bool().Draw(rt, "short")
+	short := rapid.Bool().Draw(rt, "short") || by.owned() == 0 // of what has nothing others take nothing
 	resume := by.proxy.Stall()
 	m.pauses++
 	if short {

@@ -30,7 +30,8 @@ type yard struct {
 
 	mu      sync.Mutex
 	holders [store.Shards]*member
-	sent    map[store.ID]int // deliveries, how often
+	shards  map[store.ID]store.Shard // of deliveries
+	sending map[store.ID]*member     // deliveries, and who sends them; once sent they stay
 	members []*member
 }
 
@@ -60,7 +61,7 @@ func newYard(t *testing.T, lease time.Duration) *yard {
 	if err != nil {
 		t.Fatal(err)
 	}
-	y := &yard{T: t, cluster: c, base: strings.ToLower(t.Name()), lease: lease, consumer: "c", sent: map[store.ID]int{}}
+	y := &yard{T: t, cluster: c, base: strings.ToLower(t.Name()), lease: lease, consumer: "c", sending: map[store.ID]*member{}, shards: map[store.ID]store.Shard{}}
 	if err := c.Create(t.Context(), y.base, migrated); err != nil {
 		t.Fatal(err)
 	}
@@ -161,10 +162,6 @@ func (m *member) Missed() {}
 
 func (m *member) Gained(shards []store.Shard, died bool) {
 	m.mu.Lock()
-	if m.gone { // it sends nothing any more, and gives them back
-		m.mu.Unlock()
-		return
-	}
 	for _, s := range shards {
 		if h := m.holders[s]; h != nil && h != m {
 			if !died {
@@ -173,10 +170,25 @@ func (m *member) Gained(shards []store.Shard, died bool) {
 				m.Errorf("%s gained shard %d, which is %s's until %s", m.name, s, h.name, ends)
 			}
 		}
-		m.holders[s] = m
+		if died {
+			m.release(s)
+		}
+		if m.holders[s] = m; m.gone { // it sends nothing any more, and gives them back
+			m.holders[s] = nil
+		}
 	}
 	m.mu.Unlock()
 	m.sweep()
+}
+
+// release forgets what others were sending of a shard: whether it got through the
+// queue says. m.mu is held.
+func (m *member) release(s store.Shard) {
+	for id, by := range m.sending {
+		if by != m && m.shards[id] == s {
+			delete(m.sending, id)
+		}
+	}
 }
 
 func (m *member) Leave(shards []store.Shard, done func()) {
@@ -234,21 +246,24 @@ func (m *member) sweep() {
 func (m *member) send(w *store.Work) {
 	s := m.db.ShardOf(w.EndpointID)
 	m.mu.Lock()
-	ours := m.holders[s] == m && time.Now().Before(m.db.LeaseEnds()) && !m.silent && m.sent[w.ID] == 0
+	ours := m.holders[s] == m && time.Now().Before(m.db.LeaseEnds()) && !m.silent && m.sending[w.ID] == nil
 	if ours {
 		m.flying[s].Add(1)
-		m.sent[w.ID]++
+		m.sending[w.ID], m.shards[w.ID] = m, s
 	}
 	m.mu.Unlock()
 	if !ours {
 		return
 	}
 	m.db.Finish(delivered(w), func(err error) {
-		if err != nil {
-			m.mu.Lock()
-			m.sent[w.ID]-- // whoever is next sends it again
-			m.mu.Unlock()
+		m.mu.Lock()
+		switch by := m.sending[w.ID]; {
+		case err == nil && by != m:
+			m.Errorf("%s kept an attempt of a shard that another took over", m.name)
+		case err != nil && by == m:
+			delete(m.sending, w.ID) // whoever is next sends it again
 		}
+		m.mu.Unlock()
 		m.flying[s].Done()
 	})
 }
