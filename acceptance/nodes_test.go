@@ -5,6 +5,7 @@ package acceptance
 import (
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"strings"
@@ -132,9 +133,7 @@ func (f *fleet) endpoints(name string, n int, more map[string]any) (ids []string
 	f.Helper()
 	for i := range n {
 		in := map[string]any{"consumer": fmt.Sprint(name, i), "url": fmt.Sprint(f.inbox.url, "/", name, i), "event_types": []string{"*"}}
-		for k, v := range more {
-			in[k] = v
-		}
+		maps.Copy(in, more)
 		ids = append(ids, newEndpoint(f.T, f.apis[i%len(f.apis)], in).ID)
 	}
 	return ids
