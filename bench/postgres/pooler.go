@@ -3,6 +3,7 @@
 package postgres
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -51,7 +52,8 @@ func (c *Cluster) StartPooler(ctx context.Context, user string) (*Pooler, error)
 	p.cmd = c.command(context.WithoutCancel(ctx), "postgres")
 	p.cmd.Path, p.cmd.Args = program, []string{program, path}
 	dieWithParent(p.cmd.SysProcAttr)
-	p.cmd.Stdout, p.cmd.Stderr = &c.log, &c.log
+	var log bytes.Buffer
+	p.cmd.Stdout, p.cmd.Stderr = &log, &log
 	if err := p.cmd.Start(); err != nil {
 		return nil, err
 	}
@@ -66,7 +68,7 @@ func (c *Cluster) StartPooler(ctx context.Context, user string) (*Pooler, error)
 		}
 		select {
 		case <-p.ended:
-			return nil, fmt.Errorf("pgbouncer ended: %s", c.log.String())
+			return nil, fmt.Errorf("pgbouncer ended: %s", log.String())
 		case <-time.After(20 * time.Millisecond):
 		}
 		if time.Now().After(end) {
