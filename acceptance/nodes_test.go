@@ -128,6 +128,32 @@ func (f *fleet) join(site *rig.Site) {
 	f.sites, f.servers, f.apis = append(f.sites, site), append(f.servers, server), append(f.apis, api)
 }
 
+// settle waits until each has its share of the shards: over a hand-over a limit
+// is held by counting more than was sent.
+func (f *fleet) settle() {
+	f.Helper()
+	share := fmt.Sprint("\nmalote_shards_owned ", 256/len(f.apis), "\n")
+	for deadline := time.Now().Add(patience); ; {
+		have := 0
+		for _, api := range f.apis {
+			ans, err := api.Raw(f.Context(), http.MethodGet, "/metrics", nil)
+			if err != nil {
+				f.Fatal(err)
+			}
+			if strings.Contains(string(ans.Body), share) {
+				have++
+			}
+		}
+		switch {
+		case have == len(f.apis):
+			return
+		case time.Now().After(deadline):
+			f.Fatalf("%d of %d have their share", have, len(f.apis))
+		}
+		<-time.After(20 * time.Millisecond)
+	}
+}
+
 // endpoints makes n of a consumer each, called by a name and a number.
 func (f *fleet) endpoints(name string, n int, more map[string]any) (ids []string) {
 	f.Helper()
@@ -308,6 +334,7 @@ func TestAServerIsKilled(t *testing.T) {
 func TestRateOfManyServers(t *testing.T) {
 	t.Parallel()
 	f := newFleet(t, 4)
+	f.settle()
 	const limit = 40
 	f.endpoints("r", 4, map[string]any{"rate_limit": limit})
 	for range 20 {

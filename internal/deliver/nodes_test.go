@@ -182,6 +182,15 @@ func (ns *nodes) Gained(shards []store.Shard, died bool) { ns.take(ns.all[0], sh
 
 func (ns *nodes) Leave([]store.Shard, func()) { panic("nobody asks for it") }
 
+// holds is how many deliveries of an endpoint a node has in memory, and how
+// many of them wait.
+func (n *node) holds(ep *store.Endpoint) (all, waiting int) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	l := n.lanes[ep.ID]
+	return len(l.held), l.queue.len()
+}
+
 // quiet asserts that a node holds nothing.
 func (n *node) quiet(t testing.TB) {
 	t.Helper()

@@ -41,8 +41,8 @@ func TestHandOver(t *testing.T) {
 		n := len(r.got(ep))
 		done := ns.move(a, b, []store.Shard{r.db.ShardOf(ep.ID)})
 		r.accept(ep, 20)
-		if l := a.lanes[ep.ID]; isOver(done) || len(l.held) != n || l.queue.len() != 0 {
-			t.Errorf("while %d are under way: over %v, %d held", n, isOver(done), len(l.held))
+		if held, waiting := a.holds(ep); isOver(done) || held != n || waiting != 0 {
+			t.Errorf("while %d are under way: over %v, %d held", n, isOver(done), held)
 		}
 		after(4 * time.Second)
 		if isOver(done) || len(r.got(ep)) != n {
@@ -271,6 +271,8 @@ func TestLease(t *testing.T) {
 		if s := r.states(ep); s[store.Delivered] != 3 {
 			t.Errorf("%v", s)
 		}
+		a.mu.Lock()
+		defer a.mu.Unlock()
 		if a.lapsed.n != 0 {
 			t.Errorf("%d still wait", a.lapsed.n)
 		}
@@ -294,8 +296,8 @@ func TestLeaveBeforeARead(t *testing.T) {
 		})
 		r.update(ep, setState(store.Active))
 		after(time.Second)
-		if done == nil || isOver(done) || len(a.lanes[ep.ID].held) != 1 {
-			t.Errorf("%d held", len(a.lanes[ep.ID].held))
+		if held, _ := a.holds(ep); done == nil || isOver(done) || held != 1 {
+			t.Errorf("%d held", held)
 		}
 		after(time.Minute)
 		a.quiet(t)

@@ -31,10 +31,16 @@ func NewBus(database secret.Text, slot int, log io.Writer, echoes time.Duration,
 	}
 	b := newBus(config, slot, slog.New(slog.NewTextHandler(log, nil)))
 	b.echoes = echoes
-	b.hear = func(slot int, m message) {
-		heard <- Heard{slot, string(m.kind), m.endpoint, m.delivery, m.due, m.n}
+	tell := func(h Heard) {
+		select {
+		case heard <- h:
+		default: // nobody reads any more, and what hears must not wait
+		}
 	}
-	b.missed = func() { heard <- Heard{Kind: "missed"} }
+	b.hear = func(slot int, m message) {
+		tell(Heard{slot, string(m.kind), m.endpoint, m.delivery, m.due, m.n})
+	}
+	b.missed = func() { tell(Heard{Kind: "missed"}) }
 	b.start()
 	return &Bus{b}, nil
 }
