@@ -399,6 +399,7 @@ var (
 	}
 	notNaming = map[string]string{
 		"body_id": "a switch of a project", "private_key": "of a client certificate", "idempotency_key": "the caller's own word",
+		"key": "the text of a new one", "wire_id": "an id of elsewhere, of a new endpoint",
 	}
 	looksNaming = regexp.MustCompile(`(^|_)(id|ids|uid|consumer|endpoint|project|event|delivery|key|session|link)$`)
 )
