@@ -32,6 +32,8 @@ func (w *writer) write(in *inbox) {
 	case f == faultDisk, f == faultFenced:
 		w.refuse(in, err)
 		w.fail(err, "write to the database")
+	case f == faultAgain && in.size() > 1: // many locks in one order, and elsewhere in another: alone, none waits while it holds some
+		w.apart(in)
 	case f == faultFull, f == faultBusy, f == faultReadOnly, f == faultAgain, f == faultOutdated:
 		w.later(in, f, err)
 	case in.size() > 1:
