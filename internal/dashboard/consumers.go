@@ -1,8 +1,6 @@
 package dashboard
 
 import (
-	"net/http"
-
 	"github.com/malote-dev/malote/client"
 	"github.com/malote-dev/malote/internal/lang"
 )
@@ -13,15 +11,9 @@ type consumersView struct {
 }
 
 func (v *visit) consumersPage() error {
-	q, l := v.query("uid_prefix")
+	l := v.list("uid_prefix")
 	view := &consumersView{listView: l}
-	cs, err := read[listed[client.Consumer]](v, ofProject, "/v1/consumers", q)
-	if err != nil {
-		return v.wrongFilter(err, "consumers", lang.Text("Consumers"), view, l)
-	}
-	view.Consumers = cs.Data
-	l.more(v, cs.NextCursor)
-	return v.show(http.StatusOK, "consumers", lang.Text("Consumers"), view)
+	return showList(v, l, "/v1/consumers", "consumers", lang.Text("Consumers"), view, &view.Consumers)
 }
 
 type eventTypesView struct {
@@ -31,15 +23,9 @@ type eventTypesView struct {
 }
 
 func (v *visit) eventTypesPage() error {
-	q, l := v.query("tag", "source", "deprecated")
+	l := v.list("tag", "source", "deprecated")
 	view := &eventTypesView{listView: l, PT: v.lang == lang.Portuguese}
-	ts, err := read[listed[client.EventType]](v, ofProject, "/v1/event-types", q)
-	if err != nil {
-		return v.wrongFilter(err, "eventtypes", lang.Text("Event types"), view, l)
-	}
-	view.Types = ts.Data
-	l.more(v, ts.NextCursor)
-	return v.show(http.StatusOK, "eventtypes", lang.Text("Event types"), view)
+	return showList(v, l, "/v1/event-types", "eventtypes", lang.Text("Event types"), view, &view.Types)
 }
 
 type auditView struct {
@@ -48,13 +34,7 @@ type auditView struct {
 }
 
 func (v *visit) auditPage() error {
-	q, l := v.query("actor", "action", "object", "from", "until")
+	l := v.list("actor", "action", "object", "from", "until")
 	view := &auditView{listView: l}
-	es, err := read[listed[client.AuditEntry]](v, ofProject, "/v1/audit", q)
-	if err != nil {
-		return v.wrongFilter(err, "audit", lang.Text("Audit log"), view, l)
-	}
-	view.Entries = es.Data
-	l.more(v, es.NextCursor)
-	return v.show(http.StatusOK, "audit", lang.Text("Audit log"), view)
+	return showList(v, l, "/v1/audit", "audit", lang.Text("Audit log"), view, &view.Entries)
 }

@@ -20,7 +20,7 @@ type deliveriesView struct {
 }
 
 func (v *visit) deliveriesPage() error {
-	q, l := v.query("state", "last_status", "type", "consumer", "endpoint_id", "event_id", "from", "until")
+	l := v.list("state", "last_status", "type", "consumer", "endpoint_id", "event_id", "from", "until")
 	names, err := v.eventTypeNames()
 	if err != nil {
 		return err
@@ -29,13 +29,7 @@ func (v *visit) deliveriesPage() error {
 	for _, s := range []string{"pending", "delivered", "failed", "cancelled"} {
 		view.States = append(view.States, choice{s, stateWord(s).In(v.lang), l.Filters["state"] == s})
 	}
-	ds, err := read[listed[client.Delivery]](v, ofProject, "/v1/deliveries", q)
-	if err != nil {
-		return v.wrongFilter(err, "deliveries", lang.Text("Deliveries"), view, l)
-	}
-	view.Deliveries = ds.Data
-	l.more(v, ds.NextCursor)
-	return v.show(http.StatusOK, "deliveries", lang.Text("Deliveries"), view)
+	return showList(v, l, "/v1/deliveries", "deliveries", lang.Text("Deliveries"), view, &view.Deliveries)
 }
 
 // deliveryView is a delivery's page.

@@ -19,29 +19,12 @@ type endpointsView struct {
 }
 
 func (v *visit) endpointsPage() error {
-	q, l := v.query("state", "consumer", "event_type", "search")
+	l := v.list("state", "consumer", "event_type", "search")
 	view := &endpointsView{listView: l}
 	for _, s := range []string{"active", "paused", "disabled"} {
 		view.States = append(view.States, choice{s, stateWord(s).In(v.lang), l.Filters["state"] == s})
 	}
-	es, err := read[listed[client.Endpoint]](v, ofProject, "/v1/endpoints", q)
-	if err != nil {
-		return v.wrongFilter(err, "endpoints", lang.Text("Endpoints"), view, l)
-	}
-	view.Endpoints = es.Data
-	l.more(v, es.NextCursor)
-	return v.show(http.StatusOK, "endpoints", lang.Text("Endpoints"), view)
-}
-
-// wrongFilter shows a list that was asked for in a way that the API refused:
-// no rows, and what is wrong.
-func (v *visit) wrongFilter(err error, name string, title lang.Message, view any, l *listView) error {
-	var p *client.Error
-	if !errors.As(err, &p) || p.Status != http.StatusBadRequest {
-		return err
-	}
-	l.Problem = viewProblem(p)
-	return v.show(http.StatusBadRequest, name, title, view)
+	return showList(v, l, "/v1/endpoints", "endpoints", lang.Text("Endpoints"), view, &view.Endpoints)
 }
 
 func isStatus(err error, status int) bool {

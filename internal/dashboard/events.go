@@ -18,19 +18,13 @@ type eventsView struct {
 const maxNames = 250
 
 func (v *visit) eventsPage() error {
-	q, l := v.query("type", "consumer", "id", "idempotency_key", "channel", "from", "until")
+	l := v.list("type", "consumer", "id", "idempotency_key", "channel", "from", "until")
 	names, err := v.eventTypeNames()
 	if err != nil {
 		return err
 	}
 	view := &eventsView{listView: l, Names: names}
-	events, err := read[listed[client.Event]](v, ofProject, "/v1/events", q)
-	if err != nil {
-		return v.wrongFilter(err, "events", lang.Text("Messages"), view, l)
-	}
-	view.Events = events.Data
-	l.more(v, events.NextCursor)
-	return v.show(http.StatusOK, "events", lang.Text("Messages"), view)
+	return showList(v, l, "/v1/events", "events", lang.Text("Messages"), view, &view.Events)
 }
 
 func (v *visit) eventTypeNames() (names []string, err error) {

@@ -1,9 +1,14 @@
 package dashboard
 
 import (
+	"errors"
+	"net/http"
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/malote-dev/malote/client"
+	"github.com/malote-dev/malote/internal/lang"
 )
 
 // pageSize is how many rows a list shows at once.
@@ -16,13 +21,15 @@ type listView struct {
 	First    string // address of the first page; empty: this is it
 	Next     string // address of the next page; empty: this is the last
 	Problem  *problemView
+
+	asked url.Values // of the API
 }
 
-// query takes the filters that a list knows from the address, and the cursor.
-func (v *visit) query(names ...string) (url.Values, *listView) {
+// list takes the filters that a list knows from the address, and the cursor.
+func (v *visit) list(names ...string) *listView {
 	given := v.r.URL.Query()
 	q := url.Values{"limit": {itoa(pageSize)}}
-	l := &listView{Filters: map[string]string{}}
+	l := &listView{Filters: map[string]string{}, asked: q}
 	for _, name := range names {
 		value := strings.TrimSpace(given.Get(name))
 		l.Filters[name] = value
@@ -39,15 +46,26 @@ func (v *visit) query(names ...string) (url.Values, *listView) {
 		q.Set("cursor", cursor)
 		l.First = v.address(l, "")
 	}
-	return q, l
+	return l
 }
 
-// more says where the next page is.
-func (l *listView) more(v *visit, cursor string) *listView {
-	if cursor != "" {
-		l.Next = v.address(l, cursor)
+// showList shows a page of what the API lists under a path, as view, which l is
+// part of and rows are in. Where it was asked for in a way that the API refuses
+// there are no rows, and what is wrong.
+func showList[T any](v *visit, l *listView, path, name string, title lang.Message, view any, rows *[]T) error {
+	got, err := read[listed[T]](v, ofProject, path, l.asked)
+	var p *client.Error
+	switch {
+	case errors.As(err, &p) && p.Status == http.StatusBadRequest:
+		l.Problem = viewProblem(p)
+		return v.show(http.StatusBadRequest, name, title, view)
+	case err != nil:
+		return err
 	}
-	return l
+	if *rows = got.Data; got.NextCursor != "" {
+		l.Next = v.address(l, got.NextCursor)
+	}
+	return v.show(http.StatusOK, name, title, view)
 }
 
 // address of the list that is shown, with its filters.
