@@ -125,20 +125,23 @@ func TestBusIsBounded(t *testing.T) {
 	b.hears("missed", every)
 }
 
-// TestBusOutlivesItsConnections, and says that something may have been missed.
-func TestBusOutlivesItsConnections(t *testing.T) {
-	t.Parallel()
-	url := newDatabase(t)
-	c, err := sharedCluster()
-	if err != nil {
-		t.Fatal(err)
-	}
+// proxied is a way to a database that can be cut.
+func proxied(t *testing.T, url secret.Text) (*postgres.Proxy, secret.Text) {
+	t.Helper()
+	c := sharedCluster(t)
 	proxy, err := postgres.NewProxy(c.Address())
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = proxy.Close() })
-	through := secret.Text(strings.ReplaceAll(c.LoopbackURL(nameIn(url), proxy.Address()), "\n", ""))
+	return proxy, secret.Text(c.LoopbackURL(nameIn(url), proxy.Address()))
+}
+
+// TestBusOutlivesItsConnections, and says that something may have been missed.
+func TestBusOutlivesItsConnections(t *testing.T) {
+	t.Parallel()
+	url := newDatabase(t)
+	proxy, through := proxied(t, url)
 	a, b := newEar(t, through, 1, busPatience), newEar(t, through, 2, busPatience)
 	for i := range 3 {
 		proxy.Break()
@@ -156,10 +159,7 @@ func TestBusIgnoresStrangers(t *testing.T) {
 	t.Parallel()
 	url := newDatabase(t)
 	a, b := newEar(t, url, 1, busPatience), newEar(t, url, 2, busPatience)
-	c, err := sharedCluster()
-	if err != nil {
-		t.Fatal(err)
-	}
+	c := sharedCluster(t)
 	for _, text := range []string{"", "hello", "1.", "1.1,", "1.1,g.", "1.1,gg.1", "1.1,g.zzzzzzzzzzzzzzzzzz", "1.1,g.1.2.3.4.5.6", "1.1,x.1", "2.1,g.1", "1.99999999,g.1"} {
 		if err := c.Exec(t.Context(), nameIn(url), "NOTIFY malote, '"+text+"'"); err != nil {
 			t.Fatal(err)
@@ -177,17 +177,9 @@ func TestBusIgnoresStrangers(t *testing.T) {
 func TestBusBehindAPooler(t *testing.T) {
 	t.Parallel()
 	url := newDatabase(t)
-	c, err := sharedCluster()
-	if err != nil {
-		t.Fatal(err)
-	}
-	proxy, err := postgres.NewProxy(c.Address())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = proxy.Close() })
+	proxy, through := proxied(t, url)
 	proxy.Deafen(true)
-	a := newEar(t, secret.Text(c.LoopbackURL(nameIn(url), proxy.Address())), 1, 200*time.Millisecond)
+	a := newEar(t, through, 1, 200*time.Millisecond)
 	for range busLooks {
 		a.hears("missed", every)
 	}

@@ -114,13 +114,8 @@ func (db *DB) flushAll(ctx context.Context) error {
 		case time.Now().After(end):
 			return fmt.Errorf("events of another process are in no list yet: %w", ErrBusy)
 		}
-		upto = left
-		t := time.NewTimer(flushAfter / 10)
-		select {
-		case <-ctx.Done():
-			t.Stop()
+		if upto = left; !pauseFor(ctx, flushAfter/10) {
 			return ctx.Err()
-		case <-t.C:
 		}
 	}
 }

@@ -166,13 +166,9 @@ func (b *batch) welcome(i *Invitation, password string) (*Person, error) {
 	if err != nil {
 		return nil, err
 	}
-	if p.Role == RoleOwner && p.DisabledAt.IsZero() && i.Role != RoleOwner {
-		var others int
-		if _, err := b.row(enabledOwners, []any{k}, &others); err != nil {
+	if i.Role != RoleOwner {
+		if err := b.notLastOwner(k, p); err != nil {
 			return nil, err
-		}
-		if others == 0 {
-			return nil, ErrLastOwner
 		}
 	}
 	var d diff

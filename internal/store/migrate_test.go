@@ -11,7 +11,6 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/malote-dev/malote/bench/postgres"
 	"github.com/malote-dev/malote/internal/secret"
 	"github.com/malote-dev/malote/internal/store"
 )
@@ -19,13 +18,7 @@ import (
 // unmigrated is the URL of a database that has no schema.
 func unmigrated(t *testing.T) secret.Text {
 	t.Helper()
-	c, err := sharedCluster()
-	if errors.Is(err, postgres.ErrMissing) {
-		t.Skip(err)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	c := sharedCluster(t)
 	shared.mu.Lock()
 	defer shared.mu.Unlock()
 	shared.bases++

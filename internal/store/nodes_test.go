@@ -4,7 +4,6 @@ package store_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -54,17 +53,12 @@ const yardEndpoints = 24
 
 func newYard(t *testing.T, lease time.Duration) *yard {
 	t.Helper()
-	c, err := sharedCluster()
-	if errors.Is(err, postgres.ErrMissing) {
-		t.Skip(err)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	c := sharedCluster(t)
 	y := &yard{T: t, cluster: c, base: strings.ToLower(t.Name()), lease: lease, consumer: "c", sending: map[store.ID]*member{}, shards: map[store.ID]store.Shard{}}
 	if err := c.Create(t.Context(), y.base, migrated); err != nil {
 		t.Fatal(err)
 	}
+	var err error
 	if y.ring, err = secret.NewKeyring(secret.NewMasterKey()); err != nil {
 		t.Fatal(err)
 	}

@@ -79,6 +79,20 @@ func PersonActor(v *Visitor, request ID) Actor {
 	return Actor{Kind: ActorPerson, ID: PersonName.Format(v.Person.ID), Prefix: v.Person.Email, Session: v.Session.ID, Request: request}
 }
 
+// notLastOwner refuses to take the role, or the entrance, from the only owner who
+// has both. Errors: [ErrLastOwner].
+func (b *batch) notLastOwner(k key, p *Person) error {
+	if p.Role != RoleOwner || !p.DisabledAt.IsZero() {
+		return nil
+	}
+	var others int
+	_, err := b.row(enabledOwners, []any{k}, &others)
+	if err == nil && others == 0 {
+		err = ErrLastOwner
+	}
+	return err
+}
+
 func (db *DB) scanPerson(scan func(...any) error) (*Person, error) {
 	var p Person
 	var k key
@@ -285,13 +299,9 @@ func (db *DB) ChangePerson(ctx context.Context, id ID, role Role, disabled bool)
 		if out = p; len(d) == 0 {
 			return nil
 		}
-		if p.Role == RoleOwner && p.DisabledAt.IsZero() && (disabled || role != RoleOwner) {
-			var others int
-			if _, err := b.row(enabledOwners, []any{k}, &others); err != nil {
+		if disabled || role != RoleOwner {
+			if err := b.notLastOwner(k, p); err != nil {
 				return err
-			}
-			if others == 0 {
-				return ErrLastOwner
 			}
 		}
 		if p.Role = role; !disabled {

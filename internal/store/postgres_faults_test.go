@@ -36,13 +36,7 @@ type site struct {
 // newSite is on the cluster that all tests share.
 func newSite(t *testing.T) *site {
 	t.Helper()
-	c, err := sharedCluster()
-	if errors.Is(err, postgres.ErrMissing) {
-		t.Skip(err)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	c := sharedCluster(t)
 	return siteOn(t, c)
 }
 

@@ -86,7 +86,10 @@ var resets = []string{
 	END $$`,
 }
 
-func sharedCluster() (*postgres.Cluster, error) {
+// sharedCluster is the one of all tests that need none of their own; without
+// PostgreSQL the test is skipped, and says so.
+func sharedCluster(tb testing.TB) *postgres.Cluster {
+	tb.Helper()
 	shared.once.Do(func() {
 		ctx := context.Background()
 		if shared.c, shared.err = postgres.Start(ctx, postgres.Options{TCP: true}); shared.err != nil {
@@ -104,7 +107,13 @@ func sharedCluster() (*postgres.Cluster, error) {
 			shared.err = shared.c.Exec(ctx, migrated, slices.Concat(guards, resets)...)
 		}
 	})
-	return shared.c, shared.err
+	if errors.Is(shared.err, postgres.ErrMissing) {
+		tb.Skip(shared.err)
+	}
+	if shared.err != nil {
+		tb.Fatal(shared.err)
+	}
+	return shared.c
 }
 
 // stopCluster is for the end of the tests.
@@ -120,13 +129,7 @@ func stopCluster() {
 // is closed by the test, or by a cleanup that comes after this call.
 func newDatabase(tb testing.TB) secret.Text {
 	tb.Helper()
-	c, err := sharedCluster()
-	if errors.Is(err, postgres.ErrMissing) {
-		tb.Skip(err)
-	}
-	if err != nil {
-		tb.Fatal(err)
-	}
+	c := sharedCluster(tb)
 	name, err := emptyDatabase(tb.Context(), c)
 	if err != nil {
 		tb.Fatal(err)
