@@ -162,8 +162,8 @@ var ownKeyText = regexp.MustCompile(ownKeyForm)
 // checkOwnKey returns what is wrong with a key that is brought along, or "".
 func checkOwnKey(s string) lang.Message {
 	switch {
-	case len(s) >= len(keyPrefix) && strings.EqualFold(s[:len(keyPrefix)], keyPrefix):
-		return lang.Text("begins with %s, which is for the server's own; leave it out for one of those", keyPrefix)
+	case ofServer(s):
+		return notServers()
 	case len(s) < minOwnKey || len(s) > maxOwnKey:
 		return lang.Text("has %d characters; a key that is brought along has %d to %d, so that nobody guesses it", len(s), minOwnKey, maxOwnKey)
 	case !ownKeyText.MatchString(s):
@@ -178,14 +178,23 @@ func ownKey(key string) (text secret.Text, prefix string, hash [32]byte) {
 	return secret.Text(key), key[:min(len(key)/4, maxKeyPrefix+keyShown)], HashKey(key)
 }
 
+// ofServer reports whether a text begins as the server's own keys do, in whatever case.
+func ofServer(s string) bool {
+	return len(s) >= len(keyPrefix) && strings.EqualFold(s[:len(keyPrefix)], keyPrefix)
+}
+
+func notServers() lang.Message {
+	return lang.Text("begins with %s, which is for the server's own; leave it out for one of those", keyPrefix)
+}
+
 const maxKeyPrefix = 32 // characters
 
 // checkKeyPrefix returns what is wrong with the beginning that a company
 // wants for its keys, or "".
 func checkKeyPrefix(s string) lang.Message {
 	switch {
-	case len(s) >= len(keyPrefix) && strings.EqualFold(s[:len(keyPrefix)], keyPrefix):
-		return lang.Text("begins with %s, which is for the server's own; leave it out for one of those", keyPrefix)
+	case ofServer(s):
+		return notServers()
 	case len(s) < 2 || len(s) > maxKeyPrefix || s[len(s)-1] != '_':
 		return lang.Text("is 2 to %d characters that end with _, as in pk_", maxKeyPrefix)
 	case strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") != "":

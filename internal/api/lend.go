@@ -159,6 +159,17 @@ func lent[T any](v *T) optional[T] {
 	return optional[T]{Set: true, Value: *v}
 }
 
+// Encode writes an answer as it goes out.
+func Encode(v any) ([]byte, error) { return encode(v) }
+
+// ClaimOf is what a request with an Idempotency-Key claims: its caller's key k,
+// its own method, path and body.
+func ClaimOf(k *store.Key, name string, r *http.Request, body []byte) *store.Claim {
+	return &store.Claim{
+		Project: k.ProjectID, Consumer: k.Consumer, Caller: k.ID, Key: name, Request: store.HashRequest(r.Method, r.URL.Path, body),
+	}
+}
+
 // EndpointCap is how many endpoints a consumer may have.
 func EndpointCap(d *webhook.Dialect) int { return endpointCap(d) }
 

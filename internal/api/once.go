@@ -59,8 +59,7 @@ func (c *call) claims(body []byte) (*store.Claim, error) {
 	if detail := ingest.CheckKey(key); !detail.IsZero() {
 		return nil, keyProblem(detail)
 	}
-	request := store.HashRequest(c.r.Method, c.r.URL.Path, body)
-	return &store.Claim{Project: c.key.ProjectID, Consumer: c.key.Consumer, Caller: c.key.ID, Key: key, Request: request}, nil
+	return ClaimOf(c.key, key, c.r, body), nil
 }
 
 // onceOf is what the store has to know of the request's claim; nil: it has

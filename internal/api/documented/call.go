@@ -16,6 +16,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/malote-dev/malote/internal/api"
 	"github.com/malote-dev/malote/internal/ingest"
 	"github.com/malote-dev/malote/internal/store"
 	"github.com/malote-dev/malote/webhook"
@@ -168,7 +169,7 @@ func (c *call) answer(out any) {
 		c.WriteHeader(c.status)
 		return
 	}
-	b, err := encode(out)
+	b, err := api.Encode(out)
 	if err != nil { // all answers are plain structs
 		panic(err)
 	}

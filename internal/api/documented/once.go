@@ -1,9 +1,7 @@
 package documented
 
 import (
-	"bytes"
-	"encoding/json"
-
+	"github.com/malote-dev/malote/internal/api"
 	"github.com/malote-dev/malote/internal/ingest"
 	"github.com/malote-dev/malote/internal/store"
 )
@@ -21,9 +19,7 @@ func (c *call) claims(body []byte) (leave func(), err error) {
 	if wrong := ingest.CheckKey(keys[0]); !wrong.IsZero() {
 		return nil, invalid("The header Idempotency-Key " + wrong.String())
 	}
-	c.claim = &store.Claim{
-		Project: c.key.ProjectID, Consumer: c.key.Consumer, Caller: c.key.ID, Key: keys[0], Request: store.HashRequest(c.r.Method, c.r.URL.Path, body),
-	}
+	c.claim = api.ClaimOf(c.key, keys[0], c.r, body)
 	if leave, err = c.d.store.TurnOf(c.r.Context(), c.claim); err != nil {
 		return nil, err
 	}
@@ -39,14 +35,5 @@ func (c *call) onceOf(view func(*store.Endpoint) any) *store.Once[store.Endpoint
 	if c.claim == nil {
 		return nil
 	}
-	return &store.Once[store.Endpoint]{Claim: *c.claim, Answer: func(e *store.Endpoint) ([]byte, error) { return encode(view(e)) }}
-}
-
-// encode writes an answer as it goes out.
-func encode(out any) ([]byte, error) {
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false)
-	err := e.Encode(out)
-	return b.Bytes(), err
+	return &store.Once[store.Endpoint]{Claim: *c.claim, Answer: func(e *store.Endpoint) ([]byte, error) { return api.Encode(view(e)) }}
 }

@@ -115,12 +115,16 @@ func createPlacaflow(c *call, in *placaflowInput) (*placaflowOne, error) {
 	if err != nil {
 		return nil, err
 	}
-	view := func(e *store.Endpoint) any { return &placaflowOne{viewPlacaflow(c, e, store.Traffic{})} }
-	e, err := c.createWebhook(f, view)
+	e, err := c.createWebhook(f, func(e *store.Endpoint) any { return madePlacaflow(c, e) })
 	if err != nil {
 		return nil, err
 	}
-	return &placaflowOne{viewPlacaflow(c, e, store.Traffic{})}, nil
+	return madePlacaflow(c, e), nil
+}
+
+// madePlacaflow is a webhook to which nothing was sent yet.
+func madePlacaflow(c *call, e *store.Endpoint) *placaflowOne {
+	return &placaflowOne{viewPlacaflow(c, e, store.Traffic{})}
 }
 
 func getPlacaflow(c *call) (*placaflowOne, error) {

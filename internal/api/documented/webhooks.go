@@ -78,10 +78,6 @@ func (c *call) webhookID() (store.ID, error) {
 
 // updateWebhook changes the endpoint of the path.
 func (c *call) updateWebhook(f *api.EndpointFields) (*store.Endpoint, error) {
-	id, err := c.webhookID()
-	if err != nil {
-		return nil, err
-	}
 	had, err := c.webhook()
 	if err != nil { // before the fields: a foreign one is missing, whatever was sent
 		return nil, err
@@ -96,7 +92,7 @@ func (c *call) updateWebhook(f *api.EndpointFields) (*store.Endpoint, error) {
 	if err := c.known(f, had.EventTypes); err != nil {
 		return nil, err
 	}
-	e, _, err := c.d.store.UpdateEndpoint(c.r.Context(), c.project.ID, id, func(e *store.Endpoint) error {
+	e, _, err := c.d.store.UpdateEndpoint(c.r.Context(), c.project.ID, had.ID, func(e *store.Endpoint) error {
 		if e.Consumer != c.key.Consumer {
 			return store.ErrNotFound
 		}
