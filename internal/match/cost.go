@@ -16,7 +16,7 @@ const (
 	MaxEventCost = 1_000_000              // of all filters for one event; whoever is past it is not judged
 	MaxCallCost  = 10_000_000             // of all filters for all events of one call
 	MaxTime      = 500 * time.Millisecond // of all filters for one event
-	MaxCallTime  = 2 * time.Second        // of all filters for all events of one call
+	callTimes    = 4                      // as long may all filters for all events of one call take
 
 	usualSize = 100 // items of a list, characters of a text
 )

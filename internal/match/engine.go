@@ -23,6 +23,9 @@ type Engine struct {
 	// Name is how the log calls an endpoint; nil: by its String. To be set
 	// before the first use.
 	Name func(endpoint fmt.Stringer) string
+	// MaxTime is how long all filters for one event may take; 0: [MaxTime]. To
+	// be set before the first use.
+	MaxTime time.Duration
 
 	log *slog.Logger
 
@@ -71,6 +74,7 @@ func (en *Engine) Judge(ctx context.Context, e *Event, r *Rules, b *Budget, endp
 	if r.Filter == "" {
 		return Wanted, NoProblem
 	}
+	e.most = en.MaxTime
 	c := en.compiled(r.Filter)
 	wanted, problem := true, NotAcceptable
 	if c.err == nil {

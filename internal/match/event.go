@@ -1,6 +1,7 @@
 package match
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"math"
@@ -30,6 +31,7 @@ type Event struct {
 	read bool
 	data any
 	cost uint64 // of the filters that were judged
+	most time.Duration
 	ctx  context.Context
 	end  context.CancelFunc
 }
@@ -48,10 +50,12 @@ func (e *Event) Done() {
 // deadline is one for all filters of the event.
 func (e *Event) deadline(ctx context.Context) context.Context {
 	if e.ctx == nil {
-		e.ctx, e.end = context.WithTimeout(ctx, MaxTime)
+		e.ctx, e.end = context.WithTimeout(ctx, e.maxTime())
 	}
 	return e.ctx
 }
+
+func (e *Event) maxTime() time.Duration { return cmp.Or(e.most, MaxTime) }
 
 // value of the data; it is read once.
 func (e *Event) value() any {

@@ -193,7 +193,7 @@ func (f *Filter) Judge(ctx context.Context, e *Event, b *Budget) (wanted bool, _
 		return true, TooCostly, errSpent
 	}
 	ctx = e.deadline(ctx)
-	if ctx.Err() != nil || b.took >= MaxCallTime {
+	if ctx.Err() != nil || b.took >= callTimes*e.maxTime() {
 		return true, TooSlow, errSlow // also one without a loop, that nothing interrupts
 	}
 	began := time.Now()

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 )
@@ -182,6 +183,29 @@ func (b *batch) runOp(o *op) error {
 		}
 	}
 	return b.c.exec(context.Background(), "RELEASE op")
+}
+
+// inBulk runs f, a part of an op with many changes that hardly ever miss their
+// row. Where one does, f runs again, and looks at each: it must begin anew then.
+func (b *batch) inBulk(f func() error) error {
+	before := b.effects
+	if err := b.c.exec(context.Background(), "SAVEPOINT bulk"); err != nil {
+		return err
+	}
+	b.c.bulk(true)
+	err := f()
+	b.c.bulk(false)
+	if err == nil {
+		err = b.c.exec(context.Background(), "RELEASE bulk")
+	}
+	if !errors.Is(err, errLikely) {
+		return err
+	}
+	b.effects = before
+	if err := b.c.exec(context.Background(), "ROLLBACK TO bulk"); err != nil {
+		return err
+	}
+	return f()
 }
 
 const insertSend = "INSERT INTO sends VALUES (?,?)"

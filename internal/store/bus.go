@@ -83,8 +83,16 @@ func (b *bus) start() {
 	ctx, stop := context.WithCancel(context.Background())
 	b.stop = stop
 	b.work.Go(func() { b.talk(ctx) })
-	b.work.Go(func() { b.listen(ctx) })
-	b.work.Go(func() { b.heed(ctx) })
+	hearing, deafen := context.WithCancel(ctx)
+	b.work.Go(func() { b.listen(hearing) })
+	b.work.Go(func() { b.heed(hearing) })
+	b.work.Go(func() {
+		select {
+		case <-b.over:
+		case <-ctx.Done():
+		}
+		deafen()
+	})
 }
 
 // close tells what is left, and ends.

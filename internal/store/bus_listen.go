@@ -18,15 +18,6 @@ var errMute = errors.New("nothing can be told")
 
 // listen hears others until the bus is closed.
 func (b *bus) listen(ctx context.Context) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	go func() {
-		select {
-		case <-b.over:
-			cancel()
-		case <-ctx.Done():
-		}
-	}()
 	deaf := sync.OnceFunc(func() {
 		b.log.Warn("notifications do not arrive through the pooler before the database: processes hear of each other's changes some seconds later")
 	})

@@ -22,6 +22,8 @@ type link interface {
 	// together lets statements of the writer's transaction wait for each other;
 	// without, each is over when it returns, and so are those before it.
 	together(yes bool)
+	// bulk lets changes wait in a pipeline that likely does not ask.
+	bulk(yes bool)
 	// row reads one row; found is false where there is none.
 	row(ctx context.Context, q string, args []any, dest ...any) (found bool, err error)
 	// rows reads all rows; scan is called with each until it returns false. It

@@ -70,6 +70,10 @@ type Options struct {
 	// life, where several share a database in PostgreSQL (default 45 s).
 	Lease time.Duration
 
+	// FilterTime is how long all filters for one event may take (default
+	// [match.MaxTime]).
+	FilterTime time.Duration
+
 	exclusive  bool // nobody else may serve with the database
 	maxCounted int  // what a count of a replay says exactly; for tests
 }
@@ -136,7 +140,7 @@ func Open(ctx context.Context, o Options) (_ *DB, err error) {
 		o: o, log: o.Logger, cache: newCaches(), filters: match.NewEngine(o.Logger),
 		projects: map[ID]*projectState{}, hosts: map[string]ID{}, deleting: map[key]string{}, skipping: map[key]key{}, mailsReady: make(chan struct{}, 1), dialects: make(chan struct{}, 1),
 	}
-	db.filters.Name = endpointName
+	db.filters.Name, db.filters.MaxTime = endpointName, o.FilterTime
 	if o.Fatal == nil {
 		db.o.Fatal = db.exit
 	}

@@ -171,7 +171,7 @@ func (c *pgConn) beginTogether(wary bool, settings ...string) error {
 	if err := c.ready(context.Background()); err != nil {
 		return err
 	}
-	c.tx, c.pipe.on, c.pipe.wary = true, true, wary
+	c.tx, c.pipe.on, c.pipe.wary, c.pipe.sure = true, true, wary, false
 	c.pipe.reset()
 	for _, q := range append([]string{"BEGIN ISOLATION LEVEL READ COMMITTED"}, settings...) {
 		c.pipe.add(&waiting{text: q})
@@ -181,6 +181,7 @@ func (c *pgConn) beginTogether(wary bool, settings ...string) error {
 }
 
 func (c *pgConn) together(yes bool) { c.pipe.on = yes && c.tx }
+func (c *pgConn) bulk(yes bool)     { c.pipe.on, c.pipe.sure = yes && c.tx, yes }
 
 // end commits or rolls back. Where the connection is gone, so is the
 // transaction, unless it was the commit that it broke in.
@@ -238,7 +239,7 @@ func (c *pgConn) change(ctx context.Context, q string, args ...any) (int, error)
 }
 
 func (c *pgConn) likely(ctx context.Context, q string, args ...any) (bool, error) {
-	if b := bulks[q]; b != nil && c.pipe.on && !c.pipe.wary {
+	if b := bulks[q]; b != nil && c.pipe.on && (!c.pipe.wary || c.pipe.sure) {
 		c.pipe.row(q, b, args, true)
 		return true, nil
 	}

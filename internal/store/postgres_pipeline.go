@@ -37,7 +37,8 @@ type waiting struct {
 // pipeline is what waits on a connection.
 type pipeline struct {
 	on     bool
-	wary   bool // likely asks
+	wary   bool // likely asks,
+	sure   bool // but not here
 	list   []*waiting
 	begin  int                 // of the list are the begin of the transaction
 	groups map[string]*waiting // that more rows may be added to: nothing came after them that is no row
@@ -53,6 +54,9 @@ func (p *pipeline) add(w *waiting) {
 func (p *pipeline) row(q string, b *bulk, args []any, sure bool) {
 	g := p.groups[q]
 	if g == nil {
+		if b.before != "" && p.groups[b.before] != nil {
+			clear(p.groups)
+		}
 		g = &waiting{text: b.text, args: b.lists(), bulk: b, sure: sure, refuses: errLikely}
 		p.list = append(p.list, g)
 		p.groups[q] = g
@@ -121,10 +125,11 @@ func (c *pgConn) send(ctx context.Context, text string, args []any) (pgx.BatchRe
 	return r, nil
 }
 
-// bulk is an INSERT of one row, or a DELETE by key, for many.
+// bulk is an INSERT of one row, or a change by key, for many.
 type bulk struct {
-	text  string
-	kinds string // of the parameters: i bigint, t text, b bytea, c bytea whose memory the caller uses again, o boolean
+	text   string
+	before string // another, whose rows must not go out sooner
+	kinds  string // of the parameters: i bigint, t text, b bytea, c bytea whose memory the caller uses again, o boolean
 }
 
 // bulks are the statements of which a transaction has many.
@@ -138,7 +143,15 @@ var bulks = map[string]*bulk{
 	insertPosting:       inBulk(insertPosting, "biic"),
 	insertKeyed:         inBulk(insertKeyed, "iitibito"),
 	deleteQueued:        {text: "DELETE FROM queue WHERE k=ANY($1::bigint[])", kinds: "i"},
+	keepInline:          {text: "INSERT INTO attempts SELECT k, 1, attempt FROM deliveries WHERE " + finalsAsRead + " AND attempt IS NOT NULL ON CONFLICT DO NOTHING", kinds: "iii", before: takeFinal},
+	takeFinal:           {text: "DELETE FROM deliveries WHERE " + finalsAsRead, kinds: "iii"},
+	insertAgain:         inBulk(insertAgain, "iiiiiiiii"),
+	makeDue: {text: `UPDATE queue SET due=($1::bigint[])[1], interrupted=attempts
+		WHERE k=ANY($2::bigint[]) AND (k,attempts) IN (SELECT * FROM unnest($2::bigint[],$3::bigint[])) AND due>($4::bigint[])[1]`, kinds: "iiii"},
 }
+
+// The keys stand alone, too: by them the index, and the part, are found.
+const finalsAsRead = "k=ANY($1::bigint[]) AND (k,finished,attempts) IN (SELECT * FROM unnest($1::bigint[],$2::bigint[],$3::bigint[]))"
 
 // inBulk makes of "INSERT INTO t (…) VALUES (?,?,0)" a statement that takes a
 // list for each parameter.

@@ -157,7 +157,6 @@ func emptyDatabase(ctx context.Context, c *postgres.Cluster) (name string, err e
 
 func TestPostgres(t *testing.T) {
 	t.Parallel()
-	newDatabase(t) // starts the cluster where time passes: some of the suite runs in bubbles
 	var mu sync.Mutex
 	of := map[string]secret.Text{} // databases by the directory that SQLite would use
 	storetest.Run(t, func(t *testing.T, o store.Options) *store.DB {

@@ -12,20 +12,21 @@ import (
 // How replays run. What a slice reads is read beside the writer; the writer
 // only changes the rows, and has four times as long for everybody else.
 const (
-	legWindow  = 256                    // deliveries due at an active endpoint, from which on a replay waits
-	legRoom    = 64                     // and until there is room for so many
-	legsAtOnce = 64                     // endpoints of a replay that have their turns in a round
-	legsKept   = 512                    // legs that memory holds
-	legAhead   = 1024                   // keys that are read ahead
-	legWalked  = 4096                   // keys that one slice looks at
-	sliceRows  = 128                    // deliveries of one slice
-	sliceFor   = 2 * time.Millisecond   // and no more than this of the writer's time, but one
-	sliceRest  = 4                      // times as long as the slice was the writer is left alone
-	restLeast  = 5 * time.Millisecond   // at least
-	waitLeast  = 100 * time.Millisecond // where all endpoints have enough to do
-	waitShare  = 10                     // and so many times as long as it took to find that out
-	waitAfter  = time.Second            // after a fault
-	maxFaults  = 10                     // in a row, after which a replay fails
+	legWindow   = 256                    // deliveries due at an active endpoint, from which on a replay waits
+	legRoom     = 64                     // and until there is room for so many
+	legsAtOnce  = 64                     // endpoints of a replay that have their turns in a round
+	legsKept    = 512                    // legs that memory holds
+	legAhead    = 1024                   // keys that are read ahead
+	legWalked   = 4096                   // keys that one slice looks at
+	sliceRows   = 128                    // deliveries of one slice
+	sliceFor    = 2 * time.Millisecond   // and no more than this of the writer's time, but one
+	sliceShared = 10 * time.Millisecond  // where each question is a round trip
+	sliceRest   = 4                      // times as long as the slice was the writer is left alone
+	restLeast   = 5 * time.Millisecond   // at least
+	waitLeast   = 100 * time.Millisecond // where all endpoints have enough to do
+	waitShare   = 10                     // and so many times as long as it took to find that out
+	waitAfter   = time.Second            // after a fault
+	maxFaults   = 10                     // in a row, after which a replay fails
 )
 
 // Words for replays that could not go on.

@@ -31,7 +31,7 @@ type slice struct {
 // says so in the replay's row: one transaction.
 func (s *slice) write(b *batch) error {
 	start, l := time.Now(), s.leg
-	s.n, s.cursor, s.outcome = 0, l.cursor, sliceMoved
+	s.cursor, s.outcome = l.cursor, sliceMoved
 	defer func() { s.took = time.Since(start) }()
 	var state ReplayState
 	var cursor, deleted key
@@ -56,7 +56,7 @@ func (s *slice) write(b *batch) error {
 		s.outcome = sliceWaits
 		return nil
 	}
-	if err := s.queue(b, start); err != nil {
+	if err := b.inBulk(func() error { return s.queue(b) }); err != nil {
 		return err
 	}
 	s.cursor = l.read
@@ -79,12 +79,16 @@ func (s *slice) withoutEndpoint(b *batch) error {
 	return b.exec("DELETE FROM replay_legs WHERE replay=? AND endpoint=?", s.leg.replay, s.leg.endpoint)
 }
 
-func (s *slice) queue(b *batch, start time.Time) error {
-	l := s.leg
+func (s *slice) queue(b *batch) error {
+	l, start, most := s.leg, time.Now(), sliceFor
+	if b.db.engine.shared() {
+		most = sliceShared
+	}
+	s.n = 0
 	done, skipped, failed := 0, 0, 0
 	lists := postings{}
 	for _, d := range l.found[:min(s.most, len(l.found))] {
-		if s.n > 0 && time.Since(start) > sliceFor {
+		if s.n > 0 && time.Since(start) > most {
 			break
 		}
 		s.n++
@@ -141,32 +145,38 @@ func (s *slice) settle(r *replayer) {
 	}
 }
 
+// What replays do to deliveries.
+const (
+	keepInline  = "INSERT INTO attempts SELECT k, 1, attempt FROM deliveries WHERE k=? AND finished=? AND attempts=? AND attempt IS NOT NULL ON CONFLICT DO NOTHING"
+	takeFinal   = "DELETE FROM deliveries WHERE k=? AND finished=? AND attempts=?"
+	insertAgain = "INSERT INTO queue (k, event, endpoint, project, due, attempts, last_at, status, interrupted) VALUES (?,?,?,?,?,?,?,?,?)"
+	makeDue     = "UPDATE queue SET due=?, interrupted=attempts WHERE k=? AND attempts=? AND due>?"
+)
+
 // requeue puts a delivery that is over back into the queue, with a schedule
 // that begins anew: none of the attempts so far counts. It reports false where
 // the delivery is not as it was read.
 func (b *batch) requeue(project, endpoint key, d candidate) (bool, error) {
 	as := []any{d.k, d.finished, d.attempts}
 	if d.inline {
-		err := b.exec("INSERT INTO attempts SELECT k, 1, attempt FROM deliveries WHERE k=? AND finished=? AND attempts=? AND attempt IS NOT NULL ON CONFLICT DO NOTHING", as...)
-		if err != nil {
+		if err := b.exec(keepInline, as...); err != nil {
 			return false, err
 		}
 	}
-	n, err := b.change("DELETE FROM deliveries WHERE k=? AND finished=? AND attempts=?", as...)
-	if err != nil || n == 0 {
+	there, err := b.likely(takeFinal, as...)
+	if err != nil || !there {
 		return false, err
 	}
 	b.pending++
 	b.back(endpoint, d.k, d.event)
-	return true, b.exec("INSERT INTO queue (k, event, endpoint, project, due, attempts, last_at, status, interrupted) VALUES (?,?,?,?,?,?,?,?,?)",
-		d.k, d.event, endpoint, project, b.us, d.attempts, d.lastAt, d.status, d.attempts)
+	return true, b.exec(insertAgain, d.k, d.event, endpoint, project, b.us, d.attempts, d.lastAt, d.status, d.attempts)
 }
 
 // dueNow makes a delivery due that waits for a retry, with a schedule that
 // begins anew. It reports false where the delivery is not as it was read.
 func (b *batch) dueNow(endpoint key, d candidate) (bool, error) {
-	n, err := b.change("UPDATE queue SET due=?, interrupted=attempts WHERE k=? AND attempts=? AND due>?", b.us, d.k, d.attempts, b.us)
-	if err != nil || n == 0 {
+	there, err := b.likely(makeDue, b.us, d.k, d.attempts, b.us)
+	if err != nil || !there {
 		return false, err
 	}
 	b.after = append(b.after, b.deliveryChanged(endpoint, d.k, nil))

@@ -181,6 +181,7 @@ func (c *liteConn) likely(ctx context.Context, q string, args ...any) (bool, err
 }
 
 func (c *liteConn) together(bool) {}
+func (c *liteConn) bulk(bool)     {}
 
 func (c *liteConn) row(ctx context.Context, q string, args []any, dest ...any) (found bool, err error) {
 	s, err := c.prepare(ctx, q)

@@ -95,7 +95,7 @@ var matchingCases = map[string]func(*shelf){
 			s.Errorf("%d problems", n)
 		}
 	},
-	"BroadcastSaysWhatKeptOthersFromIt": outOfTime(func(s *shelf) {
+	"BroadcastSaysWhatKeptOthersFromIt": func(s *shelf) {
 		s.endpoint("a", "other")
 		s.setRules(s.endpoint("b"), match.Rules{Channels: []string{"us"}})
 		s.setRules(s.endpoint("c"), match.Rules{Filter: `data.amount > 100`})
@@ -105,7 +105,7 @@ var matchingCases = map[string]func(*shelf){
 		if e, err := s.db.Event(s.ctx, s.project.ID, out.EventID); err != nil || out.Unreached != want || e.Unreached != want {
 			s.Errorf("%q %q %v", out.Unreached, e.Unreached, err)
 		}
-	}),
+	},
 	"BroadcastGoesOnByChannelsAndFilters": func(s *shelf) {
 		const n = 1300
 		es := s.manyEndpoints(n)
@@ -134,7 +134,7 @@ var matchingCases = map[string]func(*shelf){
 	},
 	// A broadcast over endpoints with costly filters does not hold up the
 	// events of others: each transaction judges a few, and the next goes on.
-	"CostlyFiltersOfABroadcastAreJudgedInSlices": outOfTime(func(s *shelf) {
+	"CostlyFiltersOfABroadcastAreJudgedInSlices": func(s *shelf) {
 		es := s.manyEndpoints(24)
 		for i, e := range es {
 			// About 60,000 units each, of the 200,000 of a transaction.
@@ -155,8 +155,8 @@ var matchingCases = map[string]func(*shelf){
 			}
 		}
 		s.eventually(func() bool { c := s.db.Counters().Filters; return c.Judged == 48 && c.False == 24 })
-	}),
-	"CostlyFiltersThatWantNothing": outOfTime(func(s *shelf) {
+	},
+	"CostlyFiltersThatWantNothing": func(s *shelf) {
 		for range 9 {
 			s.setRules(s.endpoint("c"), match.Rules{Filter: "data.a.exists(i, i == 2)"})
 		}
@@ -169,7 +169,7 @@ var matchingCases = map[string]func(*shelf){
 			s.no(err)
 			return e.Unreached != ""
 		})
-	}),
+	},
 	"OperationalEventsGoByFilters": func(s *shelf) {
 		s.endpoint("c")
 		sys := s.endpoint(store.SystemConsumer)

@@ -9,7 +9,6 @@ import (
 	"slices"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/malote-dev/malote/internal/match"
@@ -66,23 +65,14 @@ func newShelf(t *testing.T, open Opener) *shelf {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &shelf{T: t, ctx: t.Context(), open: open, o: store.Options{Dir: Fresh(t), Keyring: ring, MinFree: -1}}
+	s := &shelf{T: t, ctx: t.Context(), open: open, o: store.Options{
+		Dir: Fresh(t), Keyring: ring, MinFree: -1,
+		FilterTime: time.Hour, // filters have a deadline beside their cost, and a busy machine would miss it
+	}}
 	s.start()
 	t.Cleanup(func() { _ = s.db.Close() })
 	s.project = s.newProject("main")
 	return s
-}
-
-// outOfTime is a case during whose work no time passes: filters have a
-// deadline beside their cost, and a busy machine would miss it.
-func outOfTime(f func(*shelf)) func(*shelf) {
-	return func(s *shelf) {
-		synctest.Test(s.T, func(t *testing.T) {
-			inside := newShelf(t, s.open)
-			f(inside)
-			inside.no(inside.db.Close())
-		})
-	}
 }
 
 func (s *shelf) start() {
