@@ -29,6 +29,9 @@ KNOWN = [
     (r"/dialect", r".* is not a dialect of this server"),
     # Labels of host names have lengths of their own.
     (r"/host", r".*"),
+    # Keys that only the server makes, and what belongs to one that it makes.
+    (r"/key", r"begins with mlt_"),
+    (r"/prefix", r"is for a key that the server makes"),
     # A time to come.
     (r"/expires_at", r".*"),
     # From 2000 to a day from now.
