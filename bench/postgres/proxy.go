@@ -51,7 +51,7 @@ func NewProxy(server string) (*Proxy, error) {
 // Address that clients dial.
 func (p *Proxy) Address() string { return p.listener.Addr().String() }
 
-// OnCommit sets what is asked at each commit; nil: nothing.
+// OnCommit sets what is asked at each commit, from any goroutine; nil: nothing.
 func (p *Proxy) OnCommit(cut func() Cut) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -256,9 +256,10 @@ func readMessage(from io.Reader, first bool) ([]byte, error) {
 
 func (p *Proxy) asked() Cut {
 	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.cut == nil {
+	cut := p.cut
+	p.mu.Unlock()
+	if cut == nil {
 		return CutNever
 	}
-	return p.cut()
+	return cut()
 }

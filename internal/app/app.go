@@ -155,7 +155,7 @@ func openStore(ctx context.Context, o Options, log *slog.Logger) (*store.DB, err
 		return nil, err
 	}
 	db, err := store.Open(ctx, store.Options{
-		Dir: o.Data, Database: o.Database, Keyring: ring, Logger: log, MinFree: o.MinFree, IdempotencyFor: o.Idempotency, AuditFor: o.AuditRetention, Mail: o.SMTP != "",
+		Dir: o.Data, Database: o.Database, Keyring: ring, Logger: log, MinFree: o.MinFree, IdempotencyFor: o.Idempotency, AuditFor: o.AuditRetention, Mail: o.SMTP != "", Lease: o.Lease,
 	})
 	if err != nil {
 		return nil, o.place().explain(err)

@@ -66,6 +66,7 @@ type Options struct {
 	InFlight    int           // in all
 	Memory      int64         // bytes of deliveries held in memory
 	Grace       time.Duration // to finish what is in flight at a stop
+	Lease       time.Duration // of what is this process's own in a database that others share; 0: the store's default
 
 	Version string // shown by the API and in the metrics
 }

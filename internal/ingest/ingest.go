@@ -94,7 +94,7 @@ func (i *Ingester) MaxData() int { return i.maxData }
 
 // Accept keeps events in one durable commit, or in several where they make
 // thousands of deliveries: one result each, in order. The error is for all of
-// them: then nothing was kept, or, where ctx ended first, the outcome is unknown.
+// them: then nothing was kept, or, where ctx ended first or the store does not know, the outcome is unknown.
 func (i *Ingester) Accept(ctx context.Context, rs []Request) ([]Result, error) {
 	now := time.Now()
 	var budget match.Budget

@@ -24,7 +24,7 @@ func checksum(data []byte) int64 { return int64(crc32.Checksum(data, castagnoli)
 // Accept keeps events and their deliveries in one durable commit, shared with
 // whatever else waits to be written, and returns after it. One bad item never
 // fails the others; the error is for all of them (full disk, closed store):
-// then nothing was kept. Where ctx ends first the outcome is unknown. The
+// then nothing was kept. Where ctx ends first, or with [ErrUnknown], the outcome is unknown. The
 // store keeps the events themselves in memory until they are sent: the caller
 // changes nothing in them any more.
 func (db *DB) Accept(ctx context.Context, items []*Acceptance) ([]Accepted, error) {

@@ -108,24 +108,113 @@ func (w *writer) later(in *inbox, f fault, err error) {
 	w.in.finishes = append(finishes, w.in.finishes...)
 }
 
-// apart writes each item in a transaction of its own.
+// apart writes each item in a transaction of its own. Where the database went
+// away meanwhile, what is left waits for it together, and not each for its own
+// timeout.
 func (w *writer) apart(in *inbox) {
-	for _, a := range in.accepts {
-		for i, item := range a.items {
-			one := &acceptOp{items: []*Acceptance{item}, out: a.out[i : i+1 : i+1], done: make(chan struct{})}
-			w.write(&inbox{accepts: []*acceptOp{one}, items: 1})
-			if one.err != nil {
-				a.out[i] = Accepted{Err: one.err}
-			}
+	left := &inbox{accepts: in.accepts, finishes: in.finishes, ops: in.ops}
+	in.accepts, in.finishes, in.ops, in.items = nil, nil, nil, 0
+	if w.db.outOfReach() != nil {
+		w.db.setTrouble(nil) // it answered just now
+	}
+	w.left = left
+	defer func() { w.left = nil }()
+	for len(left.accepts)+len(left.finishes)+len(left.ops) > 0 {
+		if err := w.db.outOfReach(); err != nil && w.failed == nil {
+			w.later(left, faultBusy, err)
+			return
 		}
+		one := left.next()
+		if len(one.accepts) == 0 || len(one.accepts[0].items) == 1 {
+			w.write(one)
+			continue
+		}
+		w.apartOf(one.accepts[0])
+	}
+}
+
+// next takes one item out.
+func (in *inbox) next() *inbox {
+	one := &inbox{}
+	switch {
+	case len(in.accepts) > 0:
+		one.accepts, in.accepts = in.accepts[:1:1], in.accepts[1:]
+		one.items = len(one.accepts[0].items)
+	case len(in.finishes) > 0:
+		one.finishes, in.finishes = in.finishes[:1:1], in.finishes[1:]
+	default:
+		one.ops, in.ops = in.ops[:1:1], in.ops[1:]
+	}
+	return one
+}
+
+// apartOf writes the events of one request, each in a transaction of its own.
+func (w *writer) apartOf(a *acceptOp) {
+	w.parted = a
+	for i, item := range a.items {
+		one := &acceptOp{items: []*Acceptance{item}, out: a.out[i : i+1 : i+1], done: make(chan struct{})}
+		if err := w.db.outOfReach(); err != nil {
+			one.err = fmt.Errorf("%w: %w", ErrBusy, err)
+		} else {
+			w.write(&inbox{accepts: []*acceptOp{one}, items: 1})
+		}
+		if one.err != nil {
+			a.out[i] = Accepted{Err: one.err}
+		}
+	}
+	if w.parted != nil { // else it was answered
+		w.parted = nil
 		close(a.done)
 	}
-	for _, f := range in.finishes {
-		w.write(&inbox{finishes: []finishOp{f}})
+}
+
+// outOfReach is why the last write failed, where it was that there was no
+// connection to the database.
+func (db *DB) outOfReach() error {
+	trouble := db.trouble.Load()
+	if lost := (*lostError)(nil); trouble == nil || !errors.As(*trouble, &lost) {
+		return nil
 	}
+	return *trouble
+}
+
+// shed answers who waits for something that the database says nothing of: of
+// what is under way it is not known whether it was kept, and of the rest that
+// it was not. Finishes wait on, and what this process does for itself.
+func (w *writer) shed(lost error) {
+	busy := fmt.Errorf("%w: %w", ErrBusy, lost)
+	w.mu.Lock()
+	waits := inbox{accepts: w.in.accepts, ops: w.in.ops}
+	w.in.accepts, w.in.ops, w.in.items, w.in.bytes = nil, nil, 0, 0
+	w.mu.Unlock()
+	w.answer(&waits, busy)
+	w.mu.Lock()
+	w.in.ops = append(waits.ops, w.in.ops...)
+	w.mu.Unlock()
+	if w.left != nil {
+		w.answer(w.left, busy)
+	}
+	unknown := fmt.Errorf("%w: %w", ErrUnknown, lost)
+	w.answer(w.under, unknown)
+	if w.parted != nil {
+		w.answer(&inbox{accepts: []*acceptOp{w.parted}}, unknown)
+		w.parted = nil
+	}
+}
+
+// answer fails what somebody waits for.
+func (w *writer) answer(in *inbox, err error) {
+	w.refuseEvents(in, err)
+	var own []*op
 	for _, o := range in.ops {
-		w.write(&inbox{ops: []*op{o}})
+		if !o.serial {
+			own = append(own, o)
+			continue
+		}
+		o.err = err
+		close(o.done)
 	}
+	in.ops = own
 }
 
 // refuse fails everything in an inbox.
@@ -154,6 +243,7 @@ func (w *writer) refuseEvents(in *inbox, err error) {
 func (w *writer) transact(in *inbox, alone bool) error {
 	b := &w.batch
 	b.reset(time.Now())
+	w.under = in
 	if err := w.db.engine.begin(w.c, in.size() == 1); err != nil {
 		return err
 	}

@@ -3,8 +3,10 @@ package store
 import (
 	"context"
 	"database/sql/driver"
+	"fmt"
 	"strconv"
 	"sync"
+	"time"
 )
 
 // conn is one connection to the database, used by one goroutine at a time.
@@ -64,17 +66,34 @@ func (p *pool) add(l link) {
 	p.conns <- &conn{l}
 }
 
-// take waits for a connection.
+// takeFor is how long a caller waits for a connection: longer than others use
+// one, unless the database does not answer.
+const takeFor = 15 * time.Second
+
+// take waits for a connection. Errors: [ErrClosed], [ErrBusy].
 func (p *pool) take(ctx context.Context) (*conn, error) {
 	select {
 	case c, ok := <-p.conns:
-		if !ok {
-			return nil, ErrClosed
-		}
-		return c, nil
+		return taken(c, ok)
+	default:
+	}
+	late := time.NewTimer(takeFor)
+	defer late.Stop()
+	select {
+	case c, ok := <-p.conns:
+		return taken(c, ok)
 	case <-ctx.Done():
 		return nil, ctx.Err()
+	case <-late.C:
+		return nil, fmt.Errorf("others have used every connection to the database for %s: %w", takeFor, ErrBusy)
 	}
+}
+
+func taken(c *conn, ok bool) (*conn, error) {
+	if !ok {
+		return nil, ErrClosed
+	}
+	return c, nil
 }
 
 func (p *pool) give(c *conn) { p.conns <- c }

@@ -26,7 +26,8 @@ var (
 	ErrLastKey  = errors.New("it is the last root key that is in force")
 	ErrStale    = errors.New("configuration changed meanwhile")
 	ErrFull     = errors.New("no space left for new events")
-	ErrBusy     = errors.New("store cannot write now") // another process holds the database, it is read-only, or too much waits
+	ErrUnknown  = errors.New("the database does not say whether it was kept") // and has not for seconds
+	ErrBusy     = errors.New("store cannot write now")                        // another process holds the database, it is read-only, or too much waits
 	ErrLocked   = errors.New("it is in use by another process")
 	ErrNewer    = errors.New("database was written by a newer version of malote")
 	ErrClosed   = errors.New("store is closed")

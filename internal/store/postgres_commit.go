@@ -100,18 +100,20 @@ func inDoubt(err error) bool {
 const (
 	judgeLeast = 20 * time.Millisecond
 	judgeMost  = time.Second
+	judgeFor   = 3 * time.Second // from then on nobody is kept waiting for it
 )
 
 // judge finds out what became of a commit whose answer was lost: the row of
 // the slot says whether it was counted. It asks until somebody answers, or the
-// store is closed. Each question counts two, so an odd number more than before
-// says that the commit was.
+// store is closed; who waits for the commit is answered before, if that takes
+// long. Each question counts two, so an odd number more than before says that
+// the commit was.
 func (e *pgEngine) judge(b *batch, c *pgConn, lost error) error {
 	if e.guest {
 		return lost
 	}
 	b.db.setTrouble(errors.Join(ErrBusy, lost))
-	for wait := judgeLeast; ; wait = min(2*wait, judgeMost) {
+	for wait, asked := judgeLeast, time.Now(); ; wait = min(2*wait, judgeMost) {
 		c.drop()
 		var commits int64
 		found, err := c.row(context.Background(), judgeSlot, []any{e.place, e.token}, &commits)
@@ -126,6 +128,8 @@ func (e *pgEngine) judge(b *batch, c *pgConn, lost error) error {
 			return &lostError{err: lost}
 		case b.w.isClosed():
 			return errors.Join(err, lost)
+		case time.Since(asked) > judgeFor:
+			b.w.shed(lost)
 		}
 		time.Sleep(wait)
 	}

@@ -100,6 +100,9 @@ type writer struct {
 
 	generation int64 // of the configuration in memory
 
+	under  *inbox    // what the transaction under way writes
+	left   *inbox    // what comes after it, one by one; nil: nothing
+	parted *acceptOp // whose events are written one by one; nil: none
 	batch  batch
 	fanned struct { // the broadcast that goes on
 		of    key
