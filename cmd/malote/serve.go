@@ -61,6 +61,9 @@ type serveCmd struct {
 	Memory      size `env:"MALOTE_MEMORY" default:"64MiB" placeholder:"SIZE" help:"Deliveries held in memory; the rest waits on disk (default ${default})."`
 	Grace       span `env:"MALOTE_GRACE" default:"30s" placeholder:"TIME" help:"Time that attempts in flight have to finish at a stop (default ${default})."`
 
+	// For tests, which cannot wait: an attempt that may take longer than the lease never starts.
+	Lease span `env:"MALOTE_LEASE" hidden:"" placeholder:"TIME" help:"How long others leave what is this server's own after its last sign of life, where several share a database; for tests."`
+
 	LogFormat string `env:"MALOTE_LOG_FORMAT" default:"json" placeholder:"FORMAT" help:"json or text (default ${default})."`
 	LogLevel  string `env:"MALOTE_LOG_LEVEL" default:"info" placeholder:"LEVEL" help:"debug, info, warn or error (default ${default})."`
 }
@@ -175,7 +178,7 @@ func (s *serveCmd) options() (app.Options, error) {
 		AuditRetention: time.Duration(s.AuditRetention), MinFree: int64(s.MinFree), MaxData: int(s.MaxData), MaxConnections: s.MaxConnections,
 		TLSCert: s.TLSCert, TLSKey: s.TLSKey,
 		PerEndpoint: s.PerEndpoint, PerHost: s.PerHost, InFlight: s.InFlight,
-		Memory: int64(s.Memory), Grace: time.Duration(s.Grace),
+		Memory: int64(s.Memory), Grace: time.Duration(s.Grace), Lease: time.Duration(s.Lease),
 		Version: version(),
 	}
 	return o, nil
