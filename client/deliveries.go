@@ -68,6 +68,24 @@ func (c *Client) RetryDelivery(ctx context.Context, id string) (*Delivery, error
 	return do[Delivery](ctx, c, request{method: http.MethodPost, path: deliveryPath(id, "/retry")})
 }
 
+// SignedRequest is the request of a delivery's next attempt, signed when it was
+// asked for. Values of the headers that Redacted names are not shown.
+type SignedRequest struct {
+	Method       string   `json:"method"`
+	URL          string   `json:"url"`
+	Headers      []Header `json:"headers"`
+	Body         string   `json:"body"`
+	BodyEncoding string   `json:"body_encoding"` // text, or base64 where it is not UTF-8
+	Redacted     []string `json:"redacted"`
+	Curl         string   `json:"curl"` // the same as a command line
+}
+
+// SignDelivery makes the request of a delivery's next attempt, signed now;
+// nothing is sent.
+func (c *Client) SignDelivery(ctx context.Context, id string) (*SignedRequest, error) {
+	return do[SignedRequest](ctx, c, request{method: http.MethodPost, path: deliveryPath(id, "/sign")})
+}
+
 // CancelDelivery ends a pending delivery.
 func (c *Client) CancelDelivery(ctx context.Context, id string) (*Delivery, error) {
 	return do[Delivery](ctx, c, request{method: http.MethodPost, path: deliveryPath(id, "/cancel")})

@@ -15,6 +15,7 @@ type deliveryCmd struct {
 	Get      deliveryGetCmd      `cmd:"" help:"Show a delivery."`
 	Attempts deliveryAttemptsCmd `cmd:"" help:"Show every request of a delivery, and what came of it."`
 	Retry    deliveryRetryCmd    `cmd:"" help:"Make a delivery due now; one that is over gets one more try."`
+	Curl     deliveryCurlCmd     `cmd:"" help:"Print a delivery's request, signed anew, as a command line of curl."`
 	Cancel   deliveryCancelCmd   `cmd:"" help:"End a pending delivery."`
 }
 
@@ -119,6 +120,23 @@ type deliveryCancelCmd struct{ oneDelivery }
 
 // Run cancels.
 func (k *deliveryCancelCmd) Run(c *console) error { return k.ask(c, (*client.Client).CancelDelivery) }
+
+type deliveryCurlCmd struct{ oneDelivery }
+
+// Run prints the command line, and says on the other stream what is left out.
+func (k *deliveryCurlCmd) Run(c *console) error {
+	if err := idOf("delivery", k.ID); err != nil {
+		return err
+	}
+	return ask(&k.remote, c, func(ctx context.Context, api *client.Client) (*client.SignedRequest, error) {
+		return api.SignDelivery(ctx, k.ID)
+	}, func(r *client.SignedRequest) {
+		fmt.Fprint(c.out, r.Curl)
+		if len(r.Redacted) > 0 {
+			fmt.Fprintln(c.err, "Put in what is [redacted]: "+strings.Join(r.Redacted, ", "))
+		}
+	})
+}
 
 type deliveryAttemptsCmd struct{ oneDelivery }
 

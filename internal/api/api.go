@@ -40,6 +40,8 @@ type Options struct {
 
 	// Prober sends probes to endpoints; nil: nobody does.
 	Prober Prober
+	// Signer makes requests that are shown and not sent; nil: nobody does.
+	Signer Signer
 
 	// Waits says why an endpoint's due deliveries do not go (zero delivery), or
 	// one of them: a kept text, and until when at least. nil: nobody knows.
@@ -74,6 +76,7 @@ type server struct {
 	metrics  *metrics
 	mux      *http.ServeMux
 	prober   Prober
+	signer   Signer
 	waits    func(endpoint, delivery store.ID) (string, time.Time)
 	tests    testPacer
 	probes   testPacer
@@ -91,7 +94,7 @@ type server struct {
 func New(o Options) *API {
 	s := &server{
 		store: o.Store, ingest: o.Ingest, dialects: o.Dialects, ready: o.Ready,
-		log: o.Logger, version: o.Version, public: o.PublicURL, testMail: o.TestMail, metrics: newMetrics(), documented: o.Documented, prober: o.Prober, waits: o.Waits,
+		log: o.Logger, version: o.Version, public: o.PublicURL, testMail: o.TestMail, metrics: newMetrics(), documented: o.Documented, prober: o.Prober, signer: o.Signer, waits: o.Waits,
 	}
 	if o.Policy != nil {
 		s.policy = *o.Policy

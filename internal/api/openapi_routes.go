@@ -64,6 +64,7 @@ var routesWords = merged(accessRoutes, replayRoutes, keyRoutesWords, statsRoutes
 	"GET /v1/deliveries/{id}":          {id: "getDelivery", tag: "Deliveries"},
 	"GET /v1/deliveries/{id}/attempts": {id: "listAttempts", tag: "Deliveries", text: "Oldest first: the request as it was sent and the answer as it came."},
 	"POST /v1/deliveries/{id}/retry":   {id: "retryDelivery", tag: "Deliveries", text: "One that is over is tried once more, its attempt numbers going on.", problems: []int{409}},
+	"POST /v1/deliveries/{id}/sign":    {id: "signDelivery", tag: "Deliveries", text: "The request as the next attempt would send it, signed now, also as a command line of curl: to try a receiver by hand. Nothing is sent. Values that are secret are not shown; put them in yourself.", problems: []int{409}},
 	"POST /v1/deliveries/{id}/cancel":  {id: "cancelDelivery", tag: "Deliveries", text: "A 2xx that still comes in counts: the delivery is then delivered.", problems: []int{409}},
 
 	"GET /healthz":            {id: "healthz", tag: "Server"},

@@ -18,6 +18,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/goleak"
 
+	"github.com/malote-dev/malote/internal/deliver"
 	"github.com/malote-dev/malote/internal/deliver/egress"
 	"github.com/malote-dev/malote/internal/ingest"
 	"github.com/malote-dev/malote/internal/lang"
@@ -87,7 +88,7 @@ func setup(tb testing.TB) *site {
 	st.ingest = ingest.New(ingest.Options{Store: st.db, Dialects: catalog.Lookup})
 	handler := New(Options{
 		Store: st.db, Ingest: st.ingest, Policy: &egress.Policy{AllowHTTP: true}, Dialects: catalog.Lookup,
-		Prober: probes(http.StatusUnauthorized), Metrics: prometheus.NewRegistry(), Logger: slog.New(slog.NewTextHandler(st.log, nil)), Version: "test",
+		Prober: probes(http.StatusUnauthorized), Signer: deliver.New(deliver.Options{Store: st.db, Dialects: catalog.Lookup}), Metrics: prometheus.NewRegistry(), Logger: slog.New(slog.NewTextHandler(st.log, nil)), Version: "test",
 		TestMail: func(context.Context, string, lang.Language) error { return nil }, Descriptions: []*Description{{Name: "placaflow", Title: "a company's"}},
 	})
 	st.server = handler.server

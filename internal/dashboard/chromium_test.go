@@ -78,6 +78,7 @@ func seed(t *testing.T, s *site, name, text string) []show {
 		failed = a.ID
 	}
 	bads := s.settled(c, failed)
+	s.again(c, bads[0])
 	nobody, err := c.Send(t.Context(), client.NewEvent{Type: "invoice.paid", Consumer: "nobody", Data: []byte(`{"note":` + quoted + `}`)})
 	s.no(err)
 	paused, err := c.CreateEndpoint(t.Context(), client.NewEndpoint{Consumer: "initech", Name: "Backup", URL: s.receiver.URL + "/backup", EventTypes: []string{"order.made"}})
@@ -93,6 +94,7 @@ func seed(t *testing.T, s *site, name, text string) []show {
 		{"overview", base}, {"events", base + "/events"}, {"events-none", base + "/events?type=none.such"}, {"events-wrong", base + "/events?from=x"},
 		{"event", base + "/events/" + last}, {"event-nobody", base + "/events/" + nobody.ID},
 		{"deliveries", base + "/deliveries"}, {"delivery", base + "/deliveries/" + goods[0].ID}, {"delivery-failing", base + "/deliveries/" + bads[0].ID},
+		{"delivery-compared", base + "/deliveries/" + bads[0].ID + "/compare"}, {"delivery-edited", base + "/deliveries/" + bads[0].ID + "/edit"},
 		{"endpoints", base + "/endpoints"}, {"endpoint", base + "/endpoints/" + good.ID}, {"endpoint-failing", base + "/endpoints/" + failing.ID}, {"endpoint-paused", base + "/endpoints/" + paused.ID},
 		{"endpoint-new", base + "/endpoints/new"}, {"consumers", base + "/consumers"}, {"event-types", base + "/event-types"}, {"audit", base + "/audit"},
 		{"projects", "/projects"}, {"project-new", "/projects/new"}, {"people", "/people"}, {"account", "/account"}, {"missing", base + "/events/evt_nothing"},

@@ -40,6 +40,7 @@ type deliveryView struct {
 	More     bool             // and more than are shown
 	Body     *bodyView        // as it was sent; nil: not known any more
 	Due      bool             // the next attempt is not in the future
+	Pair     bool             // there are two attempts to compare
 }
 
 // attemptView is an attempt with what its page says beside.
@@ -66,7 +67,7 @@ func (v *visit) deliveryPage() error {
 	if err != nil {
 		return err
 	}
-	view.More = attempts.NextCursor != ""
+	view.More, view.Pair = attempts.NextCursor != "", len(attempts.Data) > 1
 	for i, a := range slices.Backward(attempts.Data) {
 		view.Attempts = append(view.Attempts, viewAttempt(&a, i == len(attempts.Data)-1))
 		if view.Body == nil && a.Request.BodyEncoding == "text" {

@@ -243,6 +243,17 @@ func (s *site) event(c *client.Client, consumer, kind, data string) string {
 	return a.ID
 }
 
+// again has a delivery tried once more, and waits until that is over.
+func (s *site) again(c *client.Client, d *client.Delivery) {
+	s.Helper()
+	_, err := c.RetryDelivery(s.Context(), d.ID)
+	s.no(err)
+	for before := d.Attempts; d.Attempts == before; {
+		d, err = c.Delivery(s.Context(), d.ID)
+		s.no(err)
+	}
+}
+
 // settled waits until no delivery of an event is under its first attempt.
 func (s *site) settled(c *client.Client, event string) []*client.Delivery {
 	s.Helper()

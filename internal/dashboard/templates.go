@@ -165,6 +165,8 @@ func (v *visit) done() lang.Message {
 		return lang.Text("The endpoint is active again. What was kept is being sent.")
 	case "retried":
 		return lang.Text("The delivery is due now.")
+	case "edited":
+		return lang.Text("What you sent is on its way. This is its delivery.")
 	case "cancelled":
 		return lang.Text("The delivery was cancelled.")
 	case "tested":

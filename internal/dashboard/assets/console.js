@@ -51,8 +51,24 @@
     if (menu && !menu.contains(e.target)) menu.open = false;
   });
 
-  document.addEventListener("htmx:load", function (e) { localTimes(e.target); });
-  if (!window.htmx) localTimes(document);
+  // What is meant to be copied has a button for it.
+  function copyButtons(root) {
+    root.querySelectorAll("pre[data-copy]").forEach(function (pre) {
+      if (!navigator.clipboard || pre.dataset.copies) return;
+      pre.dataset.copies = "1";
+      var button = document.createElement("button");
+      button.type = "button";
+      button.className = "quiet copy";
+      button.textContent = pre.dataset.copy;
+      button.addEventListener("click", function () {
+        navigator.clipboard.writeText(pre.textContent).then(function () { button.textContent = pre.dataset.copied; });
+      });
+      pre.parentNode.insertBefore(button, pre);
+    });
+  }
+
+  document.addEventListener("htmx:load", function (e) { localTimes(e.target); copyButtons(e.target); });
+  if (!window.htmx) { localTimes(document); copyButtons(document); }
   countDown();
   setInterval(countDown, 1000);
 })();
