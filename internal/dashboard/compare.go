@@ -78,7 +78,7 @@ func (v *visit) compared(a, b *client.Attempt) []comparedGroup {
 		}),
 		both("Took", func(a *client.Attempt) string { return millis(a.Timings.Total, v.lang) }),
 	}
-	request := append([]comparedRow{{"", a.Request.Line, b.Request.Line}}, comparedHeaders(a.Request.Headers, b.Request.Headers)...)
+	request := append([]comparedRow{{say("Request"), a.Request.Line, b.Request.Line}}, comparedHeaders(a.Request.Headers, b.Request.Headers)...)
 	groups := []comparedGroup{{lang.Text("Result"), result}, {lang.Text("Request"), request}}
 	if a.Response == nil && b.Response == nil {
 		return groups
