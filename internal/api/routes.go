@@ -135,7 +135,7 @@ func (s *server) deliveryRoutes() []*route {
 		{method: "GET", pattern: "/v1/deliveries/{id}", summary: "Read a delivery", scope: deliveriesRead, status: 200, action: gives(s.getDelivery)},
 		{method: "GET", pattern: "/v1/deliveries/{id}/attempts", summary: "List a delivery's attempts", scope: deliveriesRead, status: 200, action: asks(s.listAttempts)},
 		{method: "POST", pattern: "/v1/deliveries/{id}/retry", summary: "Make a delivery due now", scope: deliveriesWrite, body: noBody, status: 202, action: takes(s.retryDelivery)},
-		{method: "POST", pattern: "/v1/deliveries/{id}/sign", summary: "Sign a delivery's request anew, and show it", scope: deliveriesWrite, body: noBody, status: 200, safe: true, action: takes(s.signDelivery)},
+		{method: "POST", pattern: "/v1/deliveries/{id}/sign", summary: "Sign a delivery's request anew, and show it", scope: deliveriesWrite, body: noBody, status: 200, action: takes(s.signDelivery)},
 		{method: "POST", pattern: "/v1/deliveries/{id}/cancel", summary: "End a pending delivery", scope: deliveriesWrite, body: noBody, status: 200, action: takes(s.cancelDelivery)},
 	}
 }
