@@ -71,7 +71,7 @@ func New(ctx context.Context, o Options, log *slog.Logger) (_ *App, err error) {
 		return nil, err
 	}
 	a.down.add("listener", closeListener(a.listener))
-	if a.db, err = openStore(ctx, o, log); err != nil {
+	if a.db, err = openStore(ctx, o, a.listener.Addr().String(), log); err != nil {
 		return nil, err
 	}
 	a.down.add("store", func(context.Context) error { return a.db.Close() })
@@ -149,13 +149,14 @@ func (a *App) url() string {
 // a one-time link that makes whoever opens it one, good for a day: a secret.
 func (a *App) Console() string { return a.console }
 
-func openStore(ctx context.Context, o Options, log *slog.Logger) (*store.DB, error) {
+func openStore(ctx context.Context, o Options, address string, log *slog.Logger) (*store.DB, error) {
 	ring, err := keyring(o.MasterKeys)
 	if err != nil {
 		return nil, err
 	}
 	db, err := store.Open(ctx, store.Options{
 		Dir: o.Data, Database: o.Database, Keyring: ring, Logger: log, MinFree: o.MinFree, IdempotencyFor: o.Idempotency, AuditFor: o.AuditRetention, Mail: o.SMTP != "", Lease: o.Lease,
+		Version: o.Version, Address: address,
 	})
 	if err != nil {
 		return nil, o.place().explain(err)

@@ -76,7 +76,7 @@ func acceptUnder(t *testing.T, db *store.DB, dialect, url string) *store.Endpoin
 func TestDialectsOfOthers(t *testing.T) {
 	t.Parallel()
 	o, _ := withDialects(t)
-	db, err := openStore(t.Context(), o, slog.New(slog.DiscardHandler))
+	db, err := openStore(t.Context(), o, "", slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -28,9 +28,9 @@ func observe(r prometheus.Registerer, db *store.DB, version string) {
 		counter("malote_mails_suppressed_total", "Notices that were not mailed by themselves: too many, or not wanted.", func() uint64 { return db.Counters().Suppressed }),
 		counter("malote_bus_told_total", "Messages told to other processes on the same database.", func() uint64 { told, _ := db.Messages(); return told }),
 		counter("malote_bus_heard_total", "Messages heard from other processes on the same database.", func() uint64 { _, heard := db.Messages(); return heard }),
-		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-			Name: "malote_lease_seconds", Help: "Until this process's lease on the database ends, below 0 where it did; always 0 with a directory of its own.",
-		}, func() float64 { return leaseLeft(db) }),
+		gauge("malote_lease_seconds", "Until this process's lease on the database ends, below 0 where it did; always 0 with a directory of its own.", func() float64 { return leaseLeft(db) }),
+		gauge("malote_nodes_alive", "Processes that serve with the same database, this one among them.", func() float64 { alive, _ := db.NodesSeen(); return float64(alive) }),
+		gauge("malote_shards_free", "Shards that no process sends for, of 256.", func() float64 { _, free := db.NodesSeen(); return float64(free) }),
 		&storeCollector{db: db, ended: prometheus.NewDesc("malote_store_deliveries_ended_total",
 			"Deliveries that were ended without an attempt, by the reason.", []string{"reason"}, nil),
 			problems: prometheus.NewDesc("malote_filter_problems_total",
@@ -53,6 +53,10 @@ func leaseLeft(db *store.DB) float64 {
 
 func counter(name, help string, read func() uint64) prometheus.Collector {
 	return prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help}, func() float64 { return float64(read()) })
+}
+
+func gauge(name, help string, read func() float64) prometheus.Collector {
+	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, read)
 }
 
 func desc(name, help string) *prometheus.Desc { return prometheus.NewDesc(name, help, nil, nil) }

@@ -51,9 +51,6 @@ func (e *Engine) Gained(shards []store.Shard, died bool) {
 	}
 	e.owned += gained
 	e.metrics.gained[died].Add(float64(gained))
-	if owned := e.owned; gained < store.Shards {
-		e.say(func() { e.log.Info("sends for more shards", "gained", gained, "owned", owned, "after_a_death", died) })
-	}
 	select {
 	case e.gained <- struct{}{}:
 	default:

@@ -11,7 +11,7 @@ import (
 // adopts has a lease of the slot, too: where he dies, another goes on.
 
 const (
-	fenceSlot = "UPDATE nodes SET token=token+1, until=now()+make_interval(secs=>?) WHERE slot=? AND open AND until<now() RETURNING token"
+	fenceSlot = "UPDATE nodes SET token=token+1, died=true, until=now()+make_interval(secs=>?) WHERE slot=? AND open AND until<now() RETURNING token, host"
 	// holdSlot keeps the lease of a slot that is being adopted.
 	holdSlot = "UPDATE nodes SET until=now()+make_interval(secs=>?) WHERE slot=? AND token=?"
 )
@@ -26,18 +26,22 @@ const (
 // fence keeps a process whose lease is over from writing, and frees its shards.
 func (n *nodes) fence(ctx context.Context, slot int) error {
 	var token int64
+	var shards int
+	var host string
 	fenced := false
 	err := n.db.tend(ctx, func(b *batch) (err error) {
-		if fenced, err = b.row(fenceSlot, []any{n.engine.lease.Seconds(), slot}, &token); err != nil || !fenced {
+		if fenced, err = b.row(fenceSlot, []any{n.engine.lease.Seconds(), slot}, &token, &host); err != nil || !fenced {
 			return err
 		}
 		b.dirty = true
-		return b.exec("UPDATE shards SET slot=NULL, died=true WHERE slot=?", slot)
+		shards, err = b.change("UPDATE shards SET slot=NULL, died=true WHERE slot=?", slot)
+		return err
 	})
 	if err != nil || !fenced {
 		return err
 	}
-	n.db.log.Warn("a process gave no sign of life: others take over what was its own", "slot", slot)
+	n.db.log.Warn("a process gave no sign of life: others take over what was its own", "slot", slot, "host", host, "shards", shards)
+	delete(n.others, slot) // it is told of already
 	n.adoptions.Go(func() {
 		a := &adoption{n: n, slot: slot, token: token}
 		if err := a.run(n.ctx); err != nil && !errors.Is(err, errAdopted) && n.ctx.Err() == nil {

@@ -71,6 +71,10 @@ type Options struct {
 	// life, where several share a database in PostgreSQL (default 45 s).
 	Lease time.Duration
 
+	// Version of the program, and Address that it listens on, for people who
+	// look at the processes that serve.
+	Version, Address string
+
 	// FilterTime is how long all filters for one event may take (default
 	// [match.MaxTime]).
 	FilterTime time.Duration
@@ -97,6 +101,7 @@ type DB struct {
 	replays *replayer
 	claims  claimGate
 	unclean bool
+	started time.Time
 
 	generation atomic.Int64 // of the configuration in memory
 
@@ -138,7 +143,7 @@ func Open(ctx context.Context, o Options) (_ *DB, err error) {
 		o.AuditFor = 400 * 24 * time.Hour
 	}
 	db := &DB{
-		o: o, log: o.Logger, cache: newCaches(), filters: match.NewEngine(o.Logger),
+		o: o, log: o.Logger, started: time.Now(), cache: newCaches(), filters: match.NewEngine(o.Logger),
 		projects: map[ID]*projectState{}, hosts: map[string]ID{}, deleting: map[key]string{}, skipping: map[key]key{}, mailsReady: make(chan struct{}, 1), dialects: make(chan struct{}, 1),
 	}
 	db.filters.Name, db.filters.MaxTime = endpointName, o.FilterTime

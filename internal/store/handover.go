@@ -111,6 +111,7 @@ func (n *nodes) gainIn(b *batch, got *gains, among func(endpoint key) bool) erro
 func (n *nodes) tellGained(got *gains) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	n.moved.note(len(got.shards), 0)
 	var by [2][]Shard
 	for i, s := range got.shards {
 		n.own(s, true)
@@ -213,9 +214,14 @@ func (n *nodes) giveBack(ctx context.Context) error {
 func (n *nodes) disown(shards []Shard) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	gave := 0
 	for _, s := range shards {
+		if n.owns(s) {
+			gave++
+		}
 		n.own(s, false)
 	}
+	n.moved.note(0, gave)
 	if slices.Contains(shards, chiefShard) {
 		n.db.w.chores = chores{}
 	}

@@ -24,6 +24,8 @@ type nodes struct {
 
 	owned [Shards / 64]atomic.Uint64 // bits
 	seen  atomic.Int64               // the last key of all slots, as of the last look
+	alive atomic.Int64               // processes, this one among them
+	free  atomic.Int64               // shards that nobody has
 
 	adoptions sync.WaitGroup
 
@@ -32,9 +34,11 @@ type nodes struct {
 	left     []Shard      // the owner stopped sending for them, and they are still ours
 	retiring bool
 	company  time.Time // when another process served last, as far as was seen
+	moved    moves
 
 	// Of who looks alone.
-	mine map[Shard]hold
+	mine   map[Shard]hold
+	others map[int]neighbour // by slot; nil: there was no look yet
 }
 
 // hold is how a shard is held.
@@ -64,6 +68,7 @@ func (n *nodes) begin(ctx context.Context) {
 		n.db.log.Warn("shards could not be taken, tried again", "error", err)
 	}
 	n.work.Go(n.loop)
+	n.work.Go(n.watch)
 }
 
 // stop ends the looking, and gives all shards back: others need not wait until
@@ -78,6 +83,7 @@ func (n *nodes) stop() {
 		b.after = append(b.after, func() { n.disown(allShards()); n.tell() })
 		return b.exec("UPDATE shards SET slot=NULL WHERE slot=?", n.engine.place)
 	})
+	n.report(true)
 }
 
 func (n *nodes) loop() {
@@ -96,6 +102,7 @@ func (n *nodes) loop() {
 			n.db.log.Warn("who else serves cannot be seen to, tried again", "error", err)
 		}
 		failed = err != nil
+		n.report(false)
 	}
 }
 
@@ -118,6 +125,11 @@ func (n *nodes) round(ctx context.Context) error {
 		return err
 	}
 	n.follow(v.last)
+	n.alive.Store(int64(len(v.others) + 1))
+	n.free.Store(int64(v.free))
+	if err := n.notice(ctx, v.others); err != nil {
+		return err
+	}
 	n.met(v.live > 1 || len(v.dead)+len(v.gone) > 0)
 	for _, s := range v.gone {
 		if err := n.db.tend(ctx, func(b *batch) error { return b.exec(endLease, s.slot, s.token) }); err != nil {
@@ -157,6 +169,8 @@ type nodesView struct {
 	gone []seat // whose process ended all the same
 	free int    // shards
 	last key    // of all slots
+
+	others []neighbour // that live
 }
 
 // share of the shards that is fair.
@@ -168,23 +182,29 @@ type seat struct {
 	token int64
 }
 
-const viewNodes = `SELECT slot, token, until<now(), leaving, sign, (SELECT count(*) FROM shards WHERE shards.slot IS NULL), (SELECT max(last) FROM nodes)
+const viewNodes = `SELECT slot, token, until<now(), leaving, died, host, sign, (SELECT count(*) FROM shards WHERE shards.slot IS NULL), (SELECT max(last) FROM nodes)
 	FROM nodes WHERE open`
 
 func (n *nodes) view(ctx context.Context) (v nodesView, err error) {
 	err = n.db.read(ctx, false, func(c *conn) error {
 		return c.rows(ctx, viewNodes, nil, func(scan func(...any) error) (bool, error) {
 			var s seat
-			var dead, leaving bool
-			var text string
-			err := scan(&s.slot, &s.token, &dead, &leaving, &text, &v.free, &v.last)
+			var dead, leaving, died bool
+			var host, text string
+			err := scan(&s.slot, &s.token, &dead, &leaving, &died, &host, &text, &v.free, &v.last)
 			switch own := s.slot == n.engine.place; {
-			case dead && !own:
-				v.dead = append(v.dead, s.slot)
-			case !own && ended(text):
-				v.gone = append(v.gone, s)
-			case own || !leaving:
+			case own:
 				v.live++
+			case dead:
+				v.dead = append(v.dead, s.slot)
+			case died: // another sees to it
+			case ended(text):
+				v.gone = append(v.gone, s)
+			default:
+				v.others = append(v.others, neighbour{s, host})
+				if !leaving {
+					v.live++
+				}
 			}
 			return true, err
 		})

@@ -41,6 +41,7 @@ type member struct {
 	db    *store.DB
 	proxy *postgres.Proxy
 	fatal chan error
+	log   *testLog
 
 	lanes    sync.WaitGroup
 	flying   [store.Shards]sync.WaitGroup
@@ -99,13 +100,14 @@ func (y *yard) join(name string) *member { return y.start(name, false) }
 // start starts one that may send nothing by itself.
 func (y *yard) start(name string, silent bool) *member {
 	y.Helper()
-	m := &member{yard: y, name: name, fatal: make(chan error, 1), silent: silent}
+	m := &member{yard: y, name: name, fatal: make(chan error, 1), log: &testLog{}, silent: silent}
 	var err error
 	m.proxy, err = postgres.NewProxy(y.cluster.Address())
 	y.no(err)
 	y.Cleanup(func() { y.no(m.proxy.Close()) })
 	m.db, err = store.Open(y.Context(), store.Options{
 		Database: secret.Text(y.cluster.LoopbackURL(y.base, m.proxy.Address())), Keyring: y.ring, Lease: y.lease,
+		Logger: logTo(m.log), Version: name, Address: "127.0.0.1:1",
 		Fatal: func(err error) { m.fatal <- err },
 	})
 	y.no(err)

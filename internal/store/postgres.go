@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net"
 	"net/url"
-	"os"
 	"strconv"
 	"sync/atomic"
 	"time"
@@ -40,14 +39,14 @@ const (
 // Statements about the row of a slot.
 const (
 	// takeSlot takes one whose process died, or else one that is free.
-	takeSlot = `UPDATE nodes n SET token=n.token+1, open=true, leaving=false, exclusive=false, until=now()+make_interval(secs=>$1), started=now(), host=$2, sign=$3
+	takeSlot = `UPDATE nodes n SET token=n.token+1, open=true, leaving=false, exclusive=false, until=now()+make_interval(secs=>$1), started=now(), host=$2, sign=$3, version=$4, address=$5, lease=$1, died=false
 		FROM (SELECT slot FROM nodes WHERE (NOT open OR until<now()) AND NOT EXISTS (SELECT 1 FROM nodes x WHERE x.exclusive AND x.open AND x.until>=now()) ORDER BY open DESC, slot LIMIT 1 FOR UPDATE SKIP LOCKED) free
 		WHERE n.slot=free.slot RETURNING n.slot, n.token, n.commits, EXISTS (SELECT 1 FROM shards WHERE shards.slot=n.slot)`
 	// endLease is of a process that is known to be gone.
 	endLease = "UPDATE nodes SET until=now()-interval '1 second', sign='' WHERE slot=$1 AND token=$2"
 	// takeAll takes the first slot where nobody has one, and keeps others from it.
 	takeAll = `WITH locked AS (SELECT open AND until>=now() AS held FROM nodes FOR UPDATE)
-		UPDATE nodes n SET token=n.token+1, open=true, leaving=false, exclusive=true, until=now()+make_interval(secs=>$1), started=now(), host=$2, sign=$3
+		UPDATE nodes n SET token=n.token+1, open=true, leaving=false, exclusive=true, until=now()+make_interval(secs=>$1), started=now(), host=$2, sign=$3, version=$4, address=$5, lease=$1, died=false
 		WHERE n.slot=0 AND (SELECT count(*) FROM locked WHERE held)=0
 		RETURNING n.slot, n.token, n.commits, EXISTS (SELECT 1 FROM shards WHERE shards.slot IS NOT NULL OR shards.died)`
 	readSlot = "SELECT last, pending, indexed FROM nodes WHERE slot=$1"
@@ -78,6 +77,8 @@ type pgEngine struct {
 
 	sign    *sign // nil: none
 	lease   time.Duration
+	version string // of the program, and where it listens: for people
+	address string
 	place   int // slot
 	token   int64
 	unclean bool
@@ -103,7 +104,7 @@ func newPostgres(o *Options) (*pgEngine, error) {
 	if config.RuntimeParams["application_name"] == "" {
 		config.RuntimeParams["application_name"] = "malote"
 	}
-	return &pgEngine{config: config, log: o.Logger, guest: o.NoSecrets && !o.exclusive, exclusive: o.exclusive, lease: o.Lease, opened: time.Now()}, nil
+	return &pgEngine{config: config, log: o.Logger, guest: o.NoSecrets && !o.exclusive, exclusive: o.exclusive, lease: o.Lease, version: o.Version, address: o.Address, opened: time.Now()}, nil
 }
 
 // onceConfig is for what is asked once, also through a pooler.
@@ -222,13 +223,12 @@ func (e *pgEngine) take(ctx context.Context, c *pgConn) error {
 		return fmt.Errorf("%s: %w", e, err)
 	}
 	e.sign = newSign()
-	host, _ := os.Hostname() // for people
 	asked := time.Now()
 	q := takeSlot
 	if e.exclusive {
 		q = takeAll
 	}
-	found, err := c.row(ctx, q, []any{e.lease.Seconds(), host, e.sign.text}, &e.place, &e.token, &e.commits, &e.unclean)
+	found, err := c.row(ctx, q, []any{e.lease.Seconds(), hostName(), e.sign.text, e.version, e.address}, &e.place, &e.token, &e.commits, &e.unclean)
 	switch {
 	case err != nil || found:
 	case e.exclusive:
