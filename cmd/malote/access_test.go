@@ -24,6 +24,7 @@ func TestAccessFromTheShell(t *testing.T) {
 	}{
 		{key, "whoami", []string{"a key of a whole project", project, "connectvets"}},
 		{s.root, "whoami", []string{"a root key"}},
+		{s.root, "node list", []string{"SLOT", "serving", s.addr, "256", "chief, answers"}},
 		{token, "whoami", []string{"a portal session", "acme", "manage"}},
 		{token, "endpoint pause " + id, []string{"paused"}},
 		{key, "endpoint probe " + id, []string{"no_answer", "No answer came: "}},

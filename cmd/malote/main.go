@@ -38,6 +38,7 @@ type commands struct {
 	Stats     statsCmd     `cmd:"" group:"api" help:"Statistics: success rates, response times, causes of failures."`
 	Audit     auditCmd     `cmd:"" group:"api" help:"Audit log: who changed what."`
 	Ready     readyCmd     `cmd:"" group:"api" help:"Ask whether the server would keep an event now; takes no key."`
+	Node      nodeCmd      `cmd:"" group:"api" help:"Nodes: the processes that serve together."`
 	Mail      mailCmd      `cmd:"" group:"api" help:"Mail: try the server's settings."`
 
 	Dialect    dialectCmd    `cmd:"" group:"more" help:"Dialects: the wire contracts; works without a server."`

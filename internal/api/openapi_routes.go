@@ -30,7 +30,7 @@ var tags = []documentTag{
 }
 
 // routesWords are the routes, by method and pattern.
-var routesWords = merged(accessRoutes, replayRoutes, keyRoutesWords, statsRoutes, catalogueRoutes, mailRoutesWords, map[string]routeWords{
+var routesWords = merged(accessRoutes, replayRoutes, keyRoutesWords, statsRoutes, catalogueRoutes, mailRoutesWords, nodeRoutes, map[string]routeWords{
 	"POST /v1/projects":        {id: "createProject", tag: "Projects", text: "A project is one product in one environment.", problems: []int{409, 422}, example: `{"name":"Shop","environment":"production","dialect":"standard"}`},
 	"GET /v1/projects":         {id: "listProjects", tag: "Projects", text: "Oldest first."},
 	"GET /v1/projects/{id}":    {id: "getProject", tag: "Projects"},

@@ -142,6 +142,7 @@ func (s *server) deliveryRoutes() []*route {
 
 func (s *server) serverRoutes() []*route {
 	return []*route{
+		{method: "GET", pattern: "/v1/nodes", summary: "List the processes that serve", scope: root, status: 200, action: gives(s.listNodes)},
 		{method: "GET", pattern: "/healthz", summary: "Is the process alive?", scope: public, status: 200, action: gives(s.healthz)},
 		{method: "GET", pattern: "/readyz", summary: "Would a 2xx be true?", scope: public, status: 200, action: gives(s.readyz)},
 		{method: "GET", pattern: "/metrics", summary: "Metrics for Prometheus", scope: public, status: 200, action: action{run: s.metricsPage}},

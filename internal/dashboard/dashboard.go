@@ -93,7 +93,7 @@ func (d *Dashboard) Over(next http.Handler) http.Handler {
 func isPage(path string) bool {
 	first, _, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
 	switch first {
-	case "", "assets", "signin", "signout", "welcome", "preferences", "account", "people", "projects", "p":
+	case "", "assets", "signin", "signout", "welcome", "preferences", "account", "people", "nodes", "projects", "p":
 		return true
 	}
 	return false

@@ -24,6 +24,7 @@ func accountPages() []*page {
 		{"POST", "/account/password", store.RoleViewer, (*visit).changePassword},
 		{"POST", "/account/sessions/{session}/end", store.RoleViewer, (*visit).endSession},
 		{"GET", "/people", store.RoleOwner, (*visit).peoplePage},
+		{"GET", "/nodes", store.RoleOwner, (*visit).nodesPage},
 		{"POST", "/people", store.RoleOwner, (*visit).invite},
 		{"POST", "/people/{person}", store.RoleOwner, (*visit).changePerson},
 		{"POST", "/people/invitations/{invitation}/revoke", store.RoleOwner, (*visit).uninvite},

@@ -110,6 +110,11 @@ func TestRoles(t *testing.T) {
 	audit := owner.get(base + "/audit?action=endpoint.pause")
 	audit.mentions(t, "otto@example.com", "endpoint.pause")
 
+	if p := operator.get("/nodes"); p.status != http.StatusForbidden {
+		t.Errorf("an operator sees the nodes: %d", p.status)
+	}
+	owner.get("/nodes").mentions(t, "256", "serving", "chief")
+
 	// Who is kept out is out at once, also in the midst of something.
 	people := owner.get("/people").body
 	at := strings.Index(people, "otto@example.com")

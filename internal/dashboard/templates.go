@@ -124,7 +124,7 @@ func (v *visit) shell(title lang.Message, page any) *shell {
 	s.Visitor = v.visitor.Person
 	server := []navItem{{Label: lang.Text("Projects"), Path: "/projects", Icon: "projects"}, {Label: lang.Text("Your account"), Path: "/account", Icon: "account"}}
 	if v.may(store.RoleOwner) {
-		server = append(server, navItem{Label: lang.Text("People"), Path: "/people", Icon: "people"})
+		server = append(server, navItem{Label: lang.Text("People"), Path: "/people", Icon: "people"}, navItem{Label: lang.Text("Nodes"), Path: "/nodes", Icon: "nodes"})
 	}
 	s.Server = v.nav(server)
 	if v.project != nil {

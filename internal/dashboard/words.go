@@ -217,6 +217,12 @@ func stateWord(s string) lang.Message {
 		return lang.Text("disabled")
 	case "failing":
 		return lang.Text("failing")
+	case "serving":
+		return lang.Text("serving")
+	case "stopping":
+		return lang.Text("stopping")
+	case "lost":
+		return lang.Text("lost")
 	}
 	return lang.Text("%s", s)
 }
