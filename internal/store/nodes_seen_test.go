@@ -74,7 +74,9 @@ func TestNodesAreSeen(t *testing.T) {
 		}
 		eventually(t, func() bool { alive, free := m.db.NodesSeen(); return alive == 3 && free == 0 })
 	}
-	eventually(t, func() bool { return a.log.count("another process serves with the database") == 2 && a.log.count("shards moved", "owned=86") == 1 })
+	eventually(t, func() bool {
+		return a.log.count("another process serves with the database") == 2 && a.log.count("shards moved", "owned=86") == 1
+	})
 
 	y.no(b.db.Retire(t.Context()))
 	eventually(t, func() bool { n := a.nodes()["b"]; return n.State == store.NodeStopping && n.Shards == 0 })
