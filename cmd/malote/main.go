@@ -22,6 +22,7 @@ type commands struct {
 	Dev     devCmd     `cmd:"" group:"server" help:"Run a server for development: no configuration, one webhook at once."`
 	Serve   serveCmd   `cmd:"" group:"server" help:"Run a server in production."`
 	Migrate migrateCmd `cmd:"" group:"server" help:"Bring the schema of a database up to this version, or say how it is."`
+	Person  personCmd  `cmd:"" group:"server" help:"People of the console: let somebody in who has forgotten the password."`
 	Copy    copyCmd    `cmd:"" group:"server" help:"Copy a server's data from a directory (SQLite) to PostgreSQL, or back, and compare the two; no server may use either meanwhile."`
 
 	Project   projectCmd   `cmd:"" group:"api" help:"Projects: one product in one environment."`

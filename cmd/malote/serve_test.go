@@ -277,6 +277,7 @@ func TestOneProcessForADirectory(t *testing.T) {
 	for name, args := range map[string][]string{
 		"serve":    {"serve", "--data", s.dir, "--listen", freeAddr(t), "--master-key-file", s.keyFile},
 		"key root": {"key", "root", "--data", s.dir},
+		"person":   {"person", "invite", "ana@example.com", "--data", s.dir},
 	} {
 		code, out, errOut := once(t, clean(t), args...)
 		if code != exitConflict || out != "" || !strings.Contains(errOut, "in use by another malote process") {

@@ -1,6 +1,7 @@
 package dashboard
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"slices"
@@ -149,6 +150,18 @@ func (v *visit) showPeople(status int, view *peopleView) error {
 	return v.show(status, "people", lang.Text("People"), view)
 }
 
+// Invite makes a one-time link by which whoever opens it chooses a password, and
+// has the invitation's role from then on, also who is there already.
+// Errors: [store.ErrLimit].
+func Invite(ctx context.Context, db *store.DB, i *store.Invitation) (path string, err error) {
+	text, _, hash := api.NewKey(keyWelcome)
+	i.ExpiresAt = time.Now().Add(inviteFor)
+	if err := db.Invite(ctx, i, hash); err != nil {
+		return "", err
+	}
+	return welcomePath + text.Reveal(), nil
+}
+
 // invite makes a one-time link, and shows it.
 func (v *visit) invite() error {
 	if err := v.form(); err != nil {
@@ -161,9 +174,8 @@ func (v *visit) invite() error {
 	if !slices.Contains(store.Roles(), view.Role) {
 		return errForm
 	}
-	text, _, hash := api.NewKey(keyWelcome)
-	i := &store.Invitation{Email: view.Email, Role: view.Role, MadeBy: v.visitor.Person.ID, ExpiresAt: time.Now().Add(inviteFor)}
-	err := v.d.store.Invite(v.actor(), i, hash)
+	i := &store.Invitation{Email: view.Email, Role: view.Role, MadeBy: v.visitor.Person.ID}
+	path, err := Invite(v.actor(), v.d.store, i)
 	if errors.Is(err, store.ErrLimit) {
 		view.Wrong = lang.Text("cannot be invited: there are too many people and invitations already")
 		return v.showPeople(http.StatusConflict, view)
@@ -171,7 +183,7 @@ func (v *visit) invite() error {
 	if err != nil {
 		return err
 	}
-	view.Link, view.LinkFor, view.Email = v.origin()+welcomePath+text.Reveal(), i.Email, ""
+	view.Link, view.LinkFor, view.Email = v.origin()+path, i.Email, ""
 	return v.showPeople(http.StatusCreated, view)
 }
 
