@@ -39,6 +39,8 @@ type nodes struct {
 	// Of who looks alone.
 	mine   map[Shard]hold
 	others map[int]neighbour // by slot; nil: there was no look yet
+	looked time.Time         // when a look succeeded last
+	spares time.Time         // until then nobody is fenced for his silence
 }
 
 // hold is how a shard is held.
@@ -125,6 +127,7 @@ func (n *nodes) round(ctx context.Context) error {
 		return err
 	}
 	n.follow(v.last)
+	n.spare(&v, time.Now())
 	n.alive.Store(int64(len(v.others) + 1))
 	n.free.Store(int64(v.free))
 	if err := n.notice(ctx, v.others); err != nil {
@@ -162,6 +165,26 @@ func (n *nodes) round(ctx context.Context) error {
 	return n.lead(ctx)
 }
 
+// spareFor is how long the others have to show themselves after this process
+// saw nothing for a while. They are spared once, and then for a while not.
+const (
+	spareFor   = 3 * time.Second
+	spareAgain = 10 * time.Second
+)
+
+// spare fences nobody for his silence where this process knows little of it:
+// the database was away, and with it everybody's leases ended, or it stood
+// still itself.
+func (n *nodes) spare(v *nodesView, now time.Time) {
+	blind := !n.looked.IsZero() && now.Sub(n.looked) > n.engine.lease*4/5
+	if blind && now.After(n.spares.Add(spareAgain)) {
+		n.spares = now.Add(spareFor)
+	}
+	if n.looked = now; now.Before(n.spares) {
+		v.live, v.dead = v.live+len(v.dead), nil
+	}
+}
+
 // nodesView is what a look shows.
 type nodesView struct {
 	live int    // processes that stay
@@ -195,11 +218,11 @@ func (n *nodes) view(ctx context.Context) (v nodesView, err error) {
 			switch own := s.slot == n.engine.place; {
 			case own:
 				v.live++
-			case dead:
-				v.dead = append(v.dead, s.slot)
-			case died: // another sees to it
+			case died && !dead: // another sees to it
 			case ended(text):
 				v.gone = append(v.gone, s)
+			case dead:
+				v.dead = append(v.dead, s.slot)
 			default:
 				v.others = append(v.others, neighbour{s, host})
 				if !leaving {
