@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"iter"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/malote-dev/malote/bench/rig"
@@ -19,6 +18,7 @@ type delivery struct {
 	State      string    `json:"state"`
 	Attempts   int       `json:"attempts"`
 	NextDueAt  time.Time `json:"next_due_at"`
+	FinishedAt time.Time `json:"finished_at"` // zero: it is pending
 }
 
 // deliveries walks the pages of a list.
@@ -88,10 +88,7 @@ func (c *crash) judge(ctx context.Context, final *rig.Server) error {
 		return err
 	}
 	c.print(v)
-	if len(c.ledger.violations) > 0 {
-		return fmt.Errorf("%d violations:\n    %s", len(c.ledger.violations), strings.Join(c.ledger.violations, "\n    "))
-	}
-	return nil
+	return c.ledger.verdict()
 }
 
 func (c *crash) print(v *verdict) {

@@ -18,6 +18,7 @@ type ending int
 const (
 	killed  ending = iota // SIGKILL: what was in flight may be sent again
 	stopped               // SIGTERM: nothing may
+	fenced                // by itself: others had taken its place
 )
 
 // crash is one crash loop: the server lives many short lives under load.
@@ -51,7 +52,7 @@ func crashLoop(ctx context.Context, h *harness) error {
 	if !h.strace {
 		fmt.Println("  SKIPPED kills at system calls: strace is not installed (apt-get install strace)")
 	}
-	l := startLoad(ctx, c.ledger, c.api, h.o.seed)
+	l := startLoad(ctx, c.ledger, []*rig.API{c.api}, 10*time.Second, h.o.seed)
 	if err := c.lives(ctx, server); err != nil {
 		return err
 	}
@@ -78,17 +79,24 @@ func (c *crash) setUp(ctx context.Context) (*rig.Server, error) {
 		server.Kill()
 		return nil, err
 	}
+	if err := c.makeEndpoints(ctx); err != nil {
+		server.Kill()
+		return nil, err
+	}
+	return server, nil
+}
+
+func (c *crash) makeEndpoints(ctx context.Context) error {
 	for e := range endpoints {
 		in := map[string]any{
 			"consumer": fmt.Sprintf("c%d", endpointConsumer(e)), "url": c.fleet.url(e),
 			"event_types": []string{"torture.*"}, "secret": c.fleet.secret(e), "description": fmt.Sprint(e),
 		}
 		if err := c.api.Do(ctx, http.MethodPost, "/v1/endpoints", in, nil); err != nil {
-			server.Kill()
-			return nil, err
+			return err
 		}
 	}
-	return server, nil
+	return nil
 }
 
 // begin starts the next life and waits until it is ready.

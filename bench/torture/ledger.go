@@ -3,6 +3,8 @@ package main
 import (
 	"crypto/sha256"
 	"fmt"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -33,9 +35,10 @@ type entry struct {
 type arrival struct {
 	endpoint int
 	id       string // webhook-id
-	life     int    // of the server, from 1
+	life     int    // of the server, from 1; 0: not known
 	at       time.Time
-	answered int // status; 0: connection cut
+	until    time.Time // when it is answered
+	answered int       // status; 0: connection cut
 }
 
 func (l *ledger) violate(format string, args ...any) {
@@ -91,4 +94,35 @@ func (l *ledger) arrive(n int, sum [32]byte, a arrival) {
 		l.violateLocked("event %d of consumer %d arrived at endpoint %d of another", n, e.consumer, a.endpoint)
 	}
 	e.arrivals = append(e.arrivals, a)
+}
+
+// verdict is what is wrong, as one error.
+func (l *ledger) verdict() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.violations) == 0 {
+		return nil
+	}
+	return fmt.Errorf("%d violations:\n    %s", len(l.violations), strings.Join(l.violations, "\n    "))
+}
+
+// waiting counts the latest events that were acknowledged so long ago and have
+// not arrived everywhere.
+func (l *ledger) waiting(since time.Duration) (n int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	before := time.Now().Add(-since)
+	for _, e := range l.events[max(0, len(l.events)-5000):] {
+		if e.id == "" || e.ackedAt.After(before) {
+			continue
+		}
+		var seen [perConsumer]bool
+		for _, a := range e.arrivals {
+			seen[a.endpoint%perConsumer] = true
+		}
+		if slices.Contains(seen[:], false) {
+			n++
+		}
+	}
+	return n
 }

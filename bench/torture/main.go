@@ -25,6 +25,9 @@ type options struct {
 	terms  int
 	acks   int
 	seed   uint64
+	nodes  int
+	faults int
+	lease  time.Duration
 	limit  time.Duration
 	binary string
 	dir    string
@@ -41,7 +44,11 @@ var parts = []part{
 	{"crash", false, crashLoop},
 	{"powerloss", true, powerLoss},
 	{"faults", true, faults},
+	{nodesPart, false, nodesTorture},
 }
+
+// nodesPart is all that runs with -database postgres, and does not without.
+const nodesPart = "nodes"
 
 func main() {
 	o, err := parse(os.Args[1:])
@@ -62,11 +69,17 @@ func main() {
 func parse(args []string) (*options, error) {
 	o := &options{}
 	f := flag.NewFlagSet("torture", flag.ContinueOnError)
-	names := make([]string, len(parts))
-	for i, p := range parts {
-		names[i] = p.name
+	var names []string
+	for _, p := range parts {
+		if p.name != nodesPart {
+			names = append(names, p.name)
+		}
 	}
 	only := f.String("parts", strings.Join(names, ","), "which parts, a comma between")
+	database := f.String("database", "", "postgres: several servers on a private PostgreSQL server with fsync, in place of these parts")
+	f.IntVar(&o.nodes, "nodes", 3, "postgres: how many servers")
+	f.IntVar(&o.faults, "faults", 200, "postgres: how many faults strike, of all kinds")
+	f.DurationVar(&o.lease, "lease", 3*time.Second, "postgres: how long others leave what is a silent server's")
 	f.IntVar(&o.kills, "kills", 200, "crash: how often the server is killed")
 	f.IntVar(&o.terms, "terms", 10, "crash: how often it is asked to stop in between")
 	f.IntVar(&o.acks, "acks", 400, "powerloss: acknowledgements, after most of which the power fails once")
@@ -82,6 +95,17 @@ func parse(args []string) (*options, error) {
 	}
 	if o.kills < 1 || o.terms < 0 || o.acks < 1 {
 		return nil, fmt.Errorf("-kills and -acks must be at least 1, -terms at least 0")
+	}
+	switch *database {
+	case "":
+	case "postgres":
+		o.parts = []string{nodesPart}
+		if o.nodes < 2 || o.faults < 1 || o.lease < 2*attemptFor {
+			return nil, fmt.Errorf("-nodes must be at least 2, -faults 1, -lease %s", 2*attemptFor)
+		}
+		return o, nil
+	default:
+		return nil, fmt.Errorf("-database: %q is not postgres", *database)
 	}
 	for n := range strings.SplitSeq(*only, ",") {
 		if !slices.Contains(names, n) {

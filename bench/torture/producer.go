@@ -23,17 +23,21 @@ const producers = 16
 // it posts, with the same key, until it is acknowledged.
 type load struct {
 	ledger *ledger
-	api    *rig.API
+	apis   []*rig.API // of servers on one database
 	prefix string
 	open   atomic.Bool // begin new events
 	wg     sync.WaitGroup
 }
 
 // startLoad runs the producers until stop is called; stop waits until
-// everything that was begun is acknowledged.
-func startLoad(ctx context.Context, l *ledger, api *rig.API, seed uint64) *load {
-	client := &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: producers}}
-	p := &load{ledger: l, api: &rig.API{URL: api.URL, Key: api.Key, Client: client}, prefix: fmt.Sprintf("t%d", seed)}
+// everything that was begun is acknowledged. An answer has to come within the
+// patience; each try goes to any of the servers.
+func startLoad(ctx context.Context, l *ledger, apis []*rig.API, patience time.Duration, seed uint64) *load {
+	client := &http.Client{Timeout: patience, Transport: &http.Transport{MaxIdleConnsPerHost: producers}}
+	p := &load{ledger: l, prefix: fmt.Sprintf("t%d", seed)}
+	for _, api := range apis {
+		p.apis = append(p.apis, &rig.API{URL: api.URL, Key: api.Key, Client: client})
+	}
 	p.open.Store(true)
 	for i := range producers {
 		rnd := rand.New(rand.NewPCG(seed, uint64(100+i)))
@@ -52,12 +56,12 @@ func (p *load) produce(ctx context.Context, rnd *rand.Rand) {
 		consumer := rnd.IntN(consumers)
 		e, data := p.ledger.open(consumer, p.prefix, func(n int) []byte { return makeData(n, rnd) })
 		body := fmt.Appendf(nil, `{"type":"torture.event","consumer":"c%d","data":%s}`, consumer, data)
-		p.postUntilAcked(ctx, e, body)
+		p.postUntilAcked(ctx, rnd, e, body)
 		if rnd.IntN(20) == 0 { // the same key again: the same event must come back
 			p.ledger.mu.Lock()
 			p.ledger.repeated++
 			p.ledger.mu.Unlock()
-			p.postUntilAcked(ctx, e, body)
+			p.postUntilAcked(ctx, rnd, e, body)
 		}
 		if !pause(ctx, time.Duration(rnd.IntN(6))*time.Millisecond) {
 			return
@@ -77,9 +81,9 @@ func makeData(n int, rnd *rand.Rand) []byte {
 
 // postUntilAcked posts an event, again and again with the same key, until a
 // 2xx comes.
-func (p *load) postUntilAcked(ctx context.Context, e *entry, body []byte) {
+func (p *load) postUntilAcked(ctx context.Context, rnd *rand.Rand, e *entry, body []byte) {
 	for ctx.Err() == nil {
-		ans, err := p.api.Raw(ctx, http.MethodPost, "/v1/events", body, "Idempotency-Key", e.key)
+		ans, err := p.apis[rnd.IntN(len(p.apis))].Raw(ctx, http.MethodPost, "/v1/events", body, "Idempotency-Key", e.key)
 		switch {
 		case errors.Is(err, syscall.ECONNREFUSED): // never sent
 		case err != nil:

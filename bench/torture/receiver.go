@@ -37,8 +37,9 @@ type fleet struct {
 	ledger   *ledger
 	servers  []*http.Server
 	urls     []string
-	life     atomic.Int64 // of the server; connections belong to the life they were opened in
-	healed   atomic.Bool  // from now on everything is answered 200 at once
+	life     atomic.Int64       // of the server; connections belong to the life they were opened in
+	lifeOf   func(net.Conn) int // whose connection one is; nil: that of the one server there is
+	healed   atomic.Bool        // from now on everything is answered 200 at once
 	received atomic.Int64
 	mu       sync.Mutex
 	rnd      *rand.Rand
@@ -57,8 +58,12 @@ func newFleet(l *ledger, seed uint64) (*fleet, error) {
 		}
 		mux := http.NewServeMux()
 		mux.HandleFunc("POST /hook/{n}", f.hook)
-		s := &http.Server{Handler: mux, ConnContext: func(ctx context.Context, _ net.Conn) context.Context {
-			return context.WithValue(ctx, lifeKey{}, int(f.life.Load()))
+		s := &http.Server{Handler: mux, ConnContext: func(ctx context.Context, conn net.Conn) context.Context {
+			life := int(f.life.Load())
+			if f.lifeOf != nil {
+				life = f.lifeOf(conn)
+			}
+			return context.WithValue(ctx, lifeKey{}, life)
 		}}
 		go func() { _ = s.Serve(listener) }()
 		f.servers = append(f.servers, s)
@@ -105,6 +110,7 @@ func (f *fleet) hook(w http.ResponseWriter, r *http.Request) {
 	}
 	status, delay := f.choose()
 	a := arrival{endpoint: endpoint, id: r.Header.Get("webhook-id"), at: time.Now(), answered: status}
+	a.until = a.at.Add(delay)
 	a.life, _ = r.Context().Value(lifeKey{}).(int)
 	f.ledger.arrive(n, sum, a)
 	if delay > 0 {
