@@ -46,6 +46,10 @@ func (b *breaker) hurry(now time.Time) {
 	}
 }
 
+// doubt opens a breaker for a receiver that was down before: one attempt goes
+// at once, and the others when it is answered.
+func (b *breaker) doubt(failures int, now time.Time) { b.failures, b.until = failures, now }
+
 // start says that an attempt starts; it is the probe where the breaker is open.
 func (b *breaker) start() (probe bool) {
 	if b.open() {

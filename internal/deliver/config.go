@@ -55,6 +55,9 @@ func (e *Engine) adopt(l *lane, a *answer, now time.Time) {
 	} else if !known && l.slow {
 		g.window = 1 // what waited through a restart does not come all at once
 	}
+	if !known && a.failed >= breakerFailures {
+		g.breaker.doubt(a.failed, now)
+	}
 	g.active = active
 	l.clears = c.endpoint.FailureCount > 0 || !c.endpoint.FailedAt.IsZero()
 	if c.rate == 0 {

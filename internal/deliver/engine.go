@@ -28,6 +28,7 @@ type Store interface {
 	LoadDue(ctx context.Context, endpoint store.ID, after store.Place, limit, maxBytes int) ([]*store.Work, error)
 	Lane(ctx context.Context, endpoint store.ID) (*store.Lane, error)
 	RecentSends(ctx context.Context, endpoint store.ID, since time.Time, limit int) ([]time.Time, error)
+	Traffic(ctx context.Context, endpoints []store.ID) ([]store.Traffic, error)
 	NoteProbe(ctx context.Context, endpoint store.ID, at time.Time) error
 	Finish(o *store.Outcome, done func(error))
 	ShardOf(endpoint store.ID) store.Shard

@@ -2,6 +2,7 @@ package deliver
 
 import (
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/malote-dev/malote/internal/store"
@@ -84,11 +85,13 @@ type query struct {
 	limit   int
 	bytes   int
 	seed    bool // read what was sent, if there is a rate
+	doubt   bool // see whether the receiver failed before this process sent to it
 }
 
 type answer struct {
 	config *config
 	sent   []time.Time
+	failed int // attempts in a row before this process sent to it, where the receiver is down; else 0
 	rows   []*store.Work
 	end    bool // there are no rows past these
 	err    error
@@ -96,7 +99,7 @@ type answer struct {
 
 func (e *Engine) query(l *lane) query {
 	q := query{
-		lane: l.id, changes: l.changes, config: l.config == nil, seed: !l.rated,
+		lane: l.id, changes: l.changes, config: l.config == nil, seed: !l.rated, doubt: l.last == nil && l.inherited,
 		rows: l.behind && (l.queue.len() < laneRefill || l.queue.first().work.DueAt.After(l.rest)),
 	}
 	l.reads, l.discard, l.misses, l.gone = q.rows, false, false, nil
@@ -136,8 +139,21 @@ func (q *query) ask(e *Engine) (a answer) {
 			return a
 		}
 		a.end = len(a.rows) == 0
+		if q.doubt && slices.ContainsFunc(a.rows, func(w *store.Work) bool { return w.Attempts > w.Interrupted }) {
+			a.failed, a.err = q.downBefore(e)
+		}
 	}
 	return a
+}
+
+// downBefore counts the attempts in a row that failed, where the last one had
+// no answer or a 5xx: what the breaker of the process before this one counted.
+func (q *query) downBefore(e *Engine) (int, error) {
+	of, err := e.store.Traffic(e.reading, []store.ID{q.lane})
+	if err != nil || of[0].LastStatus > 0 && of[0].LastStatus < 500 {
+		return 0, err
+	}
+	return int(of[0].Failed), nil
 }
 
 // learn takes in what a read brought, if nothing changed meanwhile.

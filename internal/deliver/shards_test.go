@@ -1,6 +1,8 @@
 package deliver
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -302,5 +304,56 @@ func TestLeaveBeforeARead(t *testing.T) {
 		after(time.Minute)
 		a.quiet(t)
 		once(t, r.got(ep), 6)
+	})
+}
+
+// TestADownReceiverIsAskedOnce: who takes over an endpoint whose receiver is
+// down sends it one request, and the rest when that is answered.
+func TestADownReceiverIsAskedOnce(t *testing.T) {
+	for _, died := range []bool{false, true} {
+		t.Run(fmt.Sprint("died ", died), func(t *testing.T) {
+			inNodes(t, 2, func(t *testing.T, ns *nodes) {
+				r, a, b := ns.r, ns.all[0], ns.all[1]
+				ep := r.endpoint("standard", "a")
+				r.always(reply{status: 503})
+				r.accept(ep, 40)
+				after(30 * time.Second)
+				if died {
+					ns.die(a, b)
+				} else {
+					ns.move(a, b, []store.Shard{r.db.ShardOf(ep.ID)})
+				}
+				synctest.Wait()
+				n := len(r.got(ep))
+				after(9 * time.Second) // less than a breaker's first wait
+				if more := len(r.got(ep)) - n; more > 1 {
+					t.Errorf("%d requests to a receiver that is down", more)
+				}
+				if why, _ := b.Waits(ep.ID, store.ID{}); !strings.HasPrefix(why, "circuit breaker open after ") {
+					t.Errorf("it waits because %q", why)
+				}
+				r.always(reply{})
+				after(10 * time.Hour)
+				if s := r.states(ep); s[store.Delivered] != 40 {
+					t.Errorf("%v", s)
+				}
+			})
+		})
+	}
+}
+
+// TestARefusalOpensNothing: a receiver that answers is up, whatever it says.
+func TestARefusalOpensNothing(t *testing.T) {
+	inNodes(t, 2, func(t *testing.T, ns *nodes) {
+		r, a, b := ns.r, ns.all[0], ns.all[1]
+		ep := r.endpoint("standard", "a")
+		r.always(reply{status: 400})
+		r.accept(ep, 40)
+		after(30 * time.Second)
+		ns.move(a, b, []store.Shard{r.db.ShardOf(ep.ID)})
+		after(time.Second)
+		if why, _ := b.Waits(ep.ID, store.ID{}); strings.HasPrefix(why, "circuit breaker") {
+			t.Errorf("it waits because %q", why)
+		}
 	})
 }
