@@ -67,6 +67,12 @@ func TestManifestsAreTrue(t *testing.T) {
 			t.Errorf("there is no %s", kind)
 		}
 	}
+	if n := at(t, kinds["Deployment"], "spec", "replicas").(int); n < 2 {
+		t.Errorf("%d servers", n)
+	}
+	if kind := at(t, kinds["Deployment"], "spec", "strategy", "type"); kind != "RollingUpdate" {
+		t.Errorf("servers are replaced by %v", kind)
+	}
 	pod := at(t, kinds["Deployment"], "spec", "template", "spec")
 	server := at(t, pod, "containers", 0)
 	args := at(t, server, "args").([]any)
@@ -85,7 +91,7 @@ func TestManifestsAreTrue(t *testing.T) {
 			}
 		}
 	}
-	if grace := at(t, pod, "terminationGracePeriodSeconds").(int); grace <= 30 {
+	if grace := at(t, pod, "terminationGracePeriodSeconds").(int); grace <= 30+at(t, server, "lifecycle", "preStop", "sleep", "seconds").(int) {
 		t.Errorf("the pod is killed after %d s, before --grace is over", grace)
 	}
 	for _, probe := range []string{"startupProbe", "livenessProbe", "readinessProbe"} {

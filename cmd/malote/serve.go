@@ -26,7 +26,7 @@ type serveCmd struct {
 	Config configFile `env:"MALOTE_CONFIG" placeholder:"FILE" help:"YAML file with these options as keys. A flag beats a variable, which beats the file."`
 
 	Data          string   `env:"MALOTE_DATA" placeholder:"DIR" help:"Directory that keeps the database; created if missing."`
-	Database      string   `env:"MALOTE_DATABASE" placeholder:"URL" help:"Database in PostgreSQL 15 or later, in place of --data: postgres://user:password@host:5432/name; one server at a time serves with it. A file is safer: other users can see a command line."`
+	Database      string   `env:"MALOTE_DATABASE" placeholder:"URL" help:"Database in PostgreSQL 15 or later, in place of --data: postgres://user:password@host:5432/name; any number of servers share it. A file is safer: other users can see a command line."`
 	DatabaseFile  string   `env:"MALOTE_DATABASE_FILE" placeholder:"FILE" help:"File with the URL of the database in its first line."`
 	Listen        string   `env:"MALOTE_LISTEN" default:"${listen}" placeholder:"HOST:PORT" help:"Where the API listens (default ${default})."`
 	PublicURL     string   `name:"public-url" env:"MALOTE_PUBLIC_URL" placeholder:"URL" help:"URL that people reach this server under, for links to it: https://webhooks.example.com."`
