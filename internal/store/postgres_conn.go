@@ -152,10 +152,34 @@ func (c *pgConn) exec(ctx context.Context, q string, args ...any) error {
 }
 
 func (c *pgConn) begin(ctx context.Context, text string) error {
-	_, err := c.change(ctx, text)
+	err := c.again(ctx, func() bool { return true }, func() error { _, err := c.change(ctx, text); return err })
 	c.tx = err == nil
 	return err
 }
+
+// again runs f, and once more where the connection that it found had been ended
+// from outside: then a new one is made. What may have got to the server is only
+// run twice where that is harmless.
+func (c *pgConn) again(ctx context.Context, harmless func() bool, f func() error) error {
+	stood := !c.tx && c.c != nil && !c.c.IsClosed()
+	err := f()
+	lost := (*lostError)(nil)
+	switch {
+	case !stood || !errors.As(err, &lost) || lost.sent && !harmless():
+	case c.c == nil || ctx.Err() != nil || pgconn.Timeout(err): // there is no new one, or no time for it
+	default:
+		return f()
+	}
+	return err
+}
+
+// onlyReads reports whether a statement of its own may be run twice.
+func onlyReads(q string) bool { return reading.MatchString(q) && !writing.MatchString(q) }
+
+var (
+	reading = regexp.MustCompile(`^(SELECT|WITH)\b`)
+	writing = regexp.MustCompile(`\b(INSERT|UPDATE|DELETE|pg_notify|nextval)\b`)
+)
 
 // broke says of an error that it is the connection's, where it is.
 func (c *pgConn) broke(err error) error {
@@ -256,6 +280,19 @@ func (c *pgConn) row(ctx context.Context, q string, args []any, dest ...any) (fo
 }
 
 func (c *pgConn) rows(ctx context.Context, q string, args []any, scan func(scan func(...any) error) (more bool, err error)) error {
+	if c.tx {
+		return c.rowsOnce(ctx, q, args, scan)
+	}
+	seen := false // a row of it
+	return c.again(ctx, func() bool { return !seen && onlyReads(q) }, func() error {
+		return c.rowsOnce(ctx, q, args, func(row func(...any) error) (bool, error) {
+			seen = true
+			return scan(row)
+		})
+	})
+}
+
+func (c *pgConn) rowsOnce(ctx context.Context, q string, args []any, scan func(scan func(...any) error) (more bool, err error)) error {
 	ctx, done, text, err := c.prepare(ctx, q, args)
 	if err != nil {
 		return err

@@ -227,8 +227,30 @@ func TestTerminatedBackends(t *testing.T) {
 			"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name='malote' AND datname=current_database() ORDER BY random() LIMIT 2", "SELECT pg_sleep(0.05)"))
 	}
 	kept := stop()
-	<-time.After(1100 * time.Millisecond) // a connection that rested for a second is tried before it is used
 	s.whole(kept)
+}
+
+// TestIdleConnectionsEnd: a reader whose connection was ended from outside
+// while nobody used it reads all the same, at once.
+func TestIdleConnectionsEnd(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	e := s.endpoint()
+	for range 20 {
+		for range 6 { // more than there are readers
+			if _, err := s.db.Lane(t.Context(), e); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := s.db.Traffic(t.Context(), []store.ID{e}); err != nil { // of one moment
+				t.Fatal(err)
+			}
+		}
+		s.no(s.cluster.Exec(t.Context(), s.base,
+			"SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name='malote' AND datname=current_database() AND state='idle'"))
+		if _, err := s.db.Deliveries(t.Context(), s.project, store.Filter{Limit: 1}); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 // TestServerRestarts: the server stops in all ways under load, and the store
