@@ -67,3 +67,36 @@ func TestByHand(t *testing.T) {
 		t.Error("the page offers what cannot be done")
 	}
 }
+
+// TestNothingArrives: the questions of the endpoint's page have the answers
+// that its deliveries give.
+func TestNothingArrives(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	owner := s.owner()
+	viewer := s.invited(owner, "vera@example.com", "viewer")
+	p, c := s.project("Shop")
+	e, err := c.CreateEndpoint(t.Context(), client.NewEndpoint{Consumer: "acme", URL: s.receiver.URL + "/hook", EventTypes: []string{"invoice.*"}})
+	s.no(err)
+	at := "/p/" + p.ID + "/endpoints/" + e.ID
+	viewer.get(at).mentions(t, "Nothing arrives?", "No event that it wants has come in", "Nothing was sent to it yet", "It gave no answer in 24 hours")
+	if got := viewer.post(at + "/probe"); got.status != http.StatusForbidden {
+		t.Errorf("a viewer: %d", got.status)
+	}
+	s.receiver.answers(http.StatusNotFound, nil, "")
+	s.settled(c, s.event(c, "acme", "invoice.paid", "{}"))
+	viewer.get(at).mentions(t, "Its last answer: 404", "check the path of the URL", "It answered the last request.")
+	s.receiver.answers(http.StatusUnauthorized, nil, "")
+	owner.post(at+"/probe").mentions(t, "listens and verifies")
+	<-s.receiver.came
+	dead := newReceiver(t)
+	dead.Close()
+	_, err = c.UpdateEndpoint(t.Context(), e.ID, client.EndpointChange{URL: client.Set(dead.URL)})
+	s.no(err)
+	a, err := c.Send(t.Context(), client.NewEvent{Type: "invoice.paid", Consumer: "acme", Data: []byte("{}")})
+	s.no(err)
+	s.settled(c, a.ID)
+	_, err = c.PauseEndpoint(t.Context(), e.ID)
+	s.no(err)
+	viewer.get(at).mentions(t, "no connection", "Is the receiver running", "It did not answer the last request", "Resume it; what was kept")
+}

@@ -40,6 +40,8 @@ type endpointView struct {
 	Causes     []cause
 	Deliveries []client.Delivery // the last 100
 	Strip      *strip
+	Checks     []check
+	Probed     *client.Probed // nil: it was not asked
 	Once       string
 	Since      string // where the field of recover begins
 	Problem    *problemView
@@ -69,6 +71,7 @@ func (v *visit) showEndpoint(status int, view *endpointView) (err error) {
 	}
 	view.Deliveries, view.Strip = ds.Data, drawStrip(ds.Data)
 	view.Chart, view.Causes = drawStats(view.Stats), drawCauses(view.Stats.Attempts.Failures)
+	view.Checks = view.checks(v.lang)
 	view.Once, view.Since = newOnce(), time.Now().UTC().Add(-24*time.Hour).Format("2006-01-02T15:04")
 	title := view.Name
 	if title == "" {

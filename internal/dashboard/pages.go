@@ -63,6 +63,7 @@ func endpointPages() []*page {
 		{"POST", "/p/{project}/endpoints/{id}/pause", store.RoleOperator, (*visit).pauseEndpoint},
 		{"POST", "/p/{project}/endpoints/{id}/resume", store.RoleOperator, (*visit).resumeEndpoint},
 		{"POST", "/p/{project}/endpoints/{id}/rotate", store.RoleOperator, (*visit).rotateEndpoint},
+		{"POST", "/p/{project}/endpoints/{id}/probe", store.RoleOperator, (*visit).probeEndpoint},
 		{"POST", "/p/{project}/endpoints/{id}/test", store.RoleOperator, (*visit).testEndpoint},
 		{"POST", "/p/{project}/endpoints/{id}/recover", store.RoleOperator, (*visit).recoverEndpoint},
 	}
