@@ -218,6 +218,8 @@ func asProblem(err error) *problem {
 		return kindFull.problem("the disk is nearly full; nothing was kept").with("Retry-After", "30").because(err)
 	case errors.Is(err, store.ErrUnknown):
 		return kindUnavailable.problem("the database stopped answering; whether the request was carried out is unknown").with("Retry-After", "5").because(err)
+	case errors.Is(err, store.ErrUnreachable):
+		return kindUnavailable.problem("the database cannot be reached at the moment").with("Retry-After", "1").because(err)
 	case errors.Is(err, store.ErrBusy):
 		return kindUnavailable.problem("the store cannot write now: it is locked, read-only, or behind; nothing was kept").with("Retry-After", "1").because(err)
 	case errors.Is(err, store.ErrClosed):

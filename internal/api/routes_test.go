@@ -161,6 +161,7 @@ func TestErrorsFindTheirProblem(t *testing.T) {
 		again bool // says when to ask again
 	}{
 		{store.ErrNotFound, kindNotFound, false}, {store.ErrConflict, kindConflict, false}, {store.ErrFull, kindFull, true}, {store.ErrBusy, kindUnavailable, true},
+		{store.ErrUnknown, kindUnavailable, true}, {store.ErrUnreachable, kindUnavailable, true},
 		{store.ErrClosed, kindUnavailable, true}, {store.ErrStale, kindUnavailable, true}, {ingest.ErrBusy, kindUnavailable, true},
 		{ingest.ErrDialect, kindUnavailable, true}, {context.Canceled, kindUnavailable, true}, {context.DeadlineExceeded, kindUnavailable, true},
 		{errors.New("canary"), kindInternal, false}, {&http.MaxBytesError{Limit: 7}, kindTooLarge, false},

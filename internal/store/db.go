@@ -261,14 +261,22 @@ func (db *DB) read(ctx context.Context, snapshot bool, f func(c *conn) error) er
 	}
 	defer db.readers.give(c)
 	if !snapshot {
-		return f(c)
+		return unreachable(f(c))
 	}
 	if err := c.exec(ctx, "BEGIN"); err != nil {
-		return err
+		return unreachable(err)
 	}
 	err = f(c)
 	if e := c.exec(context.WithoutCancel(ctx), "COMMIT"); err == nil {
 		err = e
+	}
+	return unreachable(err)
+}
+
+// unreachable says of a lost connection what it means to who asked.
+func unreachable(err error) error {
+	if lost := (*lostError)(nil); errors.As(err, &lost) {
+		return fmt.Errorf("%w: %w", ErrUnreachable, err)
 	}
 	return err
 }

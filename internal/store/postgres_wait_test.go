@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/malote-dev/malote/bench/postgres"
+	"github.com/malote-dev/malote/internal/secret"
 	"github.com/malote-dev/malote/internal/store"
 )
 
@@ -76,5 +77,27 @@ func TestNobodyWaitsForALostDatabase(t *testing.T) {
 		if err != nil || e.IdempotencyKey != key || e.Deliveries != 1 {
 			t.Errorf("%s: %v, %v", key, e, err)
 		}
+	}
+}
+
+// TestReadsSayThatTheDatabaseIsAway: who asks is told that it is not he who is
+// wrong, and may ask again.
+func TestReadsSayThatTheDatabaseIsAway(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	proxy, err := postgres.NewProxy(s.cluster.Address())
+	s.no(err)
+	o := s.o
+	o.Database = secret.Text(s.cluster.LoopbackURL(s.base, proxy.Address()))
+	db := s.open(o)
+	defer func() { _ = db.Close() }()
+	_, err = db.Events(t.Context(), s.project, store.Filter{})
+	s.no(err)
+	s.no(proxy.Close())
+	if _, err := db.Events(t.Context(), s.project, store.Filter{}); !errors.Is(err, store.ErrUnreachable) {
+		t.Errorf("events were read with %v", err)
+	}
+	if _, err := db.Subscriptions(t.Context(), s.project, "c"); !errors.Is(err, store.ErrUnreachable) {
+		t.Errorf("subscriptions were read with %v", err)
 	}
 }

@@ -116,7 +116,7 @@ func (c *call) asFault(err error) *fault {
 		return unavailable("30", err)
 	case errors.Is(err, ingest.ErrDialect):
 		return unavailable("60", err)
-	case errors.Is(err, store.ErrBusy), errors.Is(err, store.ErrUnknown), errors.Is(err, store.ErrClosed), errors.Is(err, ingest.ErrBusy), errors.Is(err, store.ErrStale),
+	case errors.Is(err, store.ErrBusy), errors.Is(err, store.ErrUnknown), errors.Is(err, store.ErrUnreachable), errors.Is(err, store.ErrClosed), errors.Is(err, ingest.ErrBusy), errors.Is(err, store.ErrStale),
 		errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return unavailable("1", err)
 	}
