@@ -70,7 +70,7 @@ type NewPortalSession struct {
 }
 
 // PortalSession lets whoever has its token look after one consumer's
-// endpoints for a while. Token and Scopes are shown by
+// endpoints for a while. Token, Scopes and addresses are shown by
 // [Client.CreatePortalSession] alone.
 type PortalSession struct {
 	ID         string     `json:"id"`
@@ -83,6 +83,10 @@ type PortalSession struct {
 	LastUsedAt *time.Time `json:"last_used_at"` // about
 	Token      string     `json:"token"`
 	Scopes     []string   `json:"scopes"`
+	Path       string     `json:"path"`       // of a link that opens the portal in a browser, once
+	URL        string     `json:"url"`        // that link; empty: the server does not know its own address
+	EmbedPath  string     `json:"embed_path"` // of the portal in a frame, with the token behind the #
+	EmbedURL   string     `json:"embed_url"`  // likewise
 }
 
 func portalPath(uid string) string { return consumerPath(uid) + "/portal-sessions" }

@@ -20,6 +20,10 @@ type NewProject struct {
 
 	KnownTypesOnly bool `json:"known_types_only,omitempty"` // refuses events of types that are in no list of event types
 
+	PortalName    string   `json:"portal_name,omitempty"`    // on the customers' portal; empty: Name
+	PortalColor   string   `json:"portal_color,omitempty"`   // as in "#0b6148"; empty: the server's
+	PortalOrigins []string `json:"portal_origins,omitempty"` // whose pages may show the portal in a frame
+
 	// IdempotencyKey makes a repeat within 24 hours safe: the same key with
 	// the same content makes nothing new and gets the first answer. Empty: one
 	// is made for this call, so that the client's own repeats are safe.
@@ -39,6 +43,10 @@ type Project struct {
 	CreatedAt   time.Time `json:"created_at"`
 
 	KnownTypesOnly bool `json:"known_types_only"` // events of types that are in no list of event types are refused
+
+	PortalName    string   `json:"portal_name"`
+	PortalColor   string   `json:"portal_color"`
+	PortalOrigins []string `json:"portal_origins"`
 }
 
 // CreateProject creates a project. It takes a root key.
@@ -54,6 +62,10 @@ type ProjectChange struct {
 	Language Field[string]   `json:"language,omitzero"` // null: the server's
 
 	KnownTypesOnly Field[bool] `json:"known_types_only,omitzero"`
+
+	PortalName    Field[string]   `json:"portal_name,omitzero"`    // null: the project's name
+	PortalColor   Field[string]   `json:"portal_color,omitzero"`   // null: the server's
+	PortalOrigins Field[[]string] `json:"portal_origins,omitzero"` // null: nobody may frame it
 }
 
 // UpdateProject changes a project. It takes a root key.

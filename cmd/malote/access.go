@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"iter"
@@ -51,7 +52,8 @@ func (p *portalCreateCmd) Run(c *console) error {
 	return ask(&p.remote, c, func(ctx context.Context, api *client.Client) (*client.PortalSession, error) {
 		return api.CreatePortalSession(ctx, p.UID, client.NewPortalSession{Access: access, ExpiresIn: p.Expires.seconds(time.Now())})
 	}, func(made *client.PortalSession) {
-		c.facts("token", made.Token, "id", made.ID, "consumer", made.Consumer, "access", made.Access, "scopes", strings.Join(made.Scopes, ", "), "expires", stamp(made.ExpiresAt))
+		c.facts("token", made.Token, "id", made.ID, "consumer", made.Consumer, "access", made.Access, "scopes", strings.Join(made.Scopes, ", "), "expires", stamp(made.ExpiresAt),
+			"open once", cmp.Or(made.URL, made.Path), "in a frame", cmp.Or(made.EmbedURL, made.EmbedPath))
 		fmt.Fprintln(c.err, "The token is not shown again. Keep it out of addresses: browsers and proxies write those down.")
 	})
 }

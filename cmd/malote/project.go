@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"slices"
 	"strings"
 
 	"github.com/malote-dev/malote/client"
@@ -27,12 +28,16 @@ type projectCreateCmd struct {
 	KnownTypes  bool     `name:"known-types-only" help:"Refuse events of types that malote event-type list does not have."`
 	Email       []string `placeholder:"ADDRESS" help:"The operator, who is told by mail of every endpoint that fails; repeat it for more."`
 	Language    string   `placeholder:"TAG" help:"Language of mails: en or pt-BR; without it the server's."`
+	PortalName  string   `placeholder:"TEXT" help:"The company's name on its customers' portal; without it the project's."`
+	PortalColor string   `placeholder:"COLOUR" help:"The company's colour there, as in #0b6148."`
+	PortalFrame []string `name:"portal-origin" placeholder:"ORIGIN" help:"Pages of this origin may show the portal in a frame, as in https://app.example.com; repeat it for more."`
 }
 
 // Run creates the project.
 func (p *projectCreateCmd) Run(c *console) error {
 	return ask(&p.remote, c, func(ctx context.Context, api *client.Client) (*client.Project, error) {
-		return api.CreateProject(ctx, client.NewProject{Name: p.Name, Environment: p.Environment, Dialect: p.Dialect, BodyID: p.BodyID, Host: p.Host, KnownTypesOnly: p.KnownTypes, Emails: p.Email, Language: p.Language})
+		return api.CreateProject(ctx, client.NewProject{Name: p.Name, Environment: p.Environment, Dialect: p.Dialect, BodyID: p.BodyID, Host: p.Host, KnownTypesOnly: p.KnownTypes, Emails: p.Email, Language: p.Language,
+			PortalName: p.PortalName, PortalColor: p.PortalColor, PortalOrigins: p.PortalFrame})
 	}, func(made *client.Project) {
 		showProject(c, made)
 		fmt.Fprintln(c.err, "Next, a key for it: malote key create --project "+made.ID)
@@ -40,7 +45,8 @@ func (p *projectCreateCmd) Run(c *console) error {
 }
 
 func showProject(c *console, p *client.Project) {
-	c.facts("project", p.ID, "name", p.Name, "environment", p.Environment, "dialect", p.Dialect, "body id", yes(p.BodyID), "host", p.Host, "known types only", yes(p.KnownTypesOnly), "emails", strings.Join(p.Emails, ", "), "language", p.Language)
+	c.facts("project", p.ID, "name", p.Name, "environment", p.Environment, "dialect", p.Dialect, "body id", yes(p.BodyID), "host", p.Host, "known types only", yes(p.KnownTypesOnly), "emails", strings.Join(p.Emails, ", "), "language", p.Language,
+		"portal name", p.PortalName, "portal colour", p.PortalColor, "portal in frames of", strings.Join(p.PortalOrigins, ", "))
 }
 
 func yes(b bool) string {
@@ -52,10 +58,13 @@ func yes(b bool) string {
 
 type projectUpdateCmd struct {
 	remote
-	ID    string  `arg:"" help:"The project's id."`
-	Name  *string `placeholder:"TEXT" help:"Its new name."`
-	Host  *string `placeholder:"NAME" help:"Host name that the company's own API is called under, as in api.example.com; '': none."`
-	Known *bool   `name:"known-types-only" negatable:"" help:"Refuse events of types that malote event-type list does not have, or take them again."`
+	ID          string    `arg:"" help:"The project's id."`
+	Name        *string   `placeholder:"TEXT" help:"Its new name."`
+	Host        *string   `placeholder:"NAME" help:"Host name that the company's own API is called under, as in api.example.com; '': none."`
+	Known       *bool     `name:"known-types-only" negatable:"" help:"Refuse events of types that malote event-type list does not have, or take them again."`
+	PortalName  *string   `placeholder:"TEXT" help:"The company's name on its customers' portal; '': the project's."`
+	PortalColor *string   `placeholder:"COLOUR" help:"The company's colour there, as in #0b6148; '': the server's."`
+	PortalFrame *[]string `name:"portal-origin" placeholder:"ORIGIN" help:"Pages of these origins may show the portal in a frame, as in https://app.example.com; repeat it for more, '': none."`
 	mailing
 }
 
@@ -69,6 +78,11 @@ func (p *projectUpdateCmd) Run(c *console) error {
 		ch.Host = client.Set(*p.Host)
 	}
 	setIf(&ch.KnownTypesOnly, p.Known)
+	setIf(&ch.PortalName, p.PortalName)
+	setIf(&ch.PortalColor, p.PortalColor)
+	if p.PortalFrame != nil {
+		ch.PortalOrigins = client.Set(slices.DeleteFunc(*p.PortalFrame, func(s string) bool { return s == "" }))
+	}
 	if err := p.change(&ch.Emails, &ch.Language); err != nil {
 		return err
 	}

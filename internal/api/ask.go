@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/malote-dev/malote/internal/lang"
+	"github.com/malote-dev/malote/internal/secret"
 	"github.com/malote-dev/malote/internal/store"
 )
 
@@ -14,10 +15,12 @@ import (
 // person who looks at them: what a page shows and does is what a route does.
 type API struct{ *server }
 
-// Question is a request that a page makes for its visitor.
+// Question is a request that a page makes for its visitor: one who is signed
+// in to the console, or has a portal session.
 type Question struct {
 	Visitor  *store.Visitor
-	Project  store.ID // zero: what takes a root key
+	Token    secret.Text // of the portal session; then there is no Visitor and no Project
+	Project  store.ID    // zero: what takes a root key
 	Method   string
 	Target   string // path and query, escaped
 	Body     []byte
@@ -44,7 +47,13 @@ func (a *API) Ask(ctx context.Context, q *Question) (*Reply, error) {
 	if q.Once != "" {
 		r.Header["Idempotency-Key"] = []string{q.Once}
 	}
-	w := &asked{visitor: q.Visitor, header: http.Header{}, key: &store.Key{
+	if q.Token != "" { // no more than whoever else has it
+		r.Header["Authorization"] = []string{"Bearer " + q.Token.Reveal()}
+		w := &answered{header: http.Header{}}
+		a.ServeHTTP(w, r)
+		return &Reply{Status: w.status, Body: w.body.Bytes()}, nil
+	}
+	w := &asked{visitor: q.Visitor, answered: answered{header: http.Header{}}, key: &store.Key{
 		ID: q.Visitor.Person.ID, ProjectID: q.Project, Prefix: q.Visitor.Person.Email, Scopes: roleScopes(q.Visitor.Person.Role), CreatedAt: q.Visitor.Person.CreatedAt,
 	}}
 	a.ServeHTTP(w, r)
@@ -55,14 +64,19 @@ func (a *API) Ask(ctx context.Context, q *Question) (*Reply, error) {
 type asked struct {
 	visitor *store.Visitor
 	key     *store.Key // that the visitor's role stands for
-	header  http.Header
-	status  int
-	body    bytes.Buffer
+	answered
 }
 
-func (w *asked) Header() http.Header         { return w.header }
-func (w *asked) WriteHeader(status int)      { w.status = status }
-func (w *asked) Write(b []byte) (int, error) { return w.body.Write(b) }
+// answered takes an answer.
+type answered struct {
+	header http.Header
+	status int
+	body   bytes.Buffer
+}
+
+func (w *answered) Header() http.Header         { return w.header }
+func (w *answered) WriteHeader(status int)      { w.status = status }
+func (w *answered) Write(b []byte) (int, error) { return w.body.Write(b) }
 
 // readScopes are those of a viewer: secrets and tokens are not among what they show.
 func readScopes() []string {

@@ -87,6 +87,7 @@ const (
 	KeyDevelopment = "dev"
 	keyPortal      = "portal" // of portal sessions: no keys, and looked up elsewhere
 	keyLink        = "link"   // of one-time links, in their addresses
+	keyDoor        = "open"   // of one-time links to the portal, likewise
 )
 
 const (
@@ -110,6 +111,13 @@ func newKey(begin string) (text secret.Text, prefix string, hash [32]byte) {
 	body := begin + keyEncoding.EncodeToString(random)
 	full := body + checksum(body)
 	return secret.Text(full), body[:len(body)-keyRandom+keyShown], HashKey(full)
+}
+
+// NewPortalCookie makes the token that a browser keeps for a portal session
+// that was opened with its one-time link: to the API it is the session's.
+func NewPortalCookie() (text secret.Text, hash [32]byte) {
+	text, _, hash = newKey(portalPrefix)
+	return text, hash
 }
 
 // HashKey is what the store knows a key by. A key has 160 random bits: a plain

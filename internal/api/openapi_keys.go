@@ -76,6 +76,10 @@ var keyFields = map[string]fieldWords{
 	"sessionView.last_used_at": {text: "About when it was last used: kept with a delay of a minute; null: never."},
 	"newSession.token":         {text: "The bearer token: give it to the customer's own browser or program, never in a URL's path or query.", pattern: "^" + portalPrefix},
 	"newSession.scopes":        {text: "What it may do, within its consumer."},
+	"newSession.path":          {text: "The path of a link that opens the portal in a browser, once: send the customer there. It is good for as long as the session."},
+	"newSession.url":           {text: "That link, whole; null where the server does not know its own address (--public-url).", format: "uri"},
+	"newSession.embed_path":    {text: "The path of the portal for a frame in a page of yours, whose origin is among the project's portal_origins. The token stands behind the #: browsers send it to nobody."},
+	"newSession.embed_url":     {text: "The same, whole; null where the server does not know its own address.", format: "uri"},
 	"sessionsEnded.ended":      {text: "How many were in force.", min: new(0)},
 
 	"linkInput.expires_in": {text: "Seconds until it ends.", min: new(minLink), max: new(maxLink), standard: defaultLink},

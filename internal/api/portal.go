@@ -20,6 +20,13 @@ const (
 	maxSessions    = 1000         // in force for each consumer
 )
 
+// Where the pages of the portal are entered: by a one-time link, and in a
+// frame, where the token stands behind a #, which browsers send to nobody.
+const (
+	PortalDoorPath  = "/portal/open/"
+	PortalFramePath = "/portal/embed/"
+)
+
 func (s *server) portalRoutes() []*route {
 	return []*route{
 		{method: "POST", pattern: "/v1/consumers/{uid}/portal-sessions", summary: "Create a portal session", scope: portalWrite, whole: true, body: smallBody, status: 201, action: creates(s.createSession)},
@@ -72,11 +79,16 @@ type sessionView struct {
 	LastUsedAt stamp  `json:"last_used_at"` // about: kept with a delay
 }
 
-// newSession is the one answer that shows a token.
+// newSession is the one answer that shows a token, and the addresses of the
+// portal that hold it or stand for it.
 type newSession struct {
 	sessionView
-	Token  string   `json:"token"`
-	Scopes []string `json:"scopes"`
+	Token     string   `json:"token"`
+	Scopes    []string `json:"scopes"`
+	Path      string   `json:"path"`
+	URL       *string  `json:"url"`
+	EmbedPath string   `json:"embed_path"`
+	EmbedURL  *string  `json:"embed_url"`
 }
 
 func viewSession(p *store.PortalSession) sessionView {
@@ -101,7 +113,9 @@ func (s *server) createSession(c *call, in *sessionInput) (newSession, error) {
 		ProjectID: project.ID, Consumer: uid, Access: access, MadeBy: c.key.ID, Prefix: prefix,
 		ExpiresAt: time.Now().Add(time.Duration(in.ExpiresIn.or(defaultSession)) * time.Second),
 	}
-	view := func(p *store.PortalSession) newSession { return viewNewSession(p, text) }
+	door, _, link := newKey(keyPrefix + keyDoor + "_")
+	p.Link = link
+	view := func(p *store.PortalSession) newSession { return s.viewNewSession(p, text, door) }
 	c.before, err = s.store.CreatePortalSessionOnce(c.r.Context(), p, hash, maxSessions, onceOf(c, func(p *store.PortalSession) any { return view(p) }))
 	if errors.Is(err, store.ErrLimit) {
 		return newSession{}, kindConflict.problemf("the consumer %s has %d portal sessions in force, the most that it may have", uid, maxSessions).
@@ -110,8 +124,15 @@ func (s *server) createSession(c *call, in *sessionInput) (newSession, error) {
 	return view(p), err
 }
 
-func viewNewSession(p *store.PortalSession, text secret.Text) newSession {
-	return newSession{sessionView: viewSession(p), Token: text.Reveal(), Scopes: portalScopes(p.Access)}
+func (s *server) viewNewSession(p *store.PortalSession, text, door secret.Text) newSession {
+	v := newSession{
+		sessionView: viewSession(p), Token: text.Reveal(), Scopes: portalScopes(p.Access), Path: PortalDoorPath + door.Reveal(),
+		EmbedPath: PortalFramePath + projectID.Format(p.ProjectID) + "#" + text.Reveal(),
+	}
+	if s.public != "" {
+		v.URL, v.EmbedURL = new(s.public+v.Path), new(s.public+v.EmbedPath)
+	}
+	return v
 }
 
 // checkSession judges a session before it is made: a key gives away only what

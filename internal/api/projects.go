@@ -29,6 +29,9 @@ type projectInput struct {
 	KnownTypesOnly optional[bool]     `json:"known_types_only"`
 	Emails         optional[[]string] `json:"emails"`
 	Language       optional[string]   `json:"language"`
+	PortalName     optional[string]   `json:"portal_name"`
+	PortalColor    optional[string]   `json:"portal_color"`
+	PortalOrigins  optional[[]string] `json:"portal_origins"`
 }
 
 type projectView struct {
@@ -41,6 +44,9 @@ type projectView struct {
 	KnownTypesOnly bool     `json:"known_types_only"`
 	Emails         []string `json:"emails"`
 	Language       *string  `json:"language"` // null: the server's
+	PortalName     string   `json:"portal_name"`
+	PortalColor    string   `json:"portal_color"`
+	PortalOrigins  []string `json:"portal_origins"`
 	CreatedAt      stamp    `json:"created_at"`
 }
 
@@ -48,7 +54,8 @@ func viewProject(p *store.Project) projectView {
 	return projectView{
 		ID: projectID.Format(p.ID), Name: p.Name, Environment: string(p.Environment),
 		Dialect: p.Dialect, BodyID: p.BodyID, Host: p.Host, KnownTypesOnly: p.KnownTypesOnly,
-		Emails: append([]string{}, p.Emails...), Language: filled(p.Language), CreatedAt: stamp(p.CreatedAt),
+		Emails: append([]string{}, p.Emails...), Language: filled(p.Language),
+		PortalName: p.Portal.Name, PortalColor: p.Portal.Color, PortalOrigins: append([]string{}, p.Portal.Origins...), CreatedAt: stamp(p.CreatedAt),
 	}
 }
 
@@ -69,6 +76,7 @@ func (s *server) createProject(c *call, in *projectInput) (projectView, error) {
 	checkHost(p.Host, &errs)
 	p.Emails, p.Language = checkEmails(in.Emails.Value, &errs), in.Language.Value
 	checkLanguage(in.Language, &errs)
+	portalLook{in.PortalName, in.PortalColor, in.PortalOrigins}.set(&p.Portal, &errs)
 	if len(errs) > 0 {
 		return projectView{}, errs
 	}
@@ -108,6 +116,9 @@ type projectChange struct {
 	KnownTypesOnly optional[bool]     `json:"known_types_only"`
 	Emails         optional[[]string] `json:"emails"`
 	Language       optional[string]   `json:"language"`
+	PortalName     optional[string]   `json:"portal_name"`
+	PortalColor    optional[string]   `json:"portal_color"`
+	PortalOrigins  optional[[]string] `json:"portal_origins"`
 }
 
 func (s *server) patchProject(c *call, in *projectChange) (projectView, error) {
@@ -123,6 +134,8 @@ func (s *server) patchProject(c *call, in *projectChange) (projectView, error) {
 	checkHost(host, &errs)
 	emails := checkEmails(in.Emails.Value, &errs)
 	checkLanguage(in.Language, &errs)
+	look := portalLook{in.PortalName, in.PortalColor, in.PortalOrigins}
+	look.set(new(store.Portal), &errs)
 	if len(errs) > 0 {
 		return projectView{}, errs
 	}
@@ -139,6 +152,7 @@ func (s *server) patchProject(c *call, in *projectChange) (projectView, error) {
 		if in.Emails.Set {
 			p.Emails = emails
 		}
+		look.set(&p.Portal, new(ingest.FieldErrors))
 		changed = *p
 		return nil
 	})

@@ -56,7 +56,8 @@ func chromium(t *testing.T, url string) *browser {
 		t.Skip("MISSING PROGRAM: chromium is not installed: apt-get install chromium")
 	}
 	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(program), chromedp.NoSandbox, chromedp.UserDataDir(t.TempDir()),
-		chromedp.Flag("disable-dev-shm-usage", true), chromedp.Flag("lang", "en"))
+		chromedp.Flag("disable-dev-shm-usage", true), chromedp.Flag("lang", "en"),
+		chromedp.Flag("disable-site-isolation-trials", true), chromedp.Flag("disable-features", "IsolateOrigins,site-per-process,Translate")) // frames are asked as pages are
 	allocator, stop := chromedp.NewExecAllocator(t.Context(), options...)
 	ctx, cancel := chromedp.NewContext(allocator)
 	ctx, over := context.WithTimeout(ctx, 9*time.Minute)
@@ -235,3 +236,72 @@ func (b *browser) cookie(name, value string) {
 
 // forget makes it a browser that nobody has used.
 func (b *browser) forget() { b.Helper(); call(b, network.ClearBrowserCookies, cdp.Empty{}) }
+
+// waitFor looks until something is so.
+func (b *browser) waitFor(condition string) {
+	b.Helper()
+	script := `new Promise(done => { const so = !!(` + condition + `); so ? done(true) : setTimeout(() => done(false), 100) })`
+	for b.ctx.Err() == nil {
+		so, err := chromedp.Run(b.ctx, chromedp.Evaluate[bool](script, chromedp.EvalAwaitPromise))
+		if err == nil && so { // where it failed, another page came meanwhile
+			return
+		}
+	}
+	b.Fatalf("never: %s", condition)
+}
+
+// frames are those of one origin, within pages of others.
+type frames struct {
+	*browser
+	in runtime.ExecutionContextID // of the latest one; guarded by the browser's mu; 0: there is none
+}
+
+// frames notes those that come from here on.
+func (b *browser) frames(origin string) *frames {
+	b.Helper()
+	f := &frames{browser: b}
+	if err := chromedp.Listen(b.ctx, func(event any) {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		switch e := event.(type) {
+		case *runtime.EventExecutionContextsCleared:
+			f.in = 0
+		case *runtime.EventExecutionContextCreated:
+			if e.Context.Origin == origin {
+				f.in = e.Context.ID
+			}
+		}
+	}); err != nil {
+		b.Fatal(err)
+	}
+	return f
+}
+
+// script asks the frame for a text; without one it is empty.
+func (f *frames) script(script string) string {
+	f.Helper()
+	f.mu.Lock()
+	in := f.in
+	f.mu.Unlock()
+	if in == 0 {
+		return ""
+	}
+	got, err := chromedp.Call(f.ctx, runtime.Evaluate, runtime.EvaluateParams{Expression: script, ContextID: in, ReturnByValue: new(true)})
+	if err != nil || got.Result == nil {
+		return ""
+	}
+	var text string
+	_ = json.Unmarshal(got.Result.Value, &text)
+	return text
+}
+
+// waitFor looks until something is so in the frame.
+func (f *frames) waitFor(condition string) {
+	f.Helper()
+	for left := 600; f.script(`String(!!(`+condition+`))`) != "true"; left-- {
+		eval[bool](f.browser, `new Promise(done => setTimeout(() => done(true), 100))`)
+		if left == 0 {
+			f.Fatalf("never in the frame: %s\n%s", condition, f.script(`document.body.innerText`))
+		}
+	}
+}

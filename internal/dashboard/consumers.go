@@ -13,7 +13,7 @@ type consumersView struct {
 func (v *visit) consumersPage() error {
 	l := v.list("uid_prefix")
 	view := &consumersView{listView: l}
-	return showList(v, l, "/v1/consumers", "consumers", lang.Text("Consumers"), view, &view.Consumers)
+	return showList(v, l, "/v1/consumers", "consumers", lang.Text("Consumers"), view, &view.Consumers, nil)
 }
 
 type eventTypesView struct {
@@ -25,7 +25,7 @@ type eventTypesView struct {
 func (v *visit) eventTypesPage() error {
 	l := v.list("tag", "source", "deprecated")
 	view := &eventTypesView{listView: l, PT: v.lang == lang.Portuguese}
-	return showList(v, l, "/v1/event-types", "eventtypes", lang.Text("Event types"), view, &view.Types)
+	return showList(v, l, "/v1/event-types", "eventtypes", lang.Text("Event types"), view, &view.Types, nil)
 }
 
 type auditView struct {
@@ -36,5 +36,5 @@ type auditView struct {
 func (v *visit) auditPage() error {
 	l := v.list("actor", "action", "object", "from", "until")
 	view := &auditView{listView: l}
-	return showList(v, l, "/v1/audit", "audit", lang.Text("Audit log"), view, &view.Entries)
+	return showList(v, l, "/v1/audit", "audit", lang.Text("Audit log"), view, &view.Entries, nil)
 }

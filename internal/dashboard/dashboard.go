@@ -1,5 +1,5 @@
 // Package dashboard is what people look at: the console of those who run the
-// server. Pages are made here and can be read without a script; what they show
+// server, and the portal of their customers. Pages are made here and can be read without a script; what they show
 // and do they ask the API for, for the person who looks, so that no rule
 // stands twice.
 package dashboard
@@ -72,6 +72,8 @@ func New(o Options) (*Dashboard, error) {
 		d.mux.Handle(p.method+" "+p.pattern, d.page(p))
 	}
 	d.mux.Handle("GET "+assetPath+"{name}", d.assets)
+	d.mux.HandleFunc("GET "+colourPath+"{name}", colours)
+	d.mux.Handle(portalPath+"/", d.page(&page{portal: portalOpen, serve: func(*visit) error { return errNoPage }}))
 	d.mux.Handle("/", d.page(&page{serve: func(*visit) error { return errNoPage }}))
 	return d, nil
 }
@@ -93,7 +95,7 @@ func (d *Dashboard) Over(next http.Handler) http.Handler {
 func isPage(path string) bool {
 	first, _, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
 	switch first {
-	case "", "assets", "signin", "signout", "welcome", "preferences", "account", "people", "nodes", "projects", "p":
+	case "", "assets", "signin", "signout", "welcome", "preferences", "account", "people", "nodes", "projects", "p", "portal":
 		return true
 	}
 	return false

@@ -17,6 +17,7 @@ type deliveriesView struct {
 	Deliveries []client.Delivery
 	States     []choice
 	Names      []string
+	Endpoints  []choice // of the portal, for the filter
 }
 
 func (v *visit) deliveriesPage() error {
@@ -29,7 +30,12 @@ func (v *visit) deliveriesPage() error {
 	for _, s := range []string{"pending", "delivered", "failed", "cancelled"} {
 		view.States = append(view.States, choice{s, stateWord(s).In(v.lang), l.Filters["state"] == s})
 	}
-	return showList(v, l, "/v1/deliveries", "deliveries", lang.Text("Deliveries"), view, &view.Deliveries)
+	if v.inPortal() {
+		if view.Endpoints, err = v.endpointChoices(l.Filters["endpoint_id"]); err != nil {
+			return err
+		}
+	}
+	return showList(v, l, "/v1/deliveries", "deliveries", lang.Text("Deliveries"), view, &view.Deliveries, nil)
 }
 
 // deliveryView is a delivery's page.
@@ -107,5 +113,5 @@ func (v *visit) changeDelivery(action, done string) error {
 	if _, err := do[client.Delivery](v, ofProject, http.MethodPost, "/v1/deliveries/"+id+"/"+action, nil, ""); err != nil {
 		return err
 	}
-	return v.redirect("/p/" + v.project.ID + "/deliveries/" + id + "?done=" + done)
+	return v.redirect(v.base() + "/deliveries/" + id + "?done=" + done)
 }

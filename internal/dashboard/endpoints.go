@@ -15,6 +15,7 @@ import (
 type endpointsView struct {
 	*listView
 	Endpoints []client.Endpoint
+	Cards     []endpointCard // of the portal, in their place
 	States    []choice
 }
 
@@ -24,7 +25,12 @@ func (v *visit) endpointsPage() error {
 	for _, s := range []string{"active", "paused", "disabled"} {
 		view.States = append(view.States, choice{s, stateWord(s).In(v.lang), l.Filters["state"] == s})
 	}
-	return showList(v, l, "/v1/endpoints", "endpoints", lang.Text("Endpoints"), view, &view.Endpoints)
+	return showList(v, l, "/v1/endpoints", "endpoints", lang.Text("Endpoints"), view, &view.Endpoints, func() (err error) {
+		if v.inPortal() {
+			view.Cards, err = v.cards(view.Endpoints)
+		}
+		return err
+	})
 }
 
 func isStatus(err error, status int) bool {
@@ -47,6 +53,9 @@ type endpointView struct {
 	Problem    *problemView
 	Fresh      bool // it was made, or its secret, just now: Secret is shown this once
 	Made       bool
+	Names      []string // event types, of which a test may be
+	Why        string   // the last failure, of an endpoint that fails
+	Advice     lang.Message
 }
 
 const lastDeliveries = 100
@@ -72,6 +81,12 @@ func (v *visit) showEndpoint(status int, view *endpointView) (err error) {
 	view.Deliveries, view.Strip = ds.Data, drawStrip(ds.Data)
 	view.Chart, view.Causes = drawStats(view.Stats), drawCauses(view.Stats.Attempts.Failures)
 	view.Checks = view.checks(v.lang)
+	if view.Names, err = v.eventTypeNames(); err != nil {
+		return err
+	}
+	if view.Stats.InARow > 0 || view.State == "disabled" {
+		view.Why, view.Advice = trouble(ds.Data)
+	}
 	view.Once, view.Since = newOnce(), time.Now().UTC().Add(-24*time.Hour).Format("2006-01-02T15:04")
 	title := view.Name
 	if title == "" {
@@ -82,9 +97,11 @@ func (v *visit) showEndpoint(status int, view *endpointView) (err error) {
 
 // newEndpointView is the form, as it was filled in.
 type newEndpointView struct {
+	ID                                           string // of one that is there; empty: it is new
 	Once, Consumer, Name, URL, Description, More string
 	All                                          bool
 	Types                                        []choice
+	Cards                                        []typeCard // of the portal, in their place
 	Consumers                                    []string
 	Problem                                      *problemView
 }
@@ -98,7 +115,12 @@ func (v *visit) newEndpointPage() error {
 }
 
 // prepare offers event types and consumers.
-func (v *visit) prepare(view *newEndpointView, chosen []string) error {
+func (v *visit) prepare(view *newEndpointView, chosen []string) (err error) {
+	view.Once = newOnce()
+	if v.inPortal() {
+		view.Cards, err = v.typeCards(chosen)
+		return err
+	}
 	names, err := v.eventTypeNames()
 	if err != nil {
 		return err
@@ -113,28 +135,38 @@ func (v *visit) prepare(view *newEndpointView, chosen []string) error {
 	for _, c := range cs.Data {
 		view.Consumers = append(view.Consumers, c.UID)
 	}
-	view.Once = newOnce()
 	return nil
 }
 
-func (v *visit) createEndpoint() error {
+// endpointForm is the form as it was filled in, with the types that were ticked.
+func (v *visit) endpointForm() (view *newEndpointView, chosen []string, err error) {
 	if err := v.form(); err != nil {
-		return err
+		return nil, nil, err
 	}
-	view := &newEndpointView{
+	view = &newEndpointView{
 		Consumer: v.field("consumer"), Name: v.field("name"), URL: v.field("url"), Description: v.field("description"), More: v.field("more"), All: v.field("all") != "",
 	}
-	chosen := v.r.Form["event_types"]
-	types := slices.Clone(chosen)
+	if v.portal != nil {
+		view.Consumer = v.portal.session.Consumer
+	}
+	return view, v.r.Form["event_types"], nil
+}
+
+// wanted are the types that a form asks for.
+func (view *newEndpointView) wanted(chosen []string) []string {
 	if view.All {
-		types = []string{"*"}
-	} else {
-		types = append(types, strings.FieldsFunc(view.More, func(r rune) bool { return r == ',' || r == ' ' || r == '\n' || r == '\r' || r == '\t' })...)
+		return []string{"*"}
 	}
-	if types == nil {
-		types = []string{}
+	more := strings.FieldsFunc(view.More, func(r rune) bool { return r == ',' || r == ' ' || r == '\n' || r == '\r' || r == '\t' })
+	return append(append([]string{}, chosen...), more...)
+}
+
+func (v *visit) createEndpoint() error {
+	view, chosen, err := v.endpointForm()
+	if err != nil {
+		return err
 	}
-	in := client.NewEndpoint{Consumer: view.Consumer, Name: view.Name, URL: view.URL, EventTypes: types, Description: view.Description}
+	in := client.NewEndpoint{Consumer: view.Consumer, Name: view.Name, URL: view.URL, EventTypes: view.wanted(chosen), Description: view.Description}
 	made, err := do[client.Endpoint](v, ofProject, http.MethodPost, "/v1/endpoints", in, v.field("once"))
 	if err != nil {
 		if err := v.prepare(view, chosen); err != nil {
@@ -152,7 +184,7 @@ func endpointAction[T any](v *visit, action string, body any, once string) (*T, 
 
 // endpointDone leads back to the endpoint's page.
 func (v *visit) endpointDone(done string) error {
-	return v.redirect("/p/" + v.project.ID + "/endpoints/" + url.PathEscape(v.r.PathValue("id")) + "?done=" + done)
+	return v.redirect(v.base() + "/endpoints/" + url.PathEscape(v.r.PathValue("id")) + "?done=" + done)
 }
 
 // endpointWrong shows the endpoint's page with what the API said.
@@ -161,7 +193,7 @@ func (v *visit) endpointWrong(err error) error {
 	if !errors.As(err, &p) || p.Status != http.StatusConflict && p.Status != http.StatusUnprocessableEntity && p.Status != http.StatusTooManyRequests && p.Status != http.StatusBadRequest {
 		return err
 	}
-	return v.showEndpoint(p.Status, &endpointView{Problem: viewProblem(p)})
+	return v.showEndpoint(p.Status, &endpointView{Problem: v.problem(p)})
 }
 
 func (v *visit) pauseEndpoint() error {
@@ -201,14 +233,20 @@ func (v *visit) rotateEndpoint() error {
 }
 
 func (v *visit) testEndpoint() error {
-	t, err := endpointAction[client.TestSent](v, "/test", nil, "")
+	if err := v.form(); err != nil {
+		return err
+	}
+	t, err := endpointAction[client.TestSent](v, "/test", v.testBody(), "")
 	if err != nil {
 		return v.endpointWrong(err)
 	}
-	if t.DeliveryID == "" {
-		return v.redirect("/p/" + v.project.ID + "/events/" + url.PathEscape(t.EventID))
+	if t.DeliveryID == "" && v.inPortal() {
+		return v.redirect(v.base() + "/deliveries")
 	}
-	return v.redirect("/p/" + v.project.ID + "/deliveries/" + url.PathEscape(t.DeliveryID) + "?done=tested")
+	if t.DeliveryID == "" {
+		return v.redirect(v.base() + "/events/" + url.PathEscape(t.EventID))
+	}
+	return v.redirect(v.base() + "/deliveries/" + url.PathEscape(t.DeliveryID) + "?done=tested")
 }
 
 func (v *visit) recoverEndpoint() error {

@@ -24,7 +24,7 @@ func (v *visit) eventsPage() error {
 		return err
 	}
 	view := &eventsView{listView: l, Names: names}
-	return showList(v, l, "/v1/events", "events", lang.Text("Messages"), view, &view.Events)
+	return showList(v, l, "/v1/events", "events", lang.Text("Messages"), view, &view.Events, nil)
 }
 
 func (v *visit) eventTypeNames() (names []string, err error) {
@@ -52,7 +52,7 @@ func (v *visit) eventPage() error {
 		return err
 	}
 	view := &eventView{Event: e, Body: viewBody(string(e.Data)), Once: newOnce()}
-	view.Consumers = "/p/" + v.project.ID + "/endpoints?" + url.Values{"consumer": {e.Consumer}}.Encode()
+	view.Consumers = v.base() + "/endpoints?" + url.Values{"consumer": {e.Consumer}}.Encode()
 	return v.show(http.StatusOK, "event", lang.Text("Message %s", e.Type), view)
 }
 
@@ -62,5 +62,5 @@ func (v *visit) replayEvent() error {
 	if err != nil {
 		return err
 	}
-	return v.redirect("/p/" + v.project.ID + "/events/" + url.PathEscape(id) + "?done=replayed")
+	return v.redirect(v.base() + "/events/" + url.PathEscape(id) + "?done=replayed")
 }

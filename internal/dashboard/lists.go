@@ -51,19 +51,24 @@ func (v *visit) list(names ...string) *listView {
 
 // showList shows a page of what the API lists under a path, as view, which l is
 // part of and rows are in. Where it was asked for in a way that the API refuses
-// there are no rows, and what is wrong.
-func showList[T any](v *visit, l *listView, path, name string, title lang.Message, view any, rows *[]T) error {
+// there are no rows, and what is wrong. also reads what goes with the rows; nil: nothing does.
+func showList[T any](v *visit, l *listView, path, name string, title lang.Message, view any, rows *[]T, also func() error) error {
 	got, err := read[listed[T]](v, ofProject, path, l.asked)
 	var p *client.Error
 	switch {
 	case errors.As(err, &p) && p.Status == http.StatusBadRequest:
-		l.Problem = viewProblem(p)
+		l.Problem = v.problem(p)
 		return v.show(http.StatusBadRequest, name, title, view)
 	case err != nil:
 		return err
 	}
 	if *rows = got.Data; got.NextCursor != "" {
 		l.Next = v.address(l, got.NextCursor)
+	}
+	if also != nil {
+		if err := also(); err != nil {
+			return err
+		}
 	}
 	return v.show(http.StatusOK, name, title, view)
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"strings"
 
 	"github.com/malote-dev/malote/client"
 	"github.com/malote-dev/malote/internal/lang"
@@ -108,11 +109,20 @@ type problemView struct {
 // of the form is a page of its own.
 func (v *visit) again(err error, name string, title lang.Message, view any, at **problemView) error {
 	var p *client.Error
-	if !errors.As(err, &p) || p.Status == http.StatusUnauthorized || p.Status == http.StatusForbidden || p.Status >= 500 {
+	if !errors.As(err, &p) || p.Status == http.StatusUnauthorized || p.Status == http.StatusForbidden || p.Status == http.StatusNotFound || p.Status >= 500 {
 		return err
 	}
-	*at = viewProblem(p)
+	*at = v.problem(p)
 	return v.show(http.StatusUnprocessableEntity, name, title, view)
+}
+
+// problem is what the API said; to customers it speaks of no routes.
+func (v *visit) problem(p *client.Error) *problemView {
+	view := viewProblem(p)
+	if v.inPortal() && strings.Contains(view.Fix, "/v1/") {
+		view.Fix = ""
+	}
+	return view
 }
 
 func viewProblem(p *client.Error) *problemView {

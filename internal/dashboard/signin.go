@@ -190,7 +190,7 @@ func errNoInvitation() error {
 // invited finds the invitation of the path.
 func (v *visit) invited() (i *store.Invitation, hash [32]byte, err error) {
 	if v.d.tries.network.admit(network(v.r), time.Now()) > 0 {
-		return nil, hash, &failure{http.StatusTooManyRequests, lang.Text("Too many tries"), lang.Text("Too many links were opened from your address."), lang.Text("Wait a minute, then open it again.")}
+		return nil, hash, errManyLinks()
 	}
 	token := v.r.PathValue("token")
 	if len(token) > 200 {

@@ -6,7 +6,6 @@ import (
 	"html/template"
 	"io"
 	"path"
-	"slices"
 	"strings"
 
 	"github.com/malote-dev/malote/client"
@@ -14,7 +13,7 @@ import (
 	"github.com/malote-dev/malote/internal/store"
 )
 
-//go:embed pages/*.tmpl
+//go:embed pages/*.tmpl portal/*.tmpl
 var pageFiles embed.FS
 
 // templates are the pages in each language, by name.
@@ -22,53 +21,62 @@ type templates struct {
 	of map[lang.Language]map[string]*template.Template
 }
 
-// frames are files that every page is made with.
-var frames = []string{"layout.tmpl", "parts.tmpl"}
-
 func loadTemplates(a *assets) (*templates, error) {
-	files, err := pageFiles.ReadDir("pages")
-	if err != nil {
-		return nil, err
-	}
 	t := &templates{of: map[lang.Language]map[string]*template.Template{}}
 	for _, l := range languages() {
-		base := template.New("layout.tmpl").Funcs(words(l)).Funcs(template.FuncMap{"asset": a.url})
-		for _, name := range frames {
-			if base, err = parseInto(base, name); err != nil {
-				return nil, err
-			}
-		}
 		t.of[l] = map[string]*template.Template{}
-		for _, f := range files {
-			if slices.Contains(frames, f.Name()) {
-				continue
-			}
-			p, err := base.Clone()
-			if err == nil {
-				p, err = parseInto(p, f.Name())
-			}
-			if err != nil {
-				return nil, err
-			}
-			t.of[l][strings.TrimSuffix(f.Name(), path.Ext(f.Name()))] = p
+		if err := t.load(l, a, "pages", ""); err != nil {
+			return nil, err
+		}
+		if err := t.load(l, a, "portal", "portal/"); err != nil {
+			return nil, err
 		}
 	}
 	return t, nil
 }
 
+// load reads the pages of a directory, with its layout around them; their
+// names begin with before.
+func (t *templates) load(l lang.Language, a *assets, dir, before string) error {
+	files, err := pageFiles.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	base := template.New("layout.tmpl").Funcs(words(l)).Funcs(template.FuncMap{"asset": a.url})
+	for _, name := range []string{dir + "/layout.tmpl", "pages/parts.tmpl"} {
+		if base, err = parseInto(base, name); err != nil {
+			return err
+		}
+	}
+	for _, f := range files {
+		if f.Name() == "layout.tmpl" || f.Name() == "parts.tmpl" {
+			continue
+		}
+		p, err := base.Clone()
+		if err == nil {
+			p, err = parseInto(p, dir+"/"+f.Name())
+		}
+		if err != nil {
+			return err
+		}
+		t.of[l][before+strings.TrimSuffix(f.Name(), path.Ext(f.Name()))] = p
+	}
+	return nil
+}
+
 func languages() []lang.Language { return []lang.Language{lang.English, lang.Portuguese} }
 
 func parseInto(t *template.Template, name string) (*template.Template, error) {
-	text, err := pageFiles.ReadFile("pages/" + name)
+	text, err := pageFiles.ReadFile(name)
 	if err != nil {
 		return nil, err
 	}
-	if name != t.Name() {
+	if path.Base(name) != t.Name() {
 		t = t.New(name)
 	}
 	t, err = t.Parse(string(text))
 	if err != nil {
-		return nil, fmt.Errorf("pages/%s: %w", name, err)
+		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	return t.Lookup("layout.tmpl"), nil
 }
@@ -93,6 +101,10 @@ type shell struct {
 	Done        lang.Message
 	Version     string
 	Page        any
+	Base        string               // before the paths of endpoints and deliveries
+	Look        *look                // of the portal; nil: not known whose it is
+	Portal      *store.PortalSession // who looks at the portal; nil: nobody
+	Embedded    bool                 // in a frame
 	May         func(role string) bool
 }
 
@@ -118,6 +130,9 @@ func (v *visit) shell(title lang.Message, page any) *shell {
 	for _, l := range languages() {
 		s.Languages = append(s.Languages, choice{l.Tag(), map[lang.Language]string{lang.English: "English", lang.Portuguese: "Português"}[l], l == v.lang})
 	}
+	if v.inPortal() {
+		return v.portalShell(s)
+	}
 	if v.visitor == nil {
 		return s
 	}
@@ -128,7 +143,8 @@ func (v *visit) shell(title lang.Message, page any) *shell {
 	}
 	s.Server = v.nav(server)
 	if v.project != nil {
-		base := "/p/" + v.project.ID
+		base := v.base()
+		s.Base = base
 		s.Nav = v.nav([]navItem{
 			{Label: lang.Text("Overview"), Path: base, Icon: "overview"},
 			{Label: lang.Text("Messages"), Path: base + "/events", Icon: "events"},
@@ -139,6 +155,25 @@ func (v *visit) shell(title lang.Message, page any) *shell {
 			{Label: lang.Text("Audit log"), Path: base + "/audit", Icon: "audit"},
 		})
 	}
+	return s
+}
+
+// portalShell is what stands around a page of the portal.
+func (v *visit) portalShell(s *shell) *shell {
+	s.Base, s.Look = portalPath, v.look
+	if s.Look == nil {
+		s.Look = &look{}
+	}
+	if v.portal == nil {
+		s.Embedded = s.Look.Frame || strings.HasPrefix(v.r.Header.Get("Authorization"), "Bearer ")
+		return s
+	}
+	s.Portal, s.Embedded = v.portal.session, v.portal.embedded
+	s.Nav = v.nav([]navItem{
+		{Label: lang.Text("Endpoints"), Path: portalPath, Icon: "endpoints"},
+		{Label: lang.Text("Deliveries"), Path: portalPath + "/deliveries", Icon: "deliveries"},
+		{Label: lang.Text("Event types"), Path: portalPath + "/event-types", Icon: "types"},
+	})
 	return s
 }
 
@@ -181,6 +216,10 @@ func (v *visit) done() lang.Message {
 		return lang.Text("The password was changed. Every other session was ended.")
 	case "changed":
 		return lang.Text("The change was kept.")
+	case "deleted":
+		return lang.Text("The endpoint is deleted.")
+	case "kept":
+		return lang.Text("Nothing was deleted: the box was not ticked.")
 	case "uninvited":
 		return lang.Text("The invitation was revoked.")
 	}

@@ -22,7 +22,8 @@ import (
 // page is one method on one path.
 type page struct {
 	method, pattern string
-	role            store.Role // the least that may come here; empty: everybody
+	role            store.Role         // the least that may come here; empty: everybody
+	portal          store.PortalAccess // of the customers' portal: what its session has to have; empty: of the console
 	serve           func(*visit) error
 }
 
@@ -36,6 +37,8 @@ type visit struct {
 	lang    lang.Language
 	theme   string         // "light", "dark", or "" for what the system has
 	visitor *store.Visitor // nil: nobody is signed in
+	portal  *portalVisit   // nil: nobody looks at the portal
+	look    *look          // of the portal; nil: not known whose it is
 
 	project   *client.Project // of a path below /p/; nil: of none
 	projectID store.ID
@@ -77,6 +80,9 @@ func (v *visit) run() error {
 		return errForeign
 	}
 	v.r.Body = http.MaxBytesReader(v.w, v.r.Body, maxForm)
+	if v.inPortal() {
+		return v.runPortal()
+	}
 	if err := v.find(); err != nil {
 		return err
 	}
@@ -124,10 +130,18 @@ func has(role, least store.Role) bool {
 }
 
 // May reports for templates whether the visitor has the rights of a role.
-func (v *visit) may(r store.Role) bool { return v.visitor != nil && has(v.visitor.Person.Role, r) }
+func (v *visit) may(r store.Role) bool {
+	if v.portal != nil {
+		return r == store.RoleViewer || r == store.RoleOperator && v.portal.session.Access == store.PortalManage
+	}
+	return v.visitor != nil && has(v.visitor.Person.Role, r)
+}
 
 // here is where a visitor who has to sign in wanted to go.
 func (v *visit) here() string {
+	if v.r.Method != http.MethodGet && v.inPortal() {
+		return portalPath
+	}
 	if v.r.Method != http.MethodGet {
 		return "/"
 	}
@@ -187,9 +201,13 @@ func do[T any](v *visit, of scope, method, path string, body any, once string) (
 }
 
 func ask[T any](v *visit, of scope, q *api.Question) (*T, error) {
-	q.Visitor, q.Language = v.visitor, v.lang
-	if of == ofProject {
-		q.Project = v.projectID
+	switch q.Language = v.lang; {
+	case v.portal != nil:
+		q.Token = v.portal.token
+	case of == ofProject:
+		q.Visitor, q.Project = v.visitor, v.projectID
+	default:
+		q.Visitor = v.visitor
 	}
 	ctx, cancel := context.WithTimeout(v.r.Context(), askTime)
 	defer cancel()
@@ -245,7 +263,11 @@ func (v *visit) fail(err error) {
 		view.Title, view.Text, view.Fix = f.title, f.text, f.fix
 	case errors.As(err, &p):
 		status = p.Status
-		view.Title, view.Text, view.Fix, view.Request = lang.Text("%s", p.Title), lang.Text("%s", sentence(p.Detail)), lang.Text("%s", p.Fix), p.RequestID
+		view.Title, view.Text, view.Fix, view.Request = lang.Text("%s", p.Title), lang.Text("%s", sentence(p.Detail)), lang.Text("%s", v.problem(p).Fix), p.RequestID
+		if p.Status == http.StatusUnauthorized && v.inPortal() {
+			v.fail(errPortalOver)
+			return
+		}
 		if p.Status == http.StatusUnauthorized { // signed out meanwhile
 			_ = v.redirect(signInPath)
 			return
@@ -267,6 +289,9 @@ type failureView struct {
 
 // show writes a page.
 func (v *visit) show(status int, name string, title lang.Message, data any) error {
+	if v.inPortal() {
+		name = "portal/" + name
+	}
 	var b bytes.Buffer
 	if err := v.d.templates.write(&b, name, v.lang, v.shell(title, data)); err != nil {
 		return err

@@ -71,6 +71,7 @@ const (
 	ActionKeyCreate       Action = "key.create"
 	ActionKeyRevoke       Action = "key.revoke"
 	ActionPortalCreate    Action = "portal_session.create"
+	ActionPortalOpen      Action = "portal_session.open"
 	ActionPortalEnd       Action = "portal_session.end"
 	ActionLinkCreate      Action = "secret_link.create"
 	ActionLinkOpen        Action = "secret_link.open"
@@ -110,7 +111,7 @@ const (
 func Actions() []Action {
 	return []Action{
 		ActionProjectCreate, ActionProjectUpdate, ActionProjectDelete, ActionKeyCreate, ActionKeyRevoke,
-		ActionPortalCreate, ActionPortalEnd, ActionLinkCreate, ActionLinkOpen, ActionLinkRevoke, ActionConsumerCreate, ActionConsumerUpdate, ActionConsumerDelete,
+		ActionPortalCreate, ActionPortalOpen, ActionPortalEnd, ActionLinkCreate, ActionLinkOpen, ActionLinkRevoke, ActionConsumerCreate, ActionConsumerUpdate, ActionConsumerDelete,
 		ActionEndpointCreate, ActionEndpointUpdate, ActionEndpointPause, ActionEndpointResume, ActionEndpointRotate, ActionEndpointOff, ActionEndpointDelete,
 		ActionDeliveryRetry, ActionDeliveryCancel, ActionEventReplay, ActionReplayCreate, ActionReplayCancel,
 		ActionEventTypeCreate, ActionEventTypeUpdate, ActionEventTypeDelete, ActionMailStop, ActionMailStart,

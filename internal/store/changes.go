@@ -84,6 +84,9 @@ func projectChanges(was, p *Project) (d diff) {
 	d.truth("known_types_only", was.KnownTypesOnly, p.KnownTypesOnly)
 	d.emails(was.Emails, p.Emails)
 	d.text("language", was.Language, p.Language)
+	d.text("portal_name", was.Portal.Name, p.Portal.Name)
+	d.text("portal_color", was.Portal.Color, p.Portal.Color)
+	d.list("portal_origins", was.Portal.Origins, p.Portal.Origins)
 	return d
 }
 

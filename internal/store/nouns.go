@@ -37,6 +37,7 @@ type Project struct {
 	KnownTypesOnly bool
 	Emails         []string // of the operator, who is told of all its endpoints that fail; at most [MaxEmails]
 	Language       string   // of mails, a tag of package lang; empty: the server's
+	Portal         Portal   // its customers' pages
 	CreatedAt      time.Time
 }
 

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"time"
 )
@@ -15,6 +16,32 @@ const (
 	PortalManage PortalAccess = "manage" // and change them, and send again
 )
 
+// Portal is how a project's customers see their pages.
+type Portal struct {
+	Name    string   `json:"name,omitempty"`    // of the company; empty: the project's
+	Color   string   `json:"color,omitempty"`   // of the company, as in "#0b6148"; empty: this server's
+	Origins []string `json:"origins,omitempty"` // of pages that may frame it, as in "https://app.example.com"; none: nobody may
+}
+
+// MaxPortalOrigins is how many origins may frame a project's portal.
+const MaxPortalOrigins = 10
+
+func (p *Portal) text() string {
+	if p.Name == "" && p.Color == "" && len(p.Origins) == 0 {
+		return ""
+	}
+	b, _ := json.Marshal(p) // strings always encode
+	return string(b)
+}
+
+// portalOf reads it; what does not decode is as by default.
+func portalOf(text string) (p Portal) {
+	if text != "" && json.Unmarshal([]byte(text), &p) != nil {
+		return Portal{}
+	}
+	return p
+}
+
 // PortalSession lets whoever has its token look after one consumer's
 // endpoints for a while. Of the token only the hash is kept.
 type PortalSession struct {
@@ -22,8 +49,10 @@ type PortalSession struct {
 	ProjectID ID
 	Consumer  string // uid
 	Access    PortalAccess
-	MadeBy    ID     // the key that it was made with, and ends with
-	Prefix    string // the token's first characters, to recognise it by
+	MadeBy    ID        // the key that it was made with, and ends with
+	Prefix    string    // the token's first characters, to recognise it by
+	OpenedAt  time.Time // with its one-time link, in a browser; zero: not yet
+	Link      [32]byte  // of a new one: hash of the token in that link; zero: it has none
 	CreatedAt time.Time
 	ExpiresAt time.Time
 	// LastUsedAt is written with a delay of a second or so; zero: never used.
@@ -75,8 +104,12 @@ func (b *batch) createPortalSession(project key, s *PortalSession, hash [32]byte
 	}
 	k := b.key()
 	s.ID, s.CreatedAt, s.ExpiresAt = b.db.keys.id(k), keyTime(k), kept(s.ExpiresAt)
-	err = b.exec("INSERT INTO portal_sessions VALUES (?,?,?,?,?,?,?,?,0)",
-		k, project, s.Consumer, string(s.Access), maker, s.Prefix, hash[:], micros(s.ExpiresAt))
+	var door []byte
+	if s.Link != [32]byte{} {
+		door = s.Link[:]
+	}
+	err = b.exec("INSERT INTO portal_sessions (k, project, consumer, access, made_by, prefix, hash, expires, used, door) VALUES (?,?,?,?,?,?,?,?,0,?)",
+		k, project, s.Consumer, string(s.Access), maker, s.Prefix, hash[:], micros(s.ExpiresAt), door)
 	if err != nil {
 		return err
 	}
@@ -87,7 +120,7 @@ func (b *batch) createPortalSession(project key, s *PortalSession, hash [32]byte
 	return b.note(project, ActionPortalCreate, SessionName.Format(s.ID), s.Consumer, d...)
 }
 
-const selectPortal = "SELECT s.k, s.project, s.consumer, s.access, s.made_by, s.prefix, s.expires, s.used, " +
+const selectPortal = "SELECT s.k, s.project, s.consumer, s.access, s.made_by, s.prefix, s.expires, s.used, s.opened, " +
 	"coalesce((SELECT d.k FROM departed d WHERE d.project=s.project AND d.consumer=s.consumer), 0) FROM portal_sessions s WHERE "
 
 func (db *DB) scanPortal(scan func(...any) error) (*PortalSession, error) {
@@ -95,20 +128,21 @@ func (db *DB) scanPortal(scan func(...any) error) (*PortalSession, error) {
 		s                   PortalSession
 		row, project, maker key
 		expires, used       int64
+		opened              int64
 		departed            key
 	)
-	err := scan(&row, &project, &s.Consumer, &s.Access, &maker, &s.Prefix, &expires, &used, &departed)
+	err := scan(&row, &project, &s.Consumer, &s.Access, &maker, &s.Prefix, &expires, &used, &opened, &departed)
 	s.ID, s.ProjectID, s.MadeBy, s.CreatedAt = db.keys.id(row), db.keys.id(project), db.keys.id(maker), keyTime(row)
-	s.ExpiresAt, s.LastUsedAt, s.Since = fromMicros(expires), fromMicros(used), afterKey(departed)
+	s.ExpiresAt, s.LastUsedAt, s.OpenedAt, s.Since = fromMicros(expires), fromMicros(used), fromMicros(opened), afterKey(departed)
 	return &s, err
 }
 
-// PortalSessionByHash finds a session in force at now, and notes that it was
-// used. It always asks the database: an end counts at once, whoever made it.
+// PortalSessionByHash finds a session in force at now by its token, or by that
+// in the cookie of the browser that opened it, and notes that it was used. It always asks the database: an end counts at once, whoever made it.
 // Errors: [ErrNotFound] (unknown, over, ended, or its key or consumer is gone).
 func (db *DB) PortalSessionByHash(ctx context.Context, hash [32]byte, now time.Time) (s *PortalSession, err error) {
 	err = db.read(ctx, false, func(c *conn) error {
-		return c.rows(ctx, selectPortal+"s.hash=? AND "+portalInForce, []any{hash[:], micros(now), micros(now)}, func(scan func(...any) error) (_ bool, err error) {
+		return c.rows(ctx, selectPortal+"(s.hash=? OR s.door=? AND s.opened>0) AND "+portalInForce, []any{hash[:], hash[:], micros(now), micros(now)}, func(scan func(...any) error) (_ bool, err error) {
 			s, err = db.scanPortal(scan)
 			return false, err
 		})
@@ -121,6 +155,53 @@ func (db *DB) PortalSessionByHash(ctx context.Context, hash [32]byte, now time.T
 	}
 	if row, ok := db.keys.key(s.ID); ok && db.cache.use(row, now) {
 		_ = db.w.addOp(&op{run: (*batch).touchKeys, done: make(chan struct{})})
+	}
+	return s, nil
+}
+
+// PortalDoor finds the session in force that a one-time link opens.
+// Errors: [ErrNotFound] (unknown, opened before, or over).
+func (db *DB) PortalDoor(ctx context.Context, link [32]byte, now time.Time) (s *PortalSession, err error) {
+	err = db.read(ctx, false, func(c *conn) error {
+		s, err = db.portalDoor(ctx, c, link, micros(now))
+		return err
+	})
+	return s, err
+}
+
+func (db *DB) portalDoor(ctx context.Context, c *conn, link [32]byte, now int64) (s *PortalSession, err error) {
+	err = c.rows(ctx, selectPortal+"s.door=? AND s.opened=0 AND "+portalInForce, []any{link[:], now, now}, func(scan func(...any) error) (_ bool, err error) {
+		s, err = db.scanPortal(scan)
+		return false, err
+	})
+	if err == nil && s == nil {
+		err = ErrNotFound
+	}
+	return s, err
+}
+
+// OpenPortalSession uses a one-time link up, and puts the token of a cookie in
+// its place: of many who open one at once, one does.
+// Errors: [ErrNotFound], as of [DB.PortalDoor].
+func (db *DB) OpenPortalSession(ctx context.Context, link, cookie [32]byte) (s *PortalSession, err error) {
+	err = db.write(ctx, func(b *batch) (err error) {
+		if err := b.lock("SELECT 1 FROM portal_sessions WHERE door=?", link[:]); err != nil {
+			return err
+		}
+		if s, err = db.portalDoor(context.Background(), b.c, link, b.us); err != nil {
+			return err
+		}
+		k, _ := db.keys.key(s.ID)
+		project, _ := db.keys.key(s.ProjectID)
+		if err := b.exec("UPDATE portal_sessions SET door=?, opened=? WHERE k=?", cookie[:], b.us, k); err != nil {
+			return err
+		}
+		s.OpenedAt = fromMicros(b.us)
+		b.actor = Actor{Kind: ActorPortal, ID: SessionName.Format(s.ID), Prefix: s.Prefix, Request: b.actor.Request}
+		return b.note(project, ActionPortalOpen, SessionName.Format(s.ID), s.Consumer)
+	})
+	if err != nil {
+		return nil, err
 	}
 	return s, nil
 }

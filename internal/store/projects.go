@@ -46,8 +46,8 @@ func (db *DB) CreateProjectOnce(ctx context.Context, p *Project, o *Once[Project
 	return created(ctx, db, o, p, &kept, func(b *batch) error {
 		k := b.key()
 		kept.ID, kept.CreatedAt = db.keys.id(k), keyTime(k)
-		err := b.exec("INSERT INTO projects (k, name, environment, dialect, body_id, version, host, known_types_only, emails, language) VALUES (?,?,?,?,?,1,?,?,?,?)",
-			k, kept.Name, string(kept.Environment), kept.Dialect, kept.BodyID, kept.Host, kept.KnownTypesOnly, emailsText(kept.Emails), kept.Language)
+		err := b.exec("INSERT INTO projects (k, name, environment, dialect, body_id, version, host, known_types_only, emails, language, portal) VALUES (?,?,?,?,?,1,?,?,?,?,?)",
+			k, kept.Name, string(kept.Environment), kept.Dialect, kept.BodyID, kept.Host, kept.KnownTypesOnly, emailsText(kept.Emails), kept.Language, kept.Portal.text())
 		if faultOf(err) == faultUnique {
 			return b.taken(&kept)
 		}
@@ -102,8 +102,8 @@ func (db *DB) UpdateProject(ctx context.Context, id ID, change func(*Project) er
 			case version != was.version: // also by what this same transaction did before
 				return ErrStale
 			}
-			err = b.exec("UPDATE projects SET name=?, environment=?, dialect=?, body_id=?, host=?, known_types_only=?, emails=?, language=? WHERE k=?",
-				p.Name, string(p.Environment), p.Dialect, p.BodyID, p.Host, p.KnownTypesOnly, emailsText(p.Emails), p.Language, was.k)
+			err = b.exec("UPDATE projects SET name=?, environment=?, dialect=?, body_id=?, host=?, known_types_only=?, emails=?, language=?, portal=? WHERE k=?",
+				p.Name, string(p.Environment), p.Dialect, p.BodyID, p.Host, p.KnownTypesOnly, emailsText(p.Emails), p.Language, p.Portal.text(), was.k)
 			if faultOf(err) == faultUnique {
 				return b.taken(&p)
 			}
@@ -148,13 +148,13 @@ func (db *DB) Projects(ctx context.Context, after ID, limit int) ([]*Project, er
 	return out, err
 }
 
-const selectProject = "SELECT k, name, environment, dialect, body_id, version, host, known_types_only, emails, language FROM projects"
+const selectProject = "SELECT k, name, environment, dialect, body_id, version, host, known_types_only, emails, language, portal FROM projects"
 
 func (db *DB) scanProject(scan func(...any) error) (*projectState, error) {
 	p := &projectState{Project: &Project{}}
-	var emails string
-	err := scan(&p.k, &p.Name, &p.Environment, &p.Dialect, &p.BodyID, &p.version, &p.Host, &p.KnownTypesOnly, &emails, &p.Language)
-	p.Emails = emailsOf(emails)
+	var emails, portal string
+	err := scan(&p.k, &p.Name, &p.Environment, &p.Dialect, &p.BodyID, &p.version, &p.Host, &p.KnownTypesOnly, &emails, &p.Language, &portal)
+	p.Emails, p.Portal = emailsOf(emails), portalOf(portal)
 	p.ID, p.CreatedAt = db.keys.id(p.k), keyTime(p.k)
 	return p, err
 }

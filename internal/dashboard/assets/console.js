@@ -16,7 +16,7 @@
     document.querySelectorAll("[data-countdown] time").forEach(function (t) {
       var left = Math.ceil((new Date(t.getAttribute("datetime")) - Date.now()) / 1000);
       if (isNaN(left)) return;
-      if (left <= 0) { if (left > -4) location.reload(); return; }
+      if (left <= 0) { if (left > -4 && document.dispatchEvent(new Event("malote:again", { cancelable: true }))) location.reload(); return; }
       if (left < 3600) t.textContent = Math.floor(left / 60) + ":" + String(left % 60).padStart(2, "0");
     });
   }
@@ -33,6 +33,10 @@
     location.reload();
   });
   document.documentElement.classList.add("js");
+
+  // A link that opens once is opened by a person's browser, not by what looks at links.
+  var go = document.querySelector("form[data-go]");
+  if (go && !document.hidden) go.submit();
 
   // A press on a button that was pressed just now is one press.
   document.addEventListener("submit", function (e) {

@@ -37,6 +37,46 @@ func (s *shelf) session(k *store.Key, consumer, token string) *store.PortalSessi
 	return p
 }
 
+// aDoor opens a session once with its link, and then with what took its place.
+func aDoor(s *shelf) {
+	k := s.keyCalled(s.project, "k", "")
+	p := &store.PortalSession{
+		ProjectID: k.ProjectID, Consumer: "acme", Access: store.PortalRead, MadeBy: k.ID, Prefix: "mlt_portal_x",
+		ExpiresAt: time.Now().Add(time.Hour).UTC().Truncate(time.Microsecond), Link: tokenHash("link"),
+	}
+	_, err := s.db.CreatePortalSessionOnce(s.ctx, p, tokenHash("token"), 100, nil)
+	s.no(err)
+	if got := s.opens("link", "cookie", "token"); !slices.Equal(got, []string{"token"}) {
+		s.Errorf("before it is opened: %v", got)
+	}
+	if d, err := s.db.PortalDoor(s.ctx, tokenHash("link"), time.Now()); err != nil || d.ID != p.ID {
+		s.Errorf("%+v, %v", d, err)
+	}
+	if _, err := s.db.PortalDoor(s.ctx, tokenHash("token"), time.Now()); !isNotFound(err) {
+		s.Errorf("the token is a link: %v", err)
+	}
+	opened, err := s.db.OpenPortalSession(s.ctx, tokenHash("link"), tokenHash("cookie"))
+	s.no(err)
+	if opened.ID != p.ID || opened.OpenedAt.IsZero() {
+		s.Errorf("%+v", opened)
+	}
+	if got := s.opens("link", "cookie", "token"); !slices.Equal(got, []string{"cookie", "token"}) {
+		s.Errorf("after it was opened: %v", got)
+	}
+	for _, used := range []string{"link", "cookie", "token"} {
+		if _, err := s.db.OpenPortalSession(s.ctx, tokenHash(used), tokenHash("another")); !isNotFound(err) {
+			s.Errorf("%s opens: %v", used, err)
+		}
+	}
+	if log := s.auditLog(s.project.ID, store.AuditFilter{Action: store.ActionPortalOpen}); len(log) != 1 || log[0].Actor.Kind != store.ActorPortal {
+		s.Errorf("%+v", log)
+	}
+	s.no(s.db.EndPortalSession(s.ctx, s.project.ID, "acme", p.ID))
+	if got := s.opens("cookie", "token"); len(got) > 0 {
+		s.Errorf("after its end: %v", got)
+	}
+}
+
 // opens says which of some tokens are in force.
 func (s *shelf) opens(tokens ...string) (in []string) {
 	s.Helper()
@@ -202,6 +242,7 @@ var accessCases = map[string]func(*shelf){
 			s.Errorf("its consumer was not made: %v", err)
 		}
 	},
+	"PortalDoor": aDoor,
 	"PortalSessionsEnd": func(s *shelf) {
 		k, other := s.keyCalled(s.project, "k", ""), s.keyCalled(s.newProject("other"), "ko", "")
 		a := s.session(k, "acme", "a")

@@ -1,0 +1,73 @@
+package api
+
+import (
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/malote-dev/malote/internal/ingest"
+	"github.com/malote-dev/malote/internal/lang"
+	"github.com/malote-dev/malote/internal/store"
+)
+
+// maxPortalName is how long the name on a portal's pages may be, in characters.
+const maxPortalName = 60
+
+// maxOrigin bounds an origin, in bytes.
+const maxOrigin = 255
+
+// portalLook is how a project's portal looks and who may frame it; null is as
+// by default.
+type portalLook struct {
+	name, color optional[string]
+	origins     optional[[]string]
+}
+
+// set sets what is given, in the form in which it is compared.
+func (in portalLook) set(p *store.Portal, errs *ingest.FieldErrors) {
+	if in.name.Set {
+		p.Name = in.name.Value
+		errs.AddText("/portal_name", checkText(p.Name, maxPortalName, false))
+	}
+	if in.color.Set {
+		p.Color = strings.ToLower(in.color.Value)
+		if p.Color != "" && (len(p.Color) != 7 || p.Color[0] != '#' || strings.Trim(p.Color[1:], "0123456789abcdef") != "") {
+			addError(errs, "/portal_color", "is a colour in six hexadecimal digits behind a #, as in #0b6148")
+		}
+	}
+	if !in.origins.Set {
+		return
+	}
+	p.Origins = nil
+	if len(in.origins.Value) > store.MaxPortalOrigins {
+		addError(errs, "/portal_origins", "has %d origins; use at most %d", len(in.origins.Value), store.MaxPortalOrigins)
+		return
+	}
+	for i, text := range in.origins.Value {
+		origin, wrong := checkOrigin(text)
+		if !wrong.IsZero() {
+			errs.AddText("/portal_origins/"+strconv.Itoa(i), wrong)
+			continue
+		}
+		if !slices.Contains(p.Origins, origin) {
+			p.Origins = append(p.Origins, origin)
+		}
+	}
+}
+
+// checkOrigin reads the origin of a page: it goes into a header, so only what
+// can be in a host's name is in it.
+func checkOrigin(text string) (string, lang.Message) {
+	text = strings.ToLower(strings.TrimSuffix(text, "/"))
+	u, err := url.Parse(text)
+	scheme, rest, _ := strings.Cut(text, "://")
+	local := err == nil && (u.Hostname() == "localhost" || u.Hostname() == "127.0.0.1" || u.Hostname() == "::1")
+	switch {
+	case err != nil || len(text) > maxOrigin || rest == "" || rest != u.Host || u.Hostname() == "" || strings.Trim(rest, "abcdefghijklmnopqrstuvwxyz0123456789.:[]-") != "":
+		return "", lang.Text("is no origin; write it as in https://app.example.com, without a path, and without *")
+	case scheme != "https" && (scheme != "http" || !local):
+		return "", lang.Text("has to begin with https://; http:// is taken for localhost alone")
+	}
+	return text, lang.Message{}
+}
