@@ -9,11 +9,15 @@ import (
 	"github.com/malote-dev/malote/internal/lang"
 	"github.com/malote-dev/malote/internal/secret"
 	"github.com/malote-dev/malote/internal/store"
+	"github.com/malote-dev/malote/webhook"
 )
 
 // API is the handler of all routes. Pages of this server ask it too, for the
 // person who looks at them: what a page shows and does is what a route does.
 type API struct{ *server }
+
+// Dialect finds one by its name.
+func (a *API) Dialect(name string) (*webhook.Dialect, bool) { return a.dialects(name) }
 
 // Question is a request that a page makes for its visitor: one who is signed
 // in to the console, or has a portal session.

@@ -60,6 +60,7 @@ func portalPages() []*page {
 		{"GET", portalPath + "/deliveries", "", read, (*visit).deliveriesPage},
 		{"GET", portalPath + "/deliveries/{id}", "", read, (*visit).deliveryPage},
 		{"GET", portalPath + "/event-types", "", read, (*visit).catalogPage},
+		{"GET", portalPath + "/verify", "", read, (*visit).verifyPage},
 		{"POST", portalPath + "/signout", "", read, (*visit).leavePortal},
 		{"GET", portalPath + "/endpoints/new", "", manage, (*visit).newEndpointPage},
 		{"GET", portalPath + "/endpoints/{id}/edit", "", manage, (*visit).editEndpointPage},

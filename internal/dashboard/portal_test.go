@@ -81,7 +81,7 @@ func (c *customer) pages(access string) []show {
 	out := []show{
 		{"portal-endpoints", "/portal"}, {"portal-endpoint", "/portal/endpoints/" + c.good.ID}, {"portal-endpoint-failing", "/portal/endpoints/" + c.failing.ID},
 		{"portal-deliveries", "/portal/deliveries"}, {"portal-deliveries-wrong", "/portal/deliveries?from=x"}, {"portal-deliveries-none", "/portal/deliveries?type=none.such"},
-		{"portal-delivery", "/portal/deliveries/" + c.delivery}, {"portal-delivery-failing", "/portal/deliveries/" + c.bad}, {"portal-event-types", "/portal/event-types"},
+		{"portal-delivery", "/portal/deliveries/" + c.delivery}, {"portal-delivery-failing", "/portal/deliveries/" + c.bad}, {"portal-event-types", "/portal/event-types"}, {"portal-verify", "/portal/verify"},
 	}
 	if access == "manage" {
 		out = append(out, show{"portal-new", "/portal/endpoints/new"}, show{"portal-edit", "/portal/endpoints/" + c.good.ID + "/edit"})

@@ -173,6 +173,7 @@ func (v *visit) portalShell(s *shell) *shell {
 		{Label: lang.Text("Endpoints"), Path: portalPath, Icon: "endpoints"},
 		{Label: lang.Text("Deliveries"), Path: portalPath + "/deliveries", Icon: "deliveries"},
 		{Label: lang.Text("Event types"), Path: portalPath + "/event-types", Icon: "types"},
+		{Label: lang.Text("Verify"), Path: portalPath + "/verify", Icon: "docs"},
 	})
 	return s
 }
