@@ -99,8 +99,8 @@ func inDoubt(err error) bool {
 
 const (
 	judgeLeast = 20 * time.Millisecond
-	judgeMost  = time.Second
-	judgeFor   = 3 * time.Second // from then on nobody is kept waiting for it
+	judgeMost  = 250 * time.Millisecond // everybody waits for it who writes
+	judgeFor   = 3 * time.Second        // from then on nobody is kept waiting for it
 )
 
 // judge finds out what became of a commit whose answer was lost: the row of
