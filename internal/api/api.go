@@ -45,7 +45,7 @@ type Options struct {
 
 	// Waits says why an endpoint's due deliveries do not go (zero delivery), or
 	// one of them: a kept text, and until when at least. nil: nobody knows.
-	Waits func(endpoint, delivery store.ID) (why string, until time.Time)
+	Waits func(ctx context.Context, endpoint, delivery store.ID) (why string, until time.Time)
 
 	// TestMail sends a mail now; nil: the server mails nothing. Its errors hold
 	// no secret.
@@ -77,7 +77,7 @@ type server struct {
 	mux      *http.ServeMux
 	prober   Prober
 	signer   Signer
-	waits    func(endpoint, delivery store.ID) (string, time.Time)
+	waits    func(ctx context.Context, endpoint, delivery store.ID) (string, time.Time)
 	tests    testPacer
 	probes   testPacer
 	links    linkPacer

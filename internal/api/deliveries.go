@@ -68,19 +68,19 @@ func (s *server) paused(ctx context.Context, endpoint store.ID) string {
 
 // hold says why a delivery waits: because of its endpoint's state, or, where
 // it is due, because of what the sending side knows.
-func (s *server) hold(v *deliveryView, d *store.Delivery, paused string) {
+func (s *server) hold(ctx context.Context, v *deliveryView, d *store.Delivery, paused string) {
 	v.Held = paused
 	if paused == "" && !d.DueAt.After(time.Now()) {
-		v.Held, v.HeldUntil = s.waiting(d.EndpointID, d.ID)
+		v.Held, v.HeldUntil = s.waiting(ctx, d.EndpointID, d.ID)
 	}
 }
 
 // waiting asks the sending side.
-func (s *server) waiting(endpoint, delivery store.ID) (why string, until *stamp) {
+func (s *server) waiting(ctx context.Context, endpoint, delivery store.ID) (why string, until *stamp) {
 	if s.waits == nil {
 		return "", nil
 	}
-	why, at := s.waits(endpoint, delivery)
+	why, at := s.waits(ctx, endpoint, delivery)
 	if why == "" || at.IsZero() {
 		return why, nil
 	}
@@ -91,14 +91,20 @@ func (s *server) waiting(endpoint, delivery store.ID) (why string, until *stamp)
 func (s *server) viewDelivery(ctx context.Context, d *store.Delivery) deliveryView {
 	v := viewDelivery(d)
 	if d.State == store.Pending {
-		s.hold(&v, d, s.paused(ctx, d.EndpointID))
+		s.hold(ctx, &v, d, s.paused(ctx, d.EndpointID))
 	}
 	return v
 }
 
+// waitsFor bounds what a list waits for other servers to say why its deliveries
+// wait.
+const waitsFor = 2 * time.Second
+
 // viewDeliveries asks for each endpoint's state once.
 func (s *server) viewDeliveries(ctx context.Context, ds []*store.Delivery) []deliveryView {
 	paused := map[store.ID]string{}
+	ask, cancel := context.WithTimeout(ctx, waitsFor)
+	defer cancel()
 	return views(ds, func(d *store.Delivery) deliveryView {
 		v := viewDelivery(d)
 		if d.State != store.Pending {
@@ -109,7 +115,7 @@ func (s *server) viewDeliveries(ctx context.Context, ds []*store.Delivery) []del
 			why = s.paused(ctx, d.EndpointID)
 			paused[d.EndpointID] = why
 		}
-		s.hold(&v, d, why)
+		s.hold(ask, &v, d, why)
 		return v
 	})
 }

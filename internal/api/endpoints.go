@@ -252,7 +252,7 @@ func (s *server) listEndpoints(c *call, q *endpointsQuery) (list[endpointView], 
 	if err != nil {
 		return list[endpointView]{}, err
 	}
-	show := func(e *store.Endpoint) endpointView { return s.seenEndpoint(e, d) }
+	show := func(e *store.Endpoint) endpointView { return s.seenEndpoint(c.r.Context(), e, d) }
 	return list[endpointView]{Data: views(page.Items, show), NextCursor: c.cursor(page.Next)}, nil
 }
 
@@ -294,13 +294,13 @@ func (s *server) getEndpoint(c *call) (endpointView, error) {
 	if err != nil && !errors.Is(err, ingest.ErrDialect) {
 		return endpointView{}, err
 	}
-	return s.seenEndpoint(e, d), nil
+	return s.seenEndpoint(c.r.Context(), e, d), nil
 }
 
 // seenEndpoint shows an endpoint, and what keeps its deliveries.
-func (s *server) seenEndpoint(e *store.Endpoint, d *webhook.Dialect) endpointView {
+func (s *server) seenEndpoint(ctx context.Context, e *store.Endpoint, d *webhook.Dialect) endpointView {
 	v := viewEndpoint(e, d, false)
-	v.Held, v.HeldUntil = s.waiting(e.ID, store.ID{})
+	v.Held, v.HeldUntil = s.waiting(ctx, e.ID, store.ID{})
 	return v
 }
 

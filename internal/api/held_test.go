@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"encoding/json"
 	"log/slog"
 	"runtime"
@@ -47,7 +48,7 @@ func TestDueDeliveriesSayWhy(t *testing.T) {
 	_, key := st.project("standard", store.Development)
 	ep := st.endpoint(key, "acme")
 	until := time.Date(2026, 1, 31, 9, 30, 0, 0, time.UTC)
-	st.server.waits = func(endpoint, delivery store.ID) (string, time.Time) {
+	st.server.waits = func(_ context.Context, endpoint, delivery store.ID) (string, time.Time) {
 		if endpointID.Format(endpoint) != ep {
 			return "", time.Time{}
 		}

@@ -98,7 +98,7 @@ func New(ctx context.Context, o Options, log *slog.Logger) (_ *App, err error) {
 	handler := api.New(api.Options{
 		Store: a.db, Ingest: accept,
 		Policy: policy, Dialects: dialects.Lookup, Ready: a.ready,
-		Metrics: metrics, Logger: log, Version: o.Version, PublicURL: o.PublicURL, Prober: a.engine, Signer: a.engine, Waits: a.engine.Waits, TestMail: testMail(a.mailer),
+		Metrics: metrics, Logger: log, Version: o.Version, PublicURL: o.PublicURL, Prober: a.engine, Signer: a.engine, Waits: a.db.Waits, TestMail: testMail(a.mailer),
 		Descriptions: documented.Descriptions(accept.MaxData()),
 		Documented:   documented.New(documented.Options{Store: a.db, Ingest: accept, Policy: policy, Dialects: dialects.Lookup, Logger: log}),
 	})

@@ -310,6 +310,7 @@ func TestLeaveBeforeARead(t *testing.T) {
 // TestADownReceiverIsAskedOnce: who takes over an endpoint whose receiver is
 // down sends it one request, and the rest when that is answered.
 func TestADownReceiverIsAskedOnce(t *testing.T) {
+	t.Parallel()
 	for _, died := range []bool{false, true} {
 		t.Run(fmt.Sprint("died ", died), func(t *testing.T) {
 			inNodes(t, 2, func(t *testing.T, ns *nodes) {

@@ -14,6 +14,8 @@ const (
 	heldDialect lang.Kept = "this server does not know the dialect"
 )
 
+var _ store.Waiter = (*Engine)(nil)
+
 // Waits says why an endpoint's due deliveries do not go, as far as memory
 // knows it; empty: nothing keeps them. until is when that is asked again;
 // zero: when something happens. Of a delivery that is under way (zero: of

@@ -71,7 +71,7 @@ func newBus(config *pgx.ConnConfig, slot int, log *slog.Logger) *bus {
 	return &bus{
 		config: config, slot: slot, log: log, echoes: busEcho, hear: func(int, message) {}, missed: func() {}, heed: func(context.Context) {},
 		out: map[outgoing]message{}, wake: make(chan struct{}, 1), over: make(chan struct{}),
-		asked: questions{last: time.Now().UnixMicro(), open: map[int64]chan int64{}}, stop: func() {},
+		asked: questions{last: time.Now().UnixMicro(), open: map[int64]chan message{}}, stop: func() {},
 	}
 }
 

@@ -135,7 +135,7 @@ func (b *bus) hearOne(ctx context.Context, c *pgx.Conn, most time.Duration, echo
 func (b *bus) receive(slot int, m message) {
 	switch m.kind {
 	case tellAnswer:
-		b.asked.answer(m.ask, m.n)
+		b.asked.answer(m)
 	case tellMissed:
 		b.missed()
 	default:
@@ -147,25 +147,25 @@ func (b *bus) receive(slot int, m message) {
 type questions struct {
 	mu   sync.Mutex
 	last int64
-	open map[int64]chan int64
+	open map[int64]chan message
 }
 
 // new numbers a question. Its answer comes on the channel, at most one.
-func (q *questions) new() (number int64, answer chan int64) {
+func (q *questions) new() (number int64, answer chan message) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.last++
-	answer = make(chan int64, 1)
+	answer = make(chan message, 1)
 	q.open[q.last] = answer
 	return q.last, answer
 }
 
-func (q *questions) answer(number, n int64) {
+func (q *questions) answer(m message) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if answer := q.open[number]; answer != nil {
-		delete(q.open, number)
-		answer <- n
+	if answer := q.open[m.ask]; answer != nil {
+		delete(q.open, m.ask)
+		answer <- m
 	}
 }
 

@@ -28,7 +28,7 @@ type flying struct {
 // question is one to another process.
 type question struct {
 	number int64
-	answer chan int64
+	answer chan message
 }
 
 // ask asks the others; of them one sends for the endpoint. Nobody answers
@@ -53,8 +53,8 @@ func (f *flying) inFlight(ctx context.Context) int {
 	defer cancel()
 	for _, q := range f.asked {
 		select {
-		case n := <-q.answer:
-			f.n += int(n)
+		case m := <-q.answer:
+			f.n += int(m.n)
 		case <-ctx.Done():
 			for _, q := range f.asked {
 				f.bus.asked.drop(q.number)
@@ -170,6 +170,8 @@ func (h *heeding) hear(slot int, m message) {
 		n := 0
 		db.tell(func(o Owner) { n = o.DeliveryChanged(db.keys.id(m.endpoint), db.keys.id(m.delivery)) })
 		h.answer(slot, m.ask, n)
+	case tellWaits:
+		h.say(slot, m)
 	case tellRecovered:
 		db.tell(func(o Owner) { o.RecoveryAsked(db.keys.id(m.endpoint)) })
 	case tellEndpoint:

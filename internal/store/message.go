@@ -1,6 +1,7 @@
 package store
 
 import (
+	"encoding/hex"
 	"errors"
 	"strconv"
 	"strings"
@@ -15,6 +16,7 @@ type message struct {
 	due                int64 // grew: microseconds, from when on
 	ask                int64 // number of the question that it is, or that it answers; 0: none
 	n                  int64 // answer: attempts in flight
+	text               string
 }
 
 // messageKind is a letter.
@@ -27,16 +29,18 @@ const (
 	tellRecovered     messageKind = 'r' // somebody takes a receiver to be back
 	tellConfiguration messageKind = 'c' // the configuration's generation moved
 	tellNodes         messageKind = 'n' // shards were freed or are wanted
+	tellWaits         messageKind = 'w' // why do an endpoint's deliveries, or one of them, not go?
 	tellAnswer        messageKind = 'a'
 	tellMissed        messageKind = 'm' // there was more to tell than there was room for
 	tellEcho          messageKind = 'o' // to oneself: whether anything arrives
 )
 
 // A payload is one line of text: the form, the slot of who tells, and the
-// messages. Numbers are in base 36, fields are apart by dots.
+// messages. Numbers are in base 36, texts in hexadecimal, fields are apart by dots.
 const (
 	messageForm  = "1."
 	payloadBytes = 7900 // PostgreSQL takes less than 8,000
+	textBytes    = 1000 // of a message; twice as many are sent
 )
 
 var errMessage = errors.New("it is not in a form that this version knows")
@@ -44,12 +48,15 @@ var errMessage = errors.New("it is not in a form that this version knows")
 func (m *message) append(to []byte) []byte {
 	fields := [...]int64{m.endpoint, m.delivery, m.due, m.ask, m.n}
 	n := len(fields)
-	for n > 0 && fields[n-1] == 0 {
+	for n > 0 && fields[n-1] == 0 && m.text == "" {
 		n--
 	}
 	to = append(to, ',', byte(m.kind))
 	for _, v := range fields[:n] {
 		to = strconv.AppendInt(append(to, '.'), v, 36)
+	}
+	if m.text != "" {
+		to = hex.AppendEncode(append(to, '.'), []byte(m.text))
 	}
 	return to
 }
@@ -93,7 +100,7 @@ func eachMessage(payload string, f func(slot int, m message)) error {
 
 func readMessage(text string) (m message, err error) {
 	kind, rest, more := strings.Cut(text, ".")
-	if len(kind) != 1 || !strings.Contains("gedrcnamo", kind) {
+	if len(kind) != 1 || !strings.Contains("gedrcnawmo", kind) {
 		return m, errMessage
 	}
 	m.kind = messageKind(kind[0])
@@ -101,7 +108,15 @@ func readMessage(text string) (m message, err error) {
 	for i := 0; more; i++ {
 		var v string
 		v, rest, more = strings.Cut(rest, ".")
-		if i == len(fields) {
+		if i == len(fields) && !more {
+			text, err := hex.DecodeString(v)
+			if err != nil {
+				return m, errMessage
+			}
+			m.text = string(text)
+			return m, nil
+		}
+		if i >= len(fields) {
 			return m, errMessage
 		}
 		if *fields[i], err = strconv.ParseInt(v, 36, 64); err != nil {

@@ -28,6 +28,7 @@ type Node struct {
 // NodeState is how a process is.
 type NodeState string
 
+// They are these.
 const (
 	NodeServing  NodeState = "serving"
 	NodeStopping NodeState = "stopping" // it hands over what it does

@@ -122,3 +122,42 @@ func TestOnlyNode(t *testing.T) {
 		t.Error(alive, free)
 	}
 }
+
+// TestWhoSendsSaysWhatWaits: whichever process is asked, it says what the one
+// says that sends; where that is silent, that it is not known.
+func TestWhoSendsSaysWhatWaits(t *testing.T) {
+	t.Parallel()
+	y := newYard(t, 30*time.Second)
+	a, b := y.join("a"), y.join("b")
+	y.settled(map[*member]int{a: 128, b: 128})
+	of := map[string]int{}
+	for _, e := range y.all {
+		owner := a
+		if b.db.Owns(e) {
+			owner = b
+		}
+		of[owner.name]++
+		for _, m := range []*member{a, b} {
+			if why, until := m.db.Waits(t.Context(), e, store.ID{}); why != owner.name+`, "é"` || until.UnixMilli() != 1_900_000_000_000 {
+				t.Errorf("%s says %q until %v of an endpoint of %s", m.name, why, until, owner.name)
+			}
+			if why, until := m.db.Waits(t.Context(), e, e); why != owner.name+", it is: "+e.String() || !until.IsZero() {
+				t.Errorf("%s says %q until %v of a delivery of %s", m.name, why, until, owner.name)
+			}
+		}
+	}
+	if of["a"] == 0 || of["b"] == 0 {
+		t.Fatalf("the endpoints are of %v", of)
+	}
+	resume := b.proxy.Stall()
+	defer resume()
+	for _, e := range y.all {
+		if a.db.Owns(e) {
+			continue
+		}
+		if why, _ := a.db.Waits(t.Context(), e, store.ID{}); !strings.Contains(why, "not known here") {
+			t.Errorf("nobody answers: %q", why)
+		}
+		break
+	}
+}

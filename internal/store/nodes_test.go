@@ -214,6 +214,14 @@ func (m *member) EndpointChanged(store.ID) int           { return 0 }
 func (m *member) DeliveryChanged(store.ID, store.ID) int { return 0 }
 func (m *member) RecoveryAsked(store.ID)                 {}
 
+// Waits: everything waits because of who is asked.
+func (m *member) Waits(_, delivery store.ID) (why string, until time.Time) {
+	if !delivery.IsZero() {
+		return fmt.Sprintf("%s, it is: %s", m.name, delivery), time.Time{}
+	}
+	return m.name + ", \"é\"", time.UnixMilli(1_900_000_000_000)
+}
+
 // sweep finds what is pending.
 func (m *member) sweep() {
 	m.mu.Lock()
