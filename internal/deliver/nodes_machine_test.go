@@ -155,9 +155,10 @@ func (m *shardMachine) scatter(t *rapid.T) {
 	}
 }
 
-// hand begins a hand-over of a shard, if none of it is under way.
+// hand begins a hand-over of a shard, if none of it is under way, or came to
+// its end since from was seen to have it.
 func (m *shardMachine) hand(from, to *node, s store.Shard) {
-	if done := m.moving[s]; done == nil || isOver(done) {
+	if done := m.moving[s]; (done == nil || isOver(done)) && m.ns.has(from, s) {
 		m.moving[s] = m.ns.move(from, to, []store.Shard{s})
 	}
 }

@@ -134,6 +134,12 @@ func (ns *nodes) shards(n *node) (out []store.Shard) {
 	return out
 }
 
+func (ns *nodes) has(n *node, s store.Shard) bool {
+	ns.mu.Lock()
+	defer ns.mu.Unlock()
+	return ns.of[s] == n
+}
+
 // owner of an endpoint; nil: nobody is.
 func (ns *nodes) owner(id store.ID) *node {
 	ns.mu.Lock()
