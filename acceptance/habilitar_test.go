@@ -40,7 +40,8 @@ Authorization: Bearer $BACKEND
 ---
 201
 {"id": "<id>", "consumer": "transportadora-7", "access": "manage", "prefix": "<words>", "made_by": "<id>", "created_at": "<time>", "expires_at": "<time>", "last_used_at": null,
- "token": "<key=PAGE>", "scopes": ["endpoints:read", "event_types:read", "events:read", "deliveries:read", "endpoints:write", "deliveries:write"]}`)
+ "token": "<key=PAGE>", "scopes": ["endpoints:read", "event_types:read", "events:read", "deliveries:read", "endpoints:write", "deliveries:write"],
+ "path": "<words>", "url": null, "embed_path": "<words>", "embed_url": null}`)
 
 	// "Novo webhook": a name, the events, the URL.
 	if list := s.ask("GET", "/v1/event-types", "", "Authorization", "Bearer "+s.vars["PAGE"]); !strings.Contains(string(list.Body), `"condutor criado"`) {
