@@ -36,6 +36,8 @@ KNOWN = [
     (r"/expires_at", r".*"),
     # From 2000 to a day from now.
     (r"(/.*)?/timestamp", r".*"),
+    # What no pattern says of an origin: its host, and where plain http is allowed.
+    (r"/portal_origins/\d+", r"is no origin|.*https?"),
     # Names, addresses and ports inside URLs; the corpus of hostile ones is elsewhere.
     (r"(/.*)?/url", r"(?!is missing|has more than)"),
     # Headers that the sender or the dialect sets; their size in all; a removal of what is not there.

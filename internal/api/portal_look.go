@@ -56,6 +56,11 @@ func (in portalLook) set(p *store.Portal, errs *ingest.FieldErrors) {
 	}
 }
 
+const maxOrigins = store.MaxPortalOrigins
+
+// originForm is what a pattern can say of an origin.
+const originForm = `^[Hh][Tt][Tt][Pp][Ss]?://[A-Za-z0-9.:\[\]-]+/?$`
+
 // checkOrigin reads the origin of a page: it goes into a header, so only what
 // can be in a host's name is in it.
 func checkOrigin(text string) (string, lang.Message) {
