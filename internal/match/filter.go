@@ -54,8 +54,10 @@ func refused(f lang.Format, args ...any) *FilterError {
 type Filter struct{ program cel.Program }
 
 // environment is what filters are compiled in; it never changes.
-var environment = sync.OnceValues(func() (*cel.Env, error) {
-	return cel.NewEnv(
+var environment = sync.OnceValues(newEnvironment)
+
+func newEnvironment() (*cel.Env, error) {
+	env, err := cel.NewEnv(
 		cel.Variable("event.type", cel.StringType),
 		cel.Variable("event.consumer", cel.StringType),
 		cel.Variable("event.time", cel.TimestampType),
@@ -68,7 +70,13 @@ var environment = sync.OnceValues(func() (*cel.Env, error) {
 		cel.ParserErrorRecoveryLimit(4),
 		cel.ExpressionNodeLimit(maxNodes),
 	)
-})
+	if err == nil {
+		// The first name that is not known has CEL make its catalogue of names,
+		// while other checks may read the same place: so that is done here.
+		_, _ = env.Compile("unknown")
+	}
+	return env, err
+}
 
 // Compile parses and checks a filter. It refuses what is no boolean, and what
 // costs too much on an event of usual size. Errors: [*FilterError].

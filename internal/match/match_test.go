@@ -424,3 +424,23 @@ func BenchmarkJudge(b *testing.B) {
 	run("loop", `data.items.exists(i, i.id == 9)`)
 	run("ten", simple, simple, simple, simple, simple, simple, simple, simple, simple, simple)
 }
+
+// TestManyCompileAtOnce is for the race detector.
+func TestManyCompileAtOnce(t *testing.T) {
+	t.Parallel()
+	for range 20 {
+		env, err := newEnvironment()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var all sync.WaitGroup
+		for _, text := range []string{"unknown.name == 1", "data.a.exists(i, i == 1)", "nothing", "data.a.all(i, i > data.b)"} {
+			all.Go(func() {
+				if _, issues := env.Compile(text); (issues.Err() == nil) != strings.HasPrefix(text, "data") {
+					t.Errorf("%s: %v", text, issues.Err())
+				}
+			})
+		}
+		all.Wait()
+	}
+}
