@@ -228,8 +228,7 @@ func (s *server) retryDelivery(c *call, _ *none) (deliveryView, error) {
 	}
 	d, err = s.store.RetryDelivery(c.r.Context(), c.key.ProjectID, d.ID)
 	if errors.Is(err, store.ErrConflict) {
-		return deliveryView{}, kindConflict.problem("the delivery's endpoint was deleted, or its event is past its retention").
-			fixed("Send the event again; it goes to the endpoints of today.")
+		return deliveryView{}, notSendable()
 	}
 	if err != nil {
 		return deliveryView{}, err
@@ -237,6 +236,12 @@ func (s *server) retryDelivery(c *call, _ *none) (deliveryView, error) {
 	v := s.viewDelivery(c.r.Context(), d)
 	v.InFlight = flying(d.InFlight)
 	return v, nil
+}
+
+// notSendable says that nothing is left of which a request could be made.
+func notSendable() *problem {
+	return kindConflict.problem("the delivery's endpoint was deleted, or its event is past its retention").
+		fixed("Send the event again; it goes to the endpoints of today.")
 }
 
 func (s *server) cancelDelivery(c *call, _ *none) (deliveryView, error) {

@@ -35,11 +35,9 @@ func (s *server) signDelivery(c *call, _ *none) (signedView, error) {
 	if err != nil {
 		return signedView{}, err
 	}
-	gone := kindConflict.problem("the delivery's endpoint was deleted, or its event is past its retention").
-		fixed("Send the event again; it goes to the endpoints of today.")
 	event, err := s.store.Event(c.r.Context(), c.key.ProjectID, d.EventID)
 	if errors.Is(err, store.ErrNotFound) {
-		return signedView{}, gone
+		return signedView{}, notSendable()
 	}
 	if err != nil {
 		return signedView{}, err
@@ -51,7 +49,7 @@ func (s *server) signDelivery(c *call, _ *none) (signedView, error) {
 	var unmade *egress.Error
 	switch {
 	case errors.Is(err, store.ErrNotFound):
-		return signedView{}, gone
+		return signedView{}, notSendable()
 	case errors.As(err, &unmade):
 		return signedView{}, kindConflict.say(lang.Recall(unmade.Detail)).
 			fixed("Mend the endpoint, or the file of the dialect: its deliveries fail of the same.")

@@ -72,14 +72,26 @@ func CreateRootKey(ctx context.Context, at Place, name string, log *slog.Logger)
 	if p := at.check(); p != nil {
 		return "", p
 	}
-	db, err := store.Open(ctx, store.Options{Dir: at.Data, Database: at.Database, NoSecrets: true, Logger: log})
-	if err != nil {
-		return "", at.explain(err)
-	}
 	text, prefix, hash := api.NewKey(api.KeyRoot)
-	err = db.CreateKey(store.WithActor(ctx, store.Actor{Kind: store.ActorOperator}), &store.Key{Name: name, Prefix: prefix}, hash)
-	if err := errors.Join(err, db.Close()); err != nil {
-		return "", at.explain(err)
+	err := at.operate(ctx, log, func(ctx context.Context, db *store.DB) error {
+		return db.CreateKey(ctx, &store.Key{Name: name, Prefix: prefix}, hash)
+	})
+	if err != nil {
+		return "", err
 	}
 	return text.Reveal(), nil
+}
+
+// operate opens a place that was checked, without its secrets, for what the
+// operator does at the server's own machine. Errors: [*Problem].
+func (p Place) operate(ctx context.Context, log *slog.Logger, f func(context.Context, *store.DB) error) error {
+	db, err := store.Open(ctx, store.Options{Dir: p.Data, Database: p.Database, NoSecrets: true, Logger: log})
+	if err != nil {
+		return p.explain(err)
+	}
+	err = f(store.WithActor(ctx, store.Actor{Kind: store.ActorOperator}), db)
+	if err := errors.Join(err, db.Close()); err != nil {
+		return p.explain(err)
+	}
+	return nil
 }

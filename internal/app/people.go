@@ -28,16 +28,15 @@ func InvitePerson(ctx context.Context, at Place, email, role string, log *slog.L
 	if _, err := os.Stat(at.Data); at.Data != "" && err != nil {
 		return "", &Problem{What: at.named() + " " + at.Data + ": " + oneLine(err), Fix: "name the directory that the server uses"}
 	}
-	db, err := store.Open(ctx, store.Options{Dir: at.Data, Database: at.Database, NoSecrets: true, Logger: log})
+	err = at.operate(ctx, log, func(ctx context.Context, db *store.DB) (err error) {
+		path, err = dashboard.Invite(ctx, db, &store.Invitation{Email: email, Role: store.Role(role)})
+		if errors.Is(err, store.ErrLimit) {
+			return &Problem{Kind: KindOption, What: "there are too many people and invitations already", Fix: "revoke an invitation, or keep somebody out, on the page People"}
+		}
+		return err
+	})
 	if err != nil {
-		return "", at.explain(err)
-	}
-	path, err = dashboard.Invite(store.WithActor(ctx, store.Actor{Kind: store.ActorOperator}), db, &store.Invitation{Email: email, Role: store.Role(role)})
-	if errors.Is(err, store.ErrLimit) {
-		err = &Problem{Kind: KindOption, What: "there are too many people and invitations already", Fix: "revoke an invitation, or keep somebody out, on the page People"}
-	}
-	if err := errors.Join(err, db.Close()); err != nil {
-		return "", at.explain(err)
+		return "", err
 	}
 	return path, nil
 }

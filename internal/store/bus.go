@@ -36,7 +36,9 @@ type bus struct {
 	mute  atomic.Bool // the last telling failed
 	work  sync.WaitGroup
 	stop  context.CancelFunc
-	over  chan struct{} // closed: what is there is told, and no more
+	// deafen ends what hears: that has nothing to bring to its end.
+	deafen context.CancelFunc
+	over   chan struct{} // closed: what is there is told, and no more
 
 	strange     sync.Once
 	told, heard atomic.Uint64
@@ -71,7 +73,7 @@ func newBus(config *pgx.ConnConfig, slot int, log *slog.Logger) *bus {
 	return &bus{
 		config: config, slot: slot, log: log, echoes: busEcho, hear: func(int, message) {}, missed: func() {}, heed: func(context.Context) {},
 		out: map[outgoing]message{}, wake: make(chan struct{}, 1), over: make(chan struct{}),
-		asked: questions{last: time.Now().UnixMicro(), open: map[int64]chan message{}}, stop: func() {},
+		asked: questions{last: time.Now().UnixMicro(), open: map[int64]chan message{}}, stop: func() {}, deafen: func() {},
 	}
 }
 
@@ -84,15 +86,9 @@ func (b *bus) start() {
 	b.stop = stop
 	b.work.Go(func() { b.talk(ctx) })
 	hearing, deafen := context.WithCancel(ctx)
+	b.deafen = deafen
 	b.work.Go(func() { b.listen(hearing) })
 	b.work.Go(func() { b.heed(hearing) })
-	b.work.Go(func() {
-		select {
-		case <-b.over:
-		case <-ctx.Done():
-		}
-		deafen()
-	})
 }
 
 // close tells what is left, and ends.
@@ -101,6 +97,7 @@ func (b *bus) close() {
 		return
 	}
 	close(b.over)
+	b.deafen()
 	end := time.AfterFunc(busEnd, b.stop)
 	b.work.Wait()
 	end.Stop()
