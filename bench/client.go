@@ -18,7 +18,7 @@ import (
 
 // loadSpec is what the client process is told on its standard input.
 type loadSpec struct {
-	Addr        string
+	Addrs       []string // the connections in turn
 	Key         string
 	Clients     int
 	Consumers   int           // events go to c00000 … in turn
@@ -72,8 +72,8 @@ type loader struct {
 
 func (l *loader) run() ([]sample, error) {
 	var posters []*poster
-	for range l.spec.Clients {
-		p, err := newPoster(&l.spec)
+	for i := range l.spec.Clients {
+		p, err := newPoster(&l.spec, l.spec.Addrs[i%len(l.spec.Addrs)])
 		if err != nil {
 			return nil, err
 		}
@@ -151,6 +151,7 @@ func (l *loader) fail(err error) {
 // only what it must, so that it takes little of the machine that it measures.
 type poster struct {
 	spec   *loadSpec
+	addr   string
 	conn   net.Conn
 	read   *bufio.Reader
 	tmpl   *eventTemplate
@@ -159,15 +160,15 @@ type poster struct {
 	answer []byte
 }
 
-func newPoster(spec *loadSpec) (*poster, error) {
-	p := &poster{spec: spec, tmpl: newEventTemplate("bench.event")}
+func newPoster(spec *loadSpec, addr string) (*poster, error) {
+	p := &poster{spec: spec, addr: addr, tmpl: newEventTemplate("bench.event")}
 	p.head = fmt.Appendf(nil, "POST /v1/events HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n",
-		spec.Addr, spec.Key, len(p.tmpl.body))
+		addr, spec.Key, len(p.tmpl.body))
 	return p, p.dial()
 }
 
 func (p *poster) dial() (err error) {
-	if p.conn, err = net.DialTimeout("tcp", p.spec.Addr, 5*time.Second); err == nil {
+	if p.conn, err = net.DialTimeout("tcp", p.addr, 5*time.Second); err == nil {
 		p.read = bufio.NewReaderSize(p.conn, 8<<10)
 	}
 	return err

@@ -39,7 +39,7 @@ func latency(ctx context.Context, s *stage) error {
 	}
 	sec.add("malote, 50/s", m)
 	sec.atMost("accept p99", m.AcceptP99, "ms", 10)
-	sec.atMost("accept to arrival p50 (from the POST)", m.FromSendP50, "ms", 5)
+	sec.atMost("accept to arrival p50 (from the POST)", m.FromSendP50, "ms", s.target(5, 8))
 	sec.atMost("accept to arrival p99 (from the POST)", m.FromSendP99, "ms", 20)
 	return nil
 }

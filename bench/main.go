@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -28,6 +29,7 @@ type options struct {
 	slow        int
 	slowDelay   time.Duration
 	growth      []int
+	servers     []int
 	lists       int
 	listCalls   int
 	binary      string
@@ -59,28 +61,33 @@ func main() {
 	}
 }
 
-var allScenarios = []string{"throughput", "latency", "slow", "backlog", "growth", "lists"}
+// Scenarios in the order of "all".
+var (
+	allScenarios      = []string{"throughput", "latency", "slow", "backlog", "growth", "lists"}
+	postgresScenarios = []string{"throughput", "latency", "nodes", "neighbours"}
+)
 
 func parse(args []string) (*options, error) {
 	o := &options{}
 	f := flag.NewFlagSet("bench", flag.ContinueOnError)
-	scenario := f.String("scenario", "", "what to measure, a comma between: "+strings.Join(allScenarios, ", ")+", all (default throughput; with -short all)")
+	scenario := f.String("scenario", "", "what to measure, a comma between: "+strings.Join(allScenarios, ", ")+", all; with -database postgres "+strings.Join(postgresScenarios, ", ")+" (default throughput; with -short all)")
 	f.BoolVar(&o.short, "short", false, "small sizes for CI: all of it in a minute")
 	f.IntVar(&o.rounds, "rounds", 10, "throughput: rounds, the yardstick and Malote by turns in each")
 	f.DurationVar(&o.duration, "duration", 3*time.Second, "how long one measurement takes load")
 	f.IntVar(&o.clients, "clients", 64, "keep-alive connections that post one event after the other")
 	f.IntVar(&o.endpoints, "endpoints", 100, "endpoints that share the load, each with a consumer of its own")
 	f.BoolVar(&o.idempotency, "idempotency", true, "throughput: one more measurement in each round with an Idempotency-Key on every event")
-	f.IntVar(&o.backlog, "backlog", 1_000_000, "backlog: deliveries that wait for the dead endpoint")
+	f.IntVar(&o.backlog, "backlog", 1_000_000, "backlog, neighbours: deliveries that wait for the dead endpoint")
 	f.StringVar(&o.dead, "dead", "refuse", "backlog: how the endpoint is dead: refuse (connections refused) or hang (accepted, never answered)")
 	f.IntVar(&o.slow, "slow", 600, "slow: deliveries to the slow endpoint")
 	f.DurationVar(&o.slowDelay, "slow-delay", 8*time.Second, "slow: how long that endpoint takes to answer")
 	growth := f.String("growth", "0,1000000,5000000", "growth: numbers of stored events to measure at, rising")
 	f.IntVar(&o.lists, "lists", 50_000, "lists: events that are stored before anything is asked (5000000 for the record)")
 	f.IntVar(&o.listCalls, "list-calls", 100, "lists: how often each kind of call is made")
+	servers := f.String("servers", "1,3", "neighbours: numbers of servers to measure with, rising")
 	f.StringVar(&o.binary, "binary", "", "measure this binary instead of building one")
 	f.StringVar(&o.dir, "dir", "", "keep data and logs in this directory instead of a temporary one")
-	database := f.String("database", "", "postgres: on a private PostgreSQL server with fsync, started for it, whose CPU counts as Malote's; throughput and latency")
+	database := f.String("database", "", "postgres: on a private PostgreSQL server with fsync, started for it, whose CPU counts as Malote's")
 	f.StringVar(&o.json, "json", "", "write the results to this file")
 	f.StringVar(&o.perf, "perf", "", "throughput: record a CPU profile of the server with perf into this file in each measurement")
 	if err := f.Parse(args); err != nil {
@@ -89,12 +96,12 @@ func parse(args []string) (*options, error) {
 	if f.NArg() > 0 {
 		return nil, fmt.Errorf("unexpected argument %q", f.Arg(0))
 	}
-	for s := range strings.SplitSeq(*growth, ",") {
-		n, err := strconv.Atoi(strings.TrimSpace(s))
-		if err != nil || n < 0 || len(o.growth) > 0 && n <= o.growth[len(o.growth)-1] {
-			return nil, fmt.Errorf("-growth: %q is not a rising number of events", s)
-		}
-		o.growth = append(o.growth, n)
+	var err error
+	if o.growth, err = rising(*growth, 0); err != nil {
+		return nil, fmt.Errorf("-growth: %w", err)
+	}
+	if o.servers, err = rising(*servers, 1); err != nil {
+		return nil, fmt.Errorf("-servers: %w", err)
 	}
 	if o.dead != "refuse" && o.dead != "hang" {
 		return nil, fmt.Errorf("-dead: %q is neither refuse nor hang", o.dead)
@@ -115,17 +122,40 @@ func parse(args []string) (*options, error) {
 	case *scenario == "":
 		*scenario = "throughput"
 	}
+	if err := o.on(*database); err != nil {
+		return nil, err
+	}
 	for s := range strings.SplitSeq(*scenario, ",") {
 		if s == "all" {
-			o.scenarios = allScenarios
+			o.scenarios = o.possible()
 			break
 		}
-		if _, ok := scenarios[s]; !ok {
-			return nil, fmt.Errorf("-scenario: %q is none of %s, all", s, strings.Join(allScenarios, ", "))
+		if !slices.Contains(o.possible(), s) {
+			return nil, fmt.Errorf("-scenario: %q is none of %s, all", s, strings.Join(o.possible(), ", "))
 		}
 		o.scenarios = append(o.scenarios, s)
 	}
-	return o, o.on(*database)
+	return o, nil
+}
+
+// rising reads numbers with a comma between.
+func rising(text string, least int) (out []int, err error) {
+	for s := range strings.SplitSeq(text, ",") {
+		n, err := strconv.Atoi(strings.TrimSpace(s))
+		if err != nil || n < least {
+			return nil, fmt.Errorf("%q is not a number of %d or more larger than the one before", s, least)
+		}
+		out, least = append(out, n), n+1
+	}
+	return out, nil
+}
+
+// possible are the scenarios of the store that is measured.
+func (o *options) possible() []string {
+	if o.postgres {
+		return postgresScenarios
+	}
+	return allScenarios
 }
 
 // on sets what the server keeps its data in.
@@ -138,13 +168,5 @@ func (o *options) on(database string) error {
 		return fmt.Errorf("-database: %q is not postgres", database)
 	}
 	o.postgres = true
-	if o.short && len(o.scenarios) == len(allScenarios) {
-		o.scenarios = []string{"throughput", "latency"}
-	}
-	for _, s := range o.scenarios {
-		if s != "throughput" && s != "latency" {
-			return fmt.Errorf("-database: %s is measured in a data directory only", s)
-		}
-	}
 	return nil
 }

@@ -52,15 +52,23 @@ type load struct {
 	idempotency bool
 }
 
-// onMalote measures the server of a bed, with all it writes counted in.
+// lingerFor is long enough for what was delivered to be kept, where more is
+// pending than that.
+const lingerFor = 500 * time.Millisecond
+
+// onMalote measures the servers of a bed, with all they write counted in.
 func (b *bed) onMalote(ctx context.Context, l load, name string) (*measurement, error) {
 	p50, p99, err := b.s.syncTime()
 	if err != nil {
 		return nil, err
 	}
-	m, err := b.s.measure(ctx, l, b.site.Addr, b.api.Key, b.server.Pid, func() error {
-		if name == "settle" {
+	addrs, pids := b.servers()
+	m, err := b.s.measure(ctx, l, addrs, b.api.Key, pids, func() error {
+		switch name {
+		case "settle":
 			return b.settle(ctx, time.Minute)
+		case "linger":
+			pause(ctx, lingerFor)
 		}
 		return nil
 	})
@@ -72,16 +80,16 @@ func (b *bed) onMalote(ctx context.Context, l load, name string) (*measurement, 
 
 // onYardstick measures the yardstick.
 func (s *stage) onYardstick(ctx context.Context, l load) (*measurement, error) {
-	m, err := s.measure(ctx, l, s.yardstick.Addr, "none", s.yardstick.Pid, func() error { return nil })
+	m, err := s.measure(ctx, l, []string{s.yardstick.Addr}, "none", []int{s.yardstick.Pid}, func() error { return nil })
 	if m != nil {
 		m.Target = "yardstick"
 	}
 	return m, err
 }
 
-// measure runs the client process against an address and puts its times and
+// measure runs the client process against addresses and puts its times and
 // the receiver's together.
-func (s *stage) measure(ctx context.Context, l load, addr, key string, pid int, settle func() error) (*measurement, error) {
+func (s *stage) measure(ctx context.Context, l load, addrs []string, key string, pids []int, settle func() error) (*measurement, error) {
 	if s.next > maxSeq/2 {
 		if err := s.rx.Do(ctx, http.MethodPost, "/admin/reset", nil, nil); err != nil {
 			return nil, err
@@ -89,7 +97,7 @@ func (s *stage) measure(ctx context.Context, l load, addr, key string, pid int, 
 		s.next = 1
 	}
 	spec := loadSpec{
-		Addr: addr, Key: key, Clients: l.clients, Consumers: l.consumers, First: s.next,
+		Addrs: addrs, Key: key, Clients: l.clients, Consumers: l.consumers, First: s.next,
 		Duration: l.duration, Rate: l.rate, Out: filepath.Join(s.dir, "times.bin"),
 	}
 	if l.idempotency {
@@ -99,7 +107,7 @@ func (s *stage) measure(ctx context.Context, l load, addr, key string, pid int, 
 	if err != nil {
 		return nil, err
 	}
-	cpu0, err := s.cpu(pid)
+	cpu0, err := s.cpu(pids)
 	if err != nil {
 		return nil, err
 	}
@@ -121,13 +129,17 @@ func (s *stage) measure(ctx context.Context, l load, addr, key string, pid int, 
 	if err := settle(); err != nil {
 		return nil, err
 	}
-	cpu1, err := s.cpu(pid)
+	cpu1, err := s.cpu(pids)
 	if err != nil {
 		return nil, err
 	}
-	_, peak, err := rig.Memory(pid)
-	if err != nil {
-		return nil, err
+	var peak int64 // of all together, not at one time
+	for _, pid := range pids {
+		_, one, err := rig.Memory(pid)
+		if err != nil {
+			return nil, err
+		}
+		peak += one
 	}
 	last := s.next
 	for _, x := range samples {

@@ -88,21 +88,28 @@ func (s *stage) newSite(ctx context.Context, dir string) (*rig.Site, error) {
 	return rig.NewSiteOn(ctx, s.binary, dir, s.cluster.URL(name))
 }
 
-// cpu is what a process used; of Malote's it is its database's, too.
-func (s *stage) cpu(pid int) (time.Duration, error) {
-	used, err := rig.CPU(pid)
-	if err != nil || s.cluster == nil || pid == s.yardstick.Pid {
-		return used, err
+// cpu is what processes used; of Malote's it is their database's, too.
+func (s *stage) cpu(pids []int) (total time.Duration, err error) {
+	for _, pid := range pids {
+		used, err := rig.CPU(pid)
+		if err != nil {
+			return 0, err
+		}
+		total += used
+	}
+	if s.cluster == nil || pids[0] == s.yardstick.Pid {
+		return total, nil
 	}
 	more, err := s.cluster.CPU()
-	return used + more, err
+	return total + more, err
 }
 
-// bed is one server with a project, on fresh data.
+// bed is one server with a project, on fresh data, and others beside it.
 type bed struct {
 	s       *stage
 	site    *rig.Site
 	server  *rig.Server
+	others  []*rig.Server
 	api     *rig.API
 	project string
 }
@@ -145,8 +152,40 @@ func (b *bed) start(ctx context.Context) (time.Duration, error) {
 	return ready, err
 }
 
-// close stops the server and removes its data.
+// join starts more servers on the same database.
+func (b *bed) join(ctx context.Context, n int) error {
+	for i := range n {
+		site, err := b.site.Beside(filepath.Join(b.site.Dir, fmt.Sprintf("beside-%d", i+1)))
+		if err != nil {
+			return err
+		}
+		server, err := site.Start()
+		if err != nil {
+			return err
+		}
+		b.others = append(b.others, server)
+		if _, err := server.WaitReady(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// servers are their addresses and processes.
+func (b *bed) servers() (addrs []string, pids []int) {
+	for _, v := range append([]*rig.Server{b.server}, b.others...) {
+		addrs, pids = append(addrs, v.Site.Addr), append(pids, v.Pid)
+	}
+	return addrs, pids
+}
+
+// close stops the servers and removes their data.
 func (b *bed) close() {
+	for _, v := range b.others {
+		if err := v.Stop(45 * time.Second); err != nil {
+			fmt.Fprintf(os.Stderr, "bench: stopping a server: %v\n", err)
+		}
+	}
 	if err := b.server.Stop(45 * time.Second); err != nil {
 		fmt.Fprintf(os.Stderr, "bench: stopping the server: %v\n", err)
 	}

@@ -25,7 +25,7 @@ import (
 // Store is what the engine asks of the store; [store.DB] has it.
 type Store interface {
 	PendingEndpoints(ctx context.Context, after store.ID, limit int) ([]store.PendingEndpoint, error)
-	LoadDue(ctx context.Context, endpoint store.ID, after store.Place, limit, maxBytes int) ([]*store.Work, error)
+	LoadQueues(ctx context.Context, reads []store.QueueRead) ([]store.QueuePage, error)
 	Lane(ctx context.Context, endpoint store.ID) (*store.Lane, error)
 	RecentSends(ctx context.Context, endpoint store.ID, since time.Time, limit int) ([]time.Time, error)
 	Traffic(ctx context.Context, endpoints []store.ID) ([]store.Traffic, error)
@@ -33,6 +33,7 @@ type Store interface {
 	Finish(o *store.Outcome, done func(error))
 	ShardOf(endpoint store.ID) store.Shard
 	LeaseEnds() time.Time
+	Shared() bool
 }
 
 // Sender makes one request; [egress.Client] does.
@@ -308,9 +309,12 @@ func (e *Engine) Accepted(ws []*store.Work) {
 		}
 		l.busy = now
 		p := store.Place{DueAt: w.DueAt, ID: w.ID}
-		if (l.reaches(p) || l.loading) && !e.enough(l) { // a read under way would miss it
+		switch {
+		case e.strict(l):
+			e.forget(l, store.Place{})
+		case (l.reaches(p) || l.loading) && !e.enough(l): // a read under way would miss it
 			e.hold(l, w)
-		} else {
+		default:
 			e.forget(l, p)
 		}
 		if l.turn.in == nil {
@@ -333,6 +337,9 @@ func (e *Engine) QueueGrew(endpoint store.ID, from store.Place) {
 		return
 	}
 	l.busy = now
+	if e.strict(l) {
+		from = store.Place{}
+	}
 	e.forget(l, from)
 	if l.turn.in == nil {
 		e.place(l, now)

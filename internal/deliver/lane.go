@@ -96,6 +96,12 @@ func (l *lane) wantsRows(now time.Time) bool {
 	return l.queue.len() < laneRefill || l.queue.first().work.DueAt.After(l.rest)
 }
 
+// head reports whether the next to be sent is known without reading on.
+func (l *lane) head() bool { return l.queue.len() > 0 && !l.queue.first().work.DueAt.After(l.rest) }
+
+// wantsOnlyRows reports whether a read is for rows alone.
+func (l *lane) wantsOnlyRows() bool { return l.config != nil }
+
 // forget notes that a row at p is in the store alone.
 func (l *lane) forget(p store.Place) {
 	if from := justBefore(p); !l.behind || before(from, l.horizon) {

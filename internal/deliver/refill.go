@@ -9,7 +9,9 @@ import (
 )
 
 const (
-	readers   = 4 // reads of the store at a time
+	readers   = 4  // reads of the store at a time
+	together  = 32 // lanes whose rows one read brings
+	fewRows   = 8  // of each of so many
 	readAgain = time.Second
 	readSlow  = 30 * time.Second // longest pause between failing reads of a lane
 )
@@ -34,42 +36,58 @@ func (e *Engine) read(l *lane, now time.Time) time.Time {
 	return time.Time{}
 }
 
+// startReader has one reader more where others have their hands full: what
+// waits is read together.
 func (e *Engine) startReader() {
-	if e.running && !e.stopping && e.readers < readers {
+	few := e.readers < readers/2 || len(e.urgent) > 0 || len(e.reads) > together
+	if e.running && !e.stopping && few && e.readers < readers {
 		e.readers++
 		e.work.Go(e.readLanes)
 	}
 }
 
-// nextRead takes the lane that is to be read next; nil: none is.
-func (e *Engine) nextRead() (l *lane) {
+// nextReads takes the lanes that are to be read next: one, or several of which
+// nothing but rows is wanted; none: nobody waits.
+func (e *Engine) nextReads() (next []*lane) {
 	queue := &e.urgent
 	if len(*queue) == 0 {
 		queue = &e.reads
 	}
-	if len(*queue) == 0 || e.stopping {
-		return nil
+	for len(*queue) > 0 && !e.stopping {
+		l := (*queue)[0]
+		alone := !l.wantsOnlyRows()
+		if len(next) > 0 && (alone || len(next) == together) {
+			break
+		}
+		next = append(next, l)
+		(*queue)[0] = nil
+		if *queue = (*queue)[1:]; len(*queue) == 0 {
+			*queue = nil
+		}
+		if alone {
+			break
+		}
 	}
-	l = (*queue)[0]
-	(*queue)[0] = nil
-	if *queue = (*queue)[1:]; len(*queue) == 0 {
-		*queue = nil
-	}
-	return l
+	return next
 }
 
 // readLanes is a reader: it ends when no lane wants to be read.
 func (e *Engine) readLanes() {
 	e.mu.Lock()
 	defer e.unlock()
-	for l := e.nextRead(); l != nil; l = e.nextRead() {
-		q := e.query(l)
+	for next := e.nextReads(); len(next) > 0; next = e.nextReads() {
+		queries := make([]query, len(next))
+		for i, l := range next {
+			queries[i] = e.query(l, max(fewRows, laneItems/len(next)))
+		}
 		e.unlock()
-		a := q.ask(e)
+		answers := e.ask(queries)
 		e.mu.Lock()
 		now := time.Now()
-		e.learn(l, &q, &a, now)
-		e.place(l, now)
+		for i, l := range next {
+			e.learn(l, &queries[i], &answers[i], now)
+			e.place(l, now)
+		}
 		e.pump(now)
 	}
 	e.readers--
@@ -97,7 +115,8 @@ type answer struct {
 	err    error
 }
 
-func (e *Engine) query(l *lane) query {
+// query is what is to be read of a lane, at most so many rows.
+func (e *Engine) query(l *lane, most int) query {
 	q := query{
 		lane: l.id, changes: l.changes, config: l.config == nil, seed: !l.rated, doubt: l.last == nil && l.inherited,
 		rows: l.behind && (l.queue.len() < laneRefill || l.queue.first().work.DueAt.After(l.rest)),
@@ -112,38 +131,59 @@ func (e *Engine) query(l *lane) query {
 		if e.hungry.n > 0 {
 			q.limit = scarce
 		}
+		q.limit = min(q.limit, most)
+		if e.strict(l) {
+			q.limit = len(l.held) + 1
+		}
 	}
 	return q
 }
 
 // ask asks the store, without any lock.
-func (q *query) ask(e *Engine) (a answer) {
-	ctx := e.reading
-	active := true
+func (e *Engine) ask(queries []query) []answer {
+	answers := make([]answer, len(queries))
+	var reads []store.QueueRead
+	var of []int
+	for i := range queries {
+		q, a := &queries[i], &answers[i]
+		if active := q.askConfig(e, a); a.err == nil && active && q.rows {
+			reads, of = append(reads, store.QueueRead{Endpoint: q.lane, After: q.after, Limit: q.limit, MaxBytes: q.bytes}), append(of, i)
+		}
+	}
+	if len(reads) == 0 {
+		return answers
+	}
+	pages, err := e.store.LoadQueues(e.reading, reads)
+	for j, i := range of {
+		q, a := &queries[i], &answers[i]
+		if a.err = err; err != nil {
+			continue
+		}
+		a.rows, a.end = pages[j].Works, pages[j].End
+		if q.doubt && slices.ContainsFunc(a.rows, func(w *store.Work) bool { return w.Attempts > w.Interrupted }) {
+			a.failed, a.err = q.downBefore(e)
+		}
+	}
+	return answers
+}
+
+// askConfig reads what is wanted beside rows, and reports whether the endpoint
+// is active as far as is known.
+func (q *query) askConfig(e *Engine, a *answer) (active bool) {
+	active = true
 	if q.config {
-		known, err := e.store.Lane(ctx, q.lane)
+		known, err := e.store.Lane(e.reading, q.lane)
 		if err != nil {
 			a.err = err
-			return a
+			return false
 		}
 		a.config = e.configure(known)
 		active = known.Endpoint.State == store.Active
 	}
 	if q.seed && a.config != nil && a.config.rate > 0 {
-		if a.sent, a.err = e.store.RecentSends(ctx, q.lane, time.Now().Add(-rateWindow-maxConnect), a.config.rate); a.err != nil {
-			return a
-		}
+		a.sent, a.err = e.store.RecentSends(e.reading, q.lane, time.Now().Add(-rateWindow-maxConnect), a.config.rate)
 	}
-	if q.rows && active {
-		if a.rows, a.err = e.store.LoadDue(ctx, q.lane, q.after, q.limit, q.bytes); a.err != nil {
-			return a
-		}
-		a.end = len(a.rows) == 0
-		if q.doubt && slices.ContainsFunc(a.rows, func(w *store.Work) bool { return w.Attempts > w.Interrupted }) {
-			a.failed, a.err = q.downBefore(e)
-		}
-	}
-	return a
+	return active
 }
 
 // downBefore counts the attempts in a row that failed, where the last one had
@@ -180,6 +220,10 @@ func (e *Engine) learn(l *lane, q *query, a *answer, now time.Time) {
 	}
 	if !l.gate.active {
 		e.shelve(l)
+		return
+	}
+	if q.config && e.strict(l) {
+		e.lookAgain(l)
 		return
 	}
 	if rows {

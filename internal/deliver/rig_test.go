@@ -184,10 +184,10 @@ func (m *mortal) once(hook *func()) {
 	}
 }
 
-func (m *mortal) LoadDue(ctx context.Context, endpoint store.ID, after store.Place, limit, maxBytes int) ([]*store.Work, error) {
-	ws, err := m.DB.LoadDue(ctx, endpoint, after, limit, maxBytes)
+func (m *mortal) LoadQueues(ctx context.Context, reads []store.QueueRead) ([]store.QueuePage, error) {
+	pages, err := m.DB.LoadQueues(ctx, reads)
 	m.once(&m.rows)
-	return ws, err
+	return pages, err
 }
 
 func (m *mortal) Lane(ctx context.Context, endpoint store.ID) (*store.Lane, error) {

@@ -74,7 +74,7 @@ func (e *Engine) lookAt(l *lane, now time.Time) (wake time.Time, shut bool, line
 	if !ok && at.Sub(now) > time.Second {
 		return at, true, nil
 	}
-	if l.wantsRows(now) && !e.starves(l) {
+	if l.wantsRows(now) && !(e.strict(l) && (!ok || l.head())) && !e.starves(l) {
 		wake = e.read(l, now)
 	}
 	switch {
@@ -161,7 +161,23 @@ func (e *Engine) take(l *lane, now time.Time) *item {
 	e.inFlight++
 	l.shard.busy++
 	l.busy = now
+	if e.strict(l) {
+		e.lookAgain(l)
+	}
 	return it
+}
+
+// strict reports whether a lane keeps to the order in which events were accepted,
+// by whatever process: it sends one at a time, and others accept, too. They may
+// end before they tell of it, so what comes next is read before each send.
+func (e *Engine) strict(l *lane) bool {
+	return l.config != nil && l.config.slots == 1 && e.store.Shared()
+}
+
+// lookAgain lets a strict lane know nothing of what it has to send.
+func (e *Engine) lookAgain(l *lane) {
+	e.evict(l)
+	e.forget(l, store.Place{})
 }
 
 // pump starts everything that can start.

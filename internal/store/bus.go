@@ -55,8 +55,10 @@ type outgoing struct {
 const (
 	toAll = -1 // in place of a slot
 
-	busMost    = 8192                 // messages that wait to be told
-	busGather  = 2 * time.Millisecond // between tellings: they share one
+	busMost    = 8192                  // messages that wait to be told
+	busGather  = 2 * time.Millisecond  // between tellings: they share one,
+	busMany    = 8                     // and of so many messages
+	busLonger  = 12 * time.Millisecond // it takes longer
 	busAgain   = 100 * time.Millisecond
 	busSlowest = 5 * time.Second  // longest pause between attempts to connect
 	busAlive   = 15 * time.Second // a connection on which nothing came for so long is tried
@@ -188,7 +190,11 @@ func (b *bus) talk(ctx context.Context) {
 		}
 		b.mute.Store(false)
 		b.told.Add(uint64(n))
-		if !last {
+		switch {
+		case last:
+		case n >= busMany:
+			b.rest(ctx, busLonger)
+		default:
 			b.rest(ctx, busGather)
 		}
 	}
@@ -203,7 +209,7 @@ func (b *bus) say(ctx context.Context, c *pgx.Conn, channels, payloads []string)
 			return nil, err
 		}
 	}
-	_, err := c.Exec(ctx, notify, pgx.QueryExecModeExec, channels, payloads)
+	_, err := c.Exec(ctx, notify, channels, payloads)
 	if err != nil {
 		hangUp(c)
 		return nil, err

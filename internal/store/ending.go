@@ -100,7 +100,7 @@ func (b *batch) cancelDeleted() error {
 // queuedOf reads an endpoint's pending deliveries that are older than a key,
 // oldest first.
 func (b *batch) queuedOf(endpoint, before key, limit int) (out []*queued, err error) {
-	err = b.rows("SELECT k, event, endpoint, project, due, attempts, last_at, status FROM queue WHERE endpoint=? AND k<? ORDER BY k LIMIT ?",
+	err = b.rows("SELECT k, event, endpoint, project, due, attempts, last_at, status FROM queue WHERE endpoint=? AND endpoint>0 AND k<? ORDER BY k LIMIT ?",
 		[]any{endpoint, before, limit}, func(scan func(...any) error) (bool, error) {
 			q := &queued{}
 			out = append(out, q)

@@ -33,6 +33,8 @@ type engine interface {
 	seize(b *batch) error
 	// alone reports whether all that waits to be done is this process's to do.
 	alone() bool
+	// apart is the least time from one commit to the next under load.
+	apart() time.Duration
 	// serve is called once, before the first event is taken in. It says whether
 	// the process before this one ended without closing the store.
 	serve(ctx context.Context) (unclean bool, err error)

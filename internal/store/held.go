@@ -53,7 +53,7 @@ func (b *batch) countHeld(held []heldEndpoint) (more bool, err error) {
 			n = *was
 		}
 		if left > 0 {
-			err := b.rows("SELECT q.k, coalesce(length(e.data), 0) FROM queue q LEFT JOIN events e ON e.k=q.event WHERE q.endpoint=? AND q.k>? ORDER BY q.k LIMIT ?",
+			err := b.rows("SELECT q.k, coalesce(length(e.data), 0) FROM queue q LEFT JOIN events e ON e.k=q.event WHERE q.endpoint=? AND q.endpoint>0 AND q.k>? ORDER BY q.k LIMIT ?",
 				[]any{h.k, n.cursor, left}, func(scan func(...any) error) (bool, error) {
 					var size int64
 					err := scan(&n.cursor, &size)
@@ -271,7 +271,7 @@ func (b *batch) warnHeld(h heldEndpoint, hold time.Duration, bytes int64, full b
 		return false, err
 	}
 	var oldest *key
-	if _, err := b.row("SELECT min(k) FROM queue WHERE endpoint=?", []any{h.k}, &oldest); err != nil || oldest == nil {
+	if _, err := b.row("SELECT min(k) FROM queue WHERE endpoint=? AND endpoint>0", []any{h.k}, &oldest); err != nil || oldest == nil {
 		return false, err
 	}
 	at := keyTime(*oldest)

@@ -2,8 +2,12 @@ package store
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"strings"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
 
@@ -18,6 +22,64 @@ func StatementsByKey() map[string]string {
 		out[name] = postgresText(q)
 	}
 	return out
+}
+
+// Plans say how PostgreSQL carries out, for arguments that it does not know,
+// every statement that connections of the store have prepared.
+func (db *DB) Plans(ctx context.Context) (map[string]string, error) {
+	out := map[string]string{}
+	err := db.tend(ctx, func(b *batch) error { return plansOf(ctx, b.c, out) })
+	var all []*conn
+	for range readerCount {
+		c, failed := db.readers.take(ctx)
+		if failed != nil {
+			return nil, failed
+		}
+		all = append(all, c)
+		if c.link.(*pgConn).c != nil {
+			err = errors.Join(err, plansOf(ctx, c, out))
+		}
+	}
+	for _, c := range all {
+		db.readers.give(c)
+	}
+	return out, err
+}
+
+func plansOf(ctx context.Context, in *conn, out map[string]string) error {
+	c := in.link.(*pgConn).c
+	rows, err := c.Query(ctx, "SELECT name, statement, cardinality(parameter_types) FROM pg_prepared_statements WHERE statement !~* '^(BEGIN|COMMIT|ROLLBACK|SET)'", pgx.QueryExecModeSimpleProtocol)
+	if err != nil {
+		return err
+	}
+	type prepared struct {
+		Name, Statement string
+		Parameters      int
+	}
+	all, err := pgx.CollectRows(rows, pgx.RowToStructByPos[prepared])
+	if err != nil {
+		return err
+	}
+	for _, p := range all {
+		call := "EXECUTE " + pgx.Identifier{p.Name}.Sanitize()
+		if p.Parameters > 0 {
+			call += "(" + strings.Repeat(",NULL", p.Parameters)[1:] + ")"
+		}
+		for _, q := range []string{"SET plan_cache_mode=force_generic_plan", "EXPLAIN (COSTS OFF) " + call, "RESET plan_cache_mode"} {
+			rows, err := c.Query(ctx, q, pgx.QueryExecModeSimpleProtocol)
+			if err != nil {
+				return err
+			}
+			lines, err := pgx.CollectRows(rows, pgx.RowTo[string])
+			if err != nil {
+				return fmt.Errorf("%s: %w", p.Statement, err)
+			}
+			if len(lines) > 0 {
+				out[p.Statement] = strings.Join(lines, "\n")
+			}
+		}
+	}
+	return nil
 }
 
 // MigrateTo brings a database up to a schema of before.

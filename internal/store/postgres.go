@@ -361,7 +361,7 @@ func (e *pgEngine) connect(ctx context.Context, n int, to purpose) (*pool, error
 	p := newPool(n, func() {})
 	if to == toWrite {
 		c := e.first
-		c.setup, e.first = e.ofSession(), nil
+		c.setup, e.first = e.ofWriter(), nil
 		p.add(c)
 		n--
 		if c.setup != "" {
@@ -371,7 +371,9 @@ func (e *pgEngine) connect(ctx context.Context, n int, to purpose) (*pool, error
 		}
 	}
 	for range n {
-		p.add(newPgConn(e.config))
+		c := newPgConn(e.config)
+		c.setup = e.ofReader()
+		p.add(c)
 	}
 	return p, nil
 }
@@ -391,6 +393,8 @@ func (e *pgEngine) keymaker(secret []byte, last key) (*keymaker, error) {
 }
 
 func (e *pgEngine) alone() bool { return !e.guest }
+
+func (e *pgEngine) apart() time.Duration { return 5 * time.Millisecond }
 
 func (e *pgEngine) serve(ctx context.Context) (unclean bool, err error) {
 	if e.guest {

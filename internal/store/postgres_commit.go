@@ -20,12 +20,27 @@ func (e *pgEngine) settings() []string {
 	return out
 }
 
-// ofSession are they for a session; none where a pooler gives it to others, too.
-func (e *pgEngine) ofSession() string {
+// byIndex has prepared statements walk indexes whatever the statistics say: the
+// plan of a statement is kept, and one that was made while a table was nearly
+// empty would read all of it when there are millions of rows, until somebody
+// analyses the table. No statement is meant to do that.
+var byIndex = []string{"enable_seqscan=off", "enable_hashjoin=off", "enable_mergejoin=off", "enable_memoize=off", "jit=off"}
+
+// ofReader are settings for a session; none where a pooler gives it to others,
+// too: there no plan is kept either.
+func (e *pgEngine) ofReader() string {
 	if e.pooled {
 		return ""
 	}
-	return "SET " + strings.Join(e.settings(), "; SET ")
+	return "SET " + strings.Join(byIndex, "; SET ")
+}
+
+// ofWriter are those, and the bounds.
+func (e *pgEngine) ofWriter() string {
+	if e.pooled {
+		return ""
+	}
+	return e.ofReader() + "; SET " + strings.Join(e.settings(), "; SET ")
 }
 
 func (e *pgEngine) begin(c *conn, wary bool) error {
@@ -164,9 +179,11 @@ func (e *pgEngine) size(ctx context.Context, db *DB) (int64, error) {
 	return s.bytes, err
 }
 
+// findKeys asks for one row after the other: a range of days would read the
+// index of all of them for each key.
 const findKeys = `SELECT i.project, i.key, i.event, i.hash, i.deliveries, i.unreached, i.more
-	FROM unnest($1::bigint[], $2::text[]) AS u(project, key)
-	JOIN idempotency i ON i.project=u.project AND i.key=u.key WHERE i.day BETWEEN $3 AND $4 ORDER BY i.day`
+	FROM generate_series($3::bigint, $4::bigint) AS d(day), unnest($1::bigint[], $2::text[]) AS u(project, key),
+	LATERAL (SELECT * FROM idempotency o WHERE o.day=d.day AND o.project=u.project AND o.key=u.key OFFSET 0) AS i ORDER BY i.day`
 
 // claimKeys has the same keys be looked up by one process at a time. Mostly the
 // unique index does that; but it is one for each day.

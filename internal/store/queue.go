@@ -43,45 +43,44 @@ func (db *DB) PendingEndpoints(ctx context.Context, after ID, limit int) ([]Pend
 }
 
 // skipScan jumps from endpoint to endpoint along queue_due.
+//
+// Statements that find rows of the queue by endpoint or project say that it is
+// above zero, as the indexes for them do: so PostgreSQL cannot take one of these
+// for what is found by k, which it would while the queue is nearly empty.
 const skipScan = `WITH RECURSIVE p(e) AS (
-		SELECT min(endpoint) FROM queue WHERE endpoint > ?
+		SELECT min(endpoint) FROM queue WHERE endpoint > ? AND endpoint>0
 		UNION ALL
-		SELECT (SELECT min(endpoint) FROM queue WHERE endpoint > p.e) FROM p WHERE p.e IS NOT NULL
-	) SELECT e, (SELECT min(due) FROM queue WHERE endpoint = e) FROM p WHERE e IS NOT NULL LIMIT ?`
+		SELECT (SELECT min(endpoint) FROM queue WHERE endpoint > p.e AND endpoint>0) FROM p WHERE p.e IS NOT NULL
+	) SELECT e, (SELECT min(due) FROM queue WHERE endpoint = e AND endpoint>0) FROM p WHERE e IS NOT NULL LIMIT ?`
 
 const selectWork = `SELECT q.k, q.event, q.due, q.attempts, q.interrupted, q.last_at,
 	e.k, e.project, e.consumer, e.type, e.time, e.dialect, e.flags, e.crc, e.data
 	FROM queue q LEFT JOIN events e ON e.k = q.event
-	WHERE q.endpoint=? AND (q.due, q.k) > (?, ?) AND +q.k >= ? ORDER BY q.due, q.k LIMIT ?`
+	WHERE q.endpoint=? AND q.endpoint>0 AND (q.due, q.k) > (?, ?) AND +q.k >= ? ORDER BY q.due, q.k LIMIT ?`
 
-// LoadDue reads an endpoint's queue in order of Place, strictly after the
-// place given (zero: from the start), up to limit deliveries or maxBytes of
-// payload, whichever ends first (at least one). What does not read as it was
-// written is left out and ended as failed, "corrupt".
+// LoadDue is [DB.LoadQueues] of one queue.
 func (db *DB) LoadDue(ctx context.Context, endpoint ID, after Place, limit, maxBytes int) ([]*Work, error) {
-	k, ok := db.keys.key(endpoint)
+	page, err := db.loadPage(ctx, &QueueRead{endpoint, after, limit, maxBytes})
+	return page.Works, err
+}
+
+// loadPage reads one queue. What does not decode is not in it.
+func (db *DB) loadPage(ctx context.Context, r *QueueRead) (page QueuePage, err error) {
+	k, ok := db.keys.key(r.Endpoint)
 	if !ok || db.isDeleting(k) {
-		return nil, nil
+		return QueuePage{End: true}, nil
 	}
-	from := int64(-1)
-	var afterKey key
-	if after != (Place{}) {
-		from = micros(after.DueAt)
-		afterKey, _ = db.keys.key(after.ID)
-	}
-	var out []*Work
+	from, afterKey := r.after(db)
 	for {
-		works, bad, err := db.loadDue(ctx, k, from, afterKey, limit, maxBytes)
+		got, bad, err := db.loadDue(ctx, k, from, afterKey, r.Limit, r.MaxBytes)
 		if err != nil {
-			return nil, err
+			return QueuePage{}, err
 		}
-		out = append(out, works...)
-		if len(bad) == 0 || len(works) > 0 {
-			db.quarantine(bad)
-			return out, nil
+		db.quarantine(bad)
+		if len(bad) == 0 || len(got.Works) > 0 {
+			return got, nil
 		}
-		db.quarantine(bad) // a page of nothing else: go on behind it
-		last := bad[len(bad)-1]
+		last := bad[len(bad)-1] // a page of nothing else: go on behind it
 		from, afterKey = last.due, last.k
 	}
 }
@@ -92,29 +91,33 @@ type badRow struct {
 	due      int64
 }
 
-func (db *DB) loadDue(ctx context.Context, endpoint key, due int64, after key, limit, maxBytes int) (works []*Work, bad []badRow, err error) {
-	size := 0
+func (db *DB) loadDue(ctx context.Context, endpoint key, due int64, after key, limit, maxBytes int) (page QueuePage, bad []badRow, err error) {
+	size, rows := 0, 0
 	err = db.read(ctx, false, func(c *conn) error {
 		return c.rows(ctx, selectWork, []any{endpoint, due, after, db.skippedBefore(endpoint), limit}, func(scan func(...any) error) (bool, error) {
 			w, row, err := db.scanWork(scan, endpoint)
 			if err != nil {
 				return false, err
 			}
+			rows++
 			if w == nil {
 				bad = append(bad, row)
 				return true, nil
 			}
-			if size += len(w.Event.Data); size > maxBytes && len(works) > 0 {
+			if size += len(w.Event.Data); size > maxBytes && len(page.Works) > 0 {
+				rows = limit
 				return false, nil
 			}
-			works = append(works, w)
+			page.Works = append(page.Works, w)
 			return true, nil
 		})
 	})
 	if faultOf(err) == faultCorrupt {
-		return db.loadOneByOne(ctx, endpoint, due, after, limit)
+		page.Works, bad, err = db.loadOneByOne(ctx, endpoint, due, after, limit)
+		return page, bad, err
 	}
-	return works, bad, err
+	page.End = rows < limit
+	return page, bad, err
 }
 
 // loadOneByOne reads past pages that are damaged: the queue's rows first,
@@ -123,7 +126,7 @@ func (db *DB) loadOneByOne(ctx context.Context, endpoint key, due int64, after k
 	err = db.read(ctx, false, func(c *conn) error {
 		var rows []badRow
 		var made []Work
-		err := c.rows(ctx, "SELECT k, event, due, attempts, interrupted, last_at FROM queue WHERE endpoint=? AND (due, k) > (?, ?) AND +k >= ? ORDER BY due, k LIMIT ?",
+		err := c.rows(ctx, "SELECT k, event, due, attempts, interrupted, last_at FROM queue WHERE endpoint=? AND endpoint>0 AND (due, k) > (?, ?) AND +k >= ? ORDER BY due, k LIMIT ?",
 			[]any{endpoint, due, after, db.skippedBefore(endpoint), min(limit, 16)}, func(scan func(...any) error) (bool, error) {
 				var r badRow
 				var w Work

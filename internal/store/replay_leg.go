@@ -139,7 +139,7 @@ func (r *replayer) room(endpoint key) (room int, err error) {
 		var due int
 		_, err := c.row(r.ctx, "SELECT state FROM endpoints WHERE k=? AND deleted_at=0", []any{endpoint}, &state)
 		if err == nil && state == Active {
-			_, err = c.row(r.ctx, "SELECT count(*) FROM (SELECT 1 FROM queue WHERE endpoint=? AND due<=? LIMIT ?) AS ready",
+			_, err = c.row(r.ctx, "SELECT count(*) FROM (SELECT 1 FROM queue WHERE endpoint=? AND endpoint>0 AND due<=? LIMIT ?) AS ready",
 				[]any{endpoint, time.Now().UnixMicro(), legWindow}, &due)
 		}
 		room = legWindow - due

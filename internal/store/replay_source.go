@@ -17,7 +17,7 @@ func (r *replayRow) source(ctx context.Context, c *conn, endpoint, after, bound 
 		up.sources = append(up.sources, newClimber(c, terms, after, bound))
 	}
 	climb := func(column string, of key) {
-		up.sources = append(up.sources, &queueClimb{c: c, q: "SELECT k FROM queue WHERE " + column + "=? AND k>? AND k<? ORDER BY k LIMIT 256", of: of, at: after, bound: bound})
+		up.sources = append(up.sources, &queueClimb{c: c, q: "SELECT k FROM queue WHERE " + column + "=? AND " + column + ">0 AND k>? AND k<? ORDER BY k LIMIT 256", of: of, at: after, bound: bound})
 	}
 	switch {
 	case endpoint != 0:

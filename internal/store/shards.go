@@ -23,6 +23,9 @@ func (db *DB) Owns(endpoint ID) bool {
 	return db.nodes == nil || db.nodes.owns(db.ShardOf(endpoint))
 }
 
+// Shared reports whether other processes may accept events, too.
+func (db *DB) Shared() bool { return db.nodes != nil }
+
 func (db *DB) ownsKey(endpoint key) bool { return db.nodes == nil || db.nodes.owns(shardOf(endpoint)) }
 
 // LeaseEnds is until when what this process owns is its own; zero: for good.

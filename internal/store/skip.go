@@ -39,7 +39,7 @@ func (db *DB) ResumeSkipping(ctx context.Context, project, id ID, change func(*E
 // skipHeld bounds what is to be skipped: all that has a key by now.
 func (b *batch) skipHeld(k key, out *Skipped) error {
 	bound, id := b.key(), b.db.keys.id(k)
-	_, err := b.row("SELECT count(*) FROM (SELECT 1 FROM queue WHERE endpoint=? AND k<? LIMIT ?) AS held", []any{k, bound, skipCount + 1}, &out.Count)
+	_, err := b.row("SELECT count(*) FROM (SELECT 1 FROM queue WHERE endpoint=? AND endpoint>0 AND k<? LIMIT ?) AS held", []any{k, bound, skipCount + 1}, &out.Count)
 	if err != nil || out.Count == 0 {
 		return err
 	}

@@ -116,11 +116,11 @@ func (s *sourcing) shortest(ctx context.Context, list string) (source, error) {
 func (s *sourcing) queues(ctx context.Context) (source, error) {
 	switch {
 	case s.endpoint != 0:
-		return &queueSource{c: s.c, q: "SELECT k FROM queue WHERE endpoint=? AND k<? AND k>=? ORDER BY k DESC LIMIT 250", of: s.endpoint, floor: s.oldest, at: s.newest}, nil
+		return &queueSource{c: s.c, q: "SELECT k FROM queue WHERE endpoint=? AND endpoint>0 AND k<? AND k>=? ORDER BY k DESC LIMIT 250", of: s.endpoint, floor: s.oldest, at: s.newest}, nil
 	case s.f.Consumer != "":
 		return s.consumerQueue(ctx, s.project, s.f.Consumer, s.oldest, s.newest)
 	}
-	return &queueSource{c: s.c, q: "SELECT k FROM queue WHERE project=? AND k<? AND k>=? ORDER BY k DESC LIMIT 250", of: s.project, floor: s.oldest, at: s.newest}, nil
+	return &queueSource{c: s.c, q: "SELECT k FROM queue WHERE project=? AND project>0 AND k<? AND k>=? ORDER BY k DESC LIMIT 250", of: s.project, floor: s.oldest, at: s.newest}, nil
 }
 
 // queueSource walks pending deliveries along an index, newest first.
@@ -197,7 +197,7 @@ func (v *view) consumerQueue(ctx context.Context, project key, consumer string, 
 			var k key
 			err := scan(&k)
 			m.sources = append(m.sources, &queueSource{
-				c: v.c, q: "SELECT k FROM queue WHERE endpoint=? AND k<? AND k>=? ORDER BY k DESC LIMIT 250", of: k, floor: oldest, at: newest,
+				c: v.c, q: "SELECT k FROM queue WHERE endpoint=? AND endpoint>0 AND k<? AND k>=? ORDER BY k DESC LIMIT 250", of: k, floor: oldest, at: newest,
 			})
 			return true, err
 		})

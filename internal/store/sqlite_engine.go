@@ -77,6 +77,8 @@ func (e *liteEngine) seize(*batch) error { return nil }
 
 func (e *liteEngine) alone() bool { return true }
 
+func (e *liteEngine) apart() time.Duration { return time.Millisecond / 2 }
+
 func (e *liteEngine) serve(context.Context) (unclean bool, err error) {
 	if kind := unfitFileSystem(e.dir); kind != "" {
 		e.log.Warn("the data directory is on a file system that may lose what it confirmed", "dir", e.dir, "file_system", kind)

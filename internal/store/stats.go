@@ -228,9 +228,9 @@ func (w *window) countPending(ctx context.Context, c *conn, project key, q *Stat
 	limit := pendingCount + 1
 	switch {
 	case !q.Endpoint.IsZero():
-		return w.countQueue(ctx, c, "SELECT count(*) FROM (SELECT 1 FROM queue WHERE endpoint=? LIMIT ?) AS found", w.subject, limit)
+		return w.countQueue(ctx, c, "SELECT count(*) FROM (SELECT 1 FROM queue WHERE endpoint=? AND endpoint>0 LIMIT ?) AS found", w.subject, limit)
 	case q.Consumer == "":
-		return w.countQueue(ctx, c, "SELECT count(*) FROM (SELECT 1 FROM queue WHERE project=? LIMIT ?) AS found", project, limit)
+		return w.countQueue(ctx, c, "SELECT count(*) FROM (SELECT 1 FROM queue WHERE project=? AND project>0 LIMIT ?) AS found", project, limit)
 	}
 	var endpoints []key
 	err := c.rows(ctx, "SELECT k FROM endpoints WHERE project=? AND consumer=? AND deleted_at=0 LIMIT ?", []any{project, q.Consumer, pendingEndpoints + 1},
@@ -251,7 +251,7 @@ func (w *window) countPending(ctx context.Context, c *conn, project key, q *Stat
 		if left <= 1 {
 			break
 		}
-		if err := w.countQueue(ctx, c, "SELECT count(*) FROM (SELECT 1 FROM queue WHERE endpoint=? LIMIT ?) AS found", k, left); err != nil {
+		if err := w.countQueue(ctx, c, "SELECT count(*) FROM (SELECT 1 FROM queue WHERE endpoint=? AND endpoint>0 LIMIT ?) AS found", k, left); err != nil {
 			return err
 		}
 	}

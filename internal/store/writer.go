@@ -10,11 +10,11 @@ import (
 	"github.com/malote-dev/malote/internal/match"
 )
 
-// How the writer gathers. A commit costs about as much as ten events in it,
-// so under load it waits for company; alone, an event is committed at once.
+// How the writer gathers. A commit costs about as much as ten events in it, or
+// twice as many in PostgreSQL, so under load it waits for company; alone, an event
+// is committed at once.
 const (
 	crowd       = 4                      // items in the last commit from which on there is load
-	gatherFor   = time.Millisecond / 2   // under load: the least time between commits
 	finishFor   = 3 * time.Millisecond   // nobody waits for a finish: how long it may wait for company
 	maxBatch    = 512                    // items of one commit
 	maxWaiting  = 64 << 20               // bytes of events that may wait
@@ -318,7 +318,7 @@ func (w *writer) pause(now time.Time) (time.Duration, sleepMode) {
 		if w.lastSize < crowd || n >= maxBatch {
 			return 0, busy
 		}
-		return max(0, gatherFor-now.Sub(w.lastEnd)), paced
+		return max(0, w.db.engine.apart()-now.Sub(w.lastEnd)), paced
 	}
 	wait := time.Duration(-1)
 	alarm := func(at time.Time) {

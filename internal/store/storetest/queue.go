@@ -61,6 +61,79 @@ var queueCases = map[string]func(*shelf){
 			}
 		}
 	},
+	"ManyQueuesAtOnce": func(s *shelf) {
+		var reads []store.QueueRead
+		want := map[store.ID]int{}
+		for i, n := range []int{3, 0, 8, 9, 1} {
+			e := s.endpoint(string(rune('a' + i)))
+			for range n {
+				s.accept(e.Consumer, "x")
+			}
+			want[e.ID] = n
+			reads = append(reads, store.QueueRead{Endpoint: e.ID, Limit: 8, MaxBytes: 1 << 20})
+		}
+		reads = append(reads, store.QueueRead{Endpoint: store.ID{1}, Limit: 8, MaxBytes: 1})
+		got := map[store.ID][]store.Place{}
+		for round := 1; len(reads) > 0; round++ {
+			pages, err := s.db.LoadQueues(s.ctx, reads)
+			s.no(err)
+			var rest []store.QueueRead
+			for i, page := range pages {
+				r := reads[i]
+				for _, w := range page.Works {
+					if w.EndpointID != r.Endpoint || w.Event.Type != "x" {
+						s.Fatalf("%+v in the queue of %v", w, r.Endpoint)
+					}
+					got[r.Endpoint] = append(got[r.Endpoint], store.Place{DueAt: w.DueAt, ID: w.ID})
+					r.After = store.Place{DueAt: w.DueAt, ID: w.ID}
+				}
+				if full := len(page.Works) == 8; page.End == full {
+					s.Errorf("round %d: %d works, end: %v", round, len(page.Works), page.End)
+				}
+				if !page.End {
+					rest = append(rest, r)
+				}
+			}
+			reads = rest
+		}
+		for id, n := range want {
+			if len(got[id]) != n || !slices.IsSortedFunc(got[id], comparePlaces) {
+				s.Errorf("%d works of %d, in order: %v", len(got[id]), n, slices.IsSortedFunc(got[id], comparePlaces))
+			}
+		}
+	},
+	"ManyLargeQueuesAtOnce": func(s *shelf) {
+		var reads []store.QueueRead
+		large := `"` + strings.Repeat("x", 200_000) + `"`
+		for i := range 20 {
+			e := s.endpoint(string(rune('a' + i)))
+			s.keep(s.acceptance(e.Consumer, "x", large))
+			reads = append(reads, store.QueueRead{Endpoint: e.ID, Limit: 8, MaxBytes: 1 << 20})
+		}
+		for round := 1; len(reads) > 0; round++ {
+			pages, err := s.db.LoadQueues(s.ctx, reads)
+			s.no(err)
+			bytes, done := 0, 0
+			var rest []store.QueueRead
+			for i, page := range pages {
+				for _, w := range page.Works {
+					bytes += len(w.Event.Data)
+				}
+				switch {
+				case len(page.Works) == 1 && page.End:
+					done++
+				case len(page.Works) == 0 && !page.End:
+					rest = append(rest, reads[i])
+				default:
+					s.Fatalf("%d works, end: %v", len(page.Works), page.End)
+				}
+			}
+			if done == 0 || bytes > 20*200_002 || round > 20 {
+				s.Fatalf("round %d: %d queues, %d bytes", round, done, bytes)
+			}
+			reads = rest
+		}
+	},
 	"PendingEndpointsSkips": func(s *shelf) {
 		var ids []store.ID
 		for i := range 10 {
