@@ -4,9 +4,11 @@ import (
 	"crypto/ed25519"
 	"crypto/hmac"
 	"crypto/subtle"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -67,7 +69,9 @@ func (d *Dialect) verify(h http.Header, body []byte, secrets []string, now time.
 	explain = explain && len(body) <= maxDiagnose
 	if v, ok := c.read(); !ok {
 		if explain && c.carrier != "" {
-			return c.explainPrefix(keys, v)
+			if m, found := c.search(macKeys(keys), secrets).unprefixed(); found {
+				return m.verdict()
+			}
 		}
 		return v
 	}
@@ -82,7 +86,7 @@ func (d *Dialect) verify(h http.Header, body []byte, secrets []string, now time.
 
 // verifyKeys decodes those secrets that can be decoded; none is a failure.
 func (d *Dialect) verifyKeys(secrets []string) ([]*key, Verdict) {
-	v := Verdict{Cause: CauseNoSecret, Detail: "no secret was given; nothing passes without one"}
+	v := Verdict{Cause: CauseNoSecret, Detail: say("no secret was given; nothing passes without one")}
 	if d.plan == nil {
 		v.Detail = errNotParsed.Error()
 		return nil, v
@@ -91,7 +95,7 @@ func (d *Dialect) verifyKeys(secrets []string) ([]*key, Verdict) {
 	for _, s := range secrets {
 		k, err := d.decodeKey(s, true)
 		if err != nil {
-			v.Detail = fmt.Sprintf("no secret can be used in the dialect %s: a %s", d.Name, err)
+			v.Detail = say("no secret can be used in the dialect %s: it %s", d.Name, reason(err))
 			continue
 		}
 		keys = append(keys, k)
@@ -119,15 +123,28 @@ type item struct {
 	text   string // behind the scheme's prefix
 }
 
+// say makes a text for people. This package knows nothing of languages: a test
+// of those who translate finds the formats in its calls, and in those of malformed.
+func say(format string, args ...any) string { return fmt.Sprintf(format, args...) }
+
 func malformed(format string, args ...any) Verdict {
-	return Verdict{Cause: CauseMalformed, Detail: fmt.Sprintf(format, args...)}
+	return Verdict{Cause: CauseMalformed, Detail: say(format, args...)}
+}
+
+// reason is why a secret cannot be used.
+func reason(err error) string {
+	var bad *SecretError
+	if errors.As(err, &bad) {
+		return bad.Reason
+	}
+	return err.Error()
 }
 
 // one reads a header that must stand exactly once.
 func (c *check) one(name string) (string, Verdict, bool) {
 	switch vs := headerValues(c.header, name); {
 	case len(vs) == 0:
-		return "", Verdict{Cause: CauseMissingHeader, Detail: "the header " + name + " is missing" + c.looksLike()}, false
+		return "", Verdict{Cause: CauseMissingHeader, Detail: c.missing(name)}, false
 	case len(vs) > 1:
 		return "", malformed("the header %s stands %d times", name, len(vs)), false
 	case vs[0] == "":
@@ -152,14 +169,15 @@ func headerValues(h http.Header, name string) []string {
 	return all
 }
 
-// looksLike names the built-in dialect whose signature the request carries.
-func (c *check) looksLike() string {
+// missing says so of a header, and names the built-in dialect whose signature
+// the request carries.
+func (c *check) missing(name string) string {
 	for _, d := range builtin() {
 		if d.Name != c.dialect.Name && c.header.Get(d.Signature.Header) != "" {
-			return "; the request carries " + d.Signature.Header + ", as the dialect " + d.Name + " does"
+			return say("the header %s is missing; the request carries %s, as the dialect %s does", name, d.Signature.Header, d.Name)
 		}
 	}
-	return ""
+	return say("the header %s is missing", name)
 }
 
 // read takes the request's headers apart.
@@ -297,7 +315,7 @@ func (c *check) judgeClock() Verdict {
 		v.Proof = Authenticated
 	}
 	if off := c.clockOff(); off != "" {
-		return Verdict{Cause: CauseClock, Detail: "the signature is right, but " + off}
+		return Verdict{Cause: CauseClock, Detail: say("the signature is right, but %s", off)}
 	}
 	return v
 }
@@ -309,11 +327,35 @@ func (c *check) clockOff() string {
 		return ""
 	}
 	age, most := c.now.Sub(c.time), time.Duration(t.Tolerance)
+	if age <= most && age >= -most {
+		return ""
+	}
+	switch t.Format.otherUnit(c.stamp) {
+	case UnixMillis:
+		return say("its time is written in milliseconds, and this dialect writes seconds")
+	case Unix:
+		return say("its time is written in seconds, and this dialect writes milliseconds")
+	}
+	if age > 0 {
+		return say("it was made %s ago and at most %s is allowed: the request was held back or replayed, or a clock is wrong", age.Round(time.Second), most)
+	}
+	return say("its time lies %s ahead and at most %s is allowed: a clock is wrong", (-age).Round(time.Second), most)
+}
+
+// thisCentury parts seconds from milliseconds: as seconds it is the year 5138,
+// as milliseconds 1973.
+const thisCentury = 100_000_000_000
+
+// otherUnit is the unit that a Unix time seems to be written in, where that is
+// not the format's; empty: it is, or the format is no Unix time.
+func (f TimeFormat) otherUnit(stamp string) TimeFormat {
+	n, err := strconv.ParseInt(stamp, 10, 64)
 	switch {
-	case age > most:
-		return fmt.Sprintf("it was made %s ago and at most %s is allowed: the request was held back or replayed, or a clock is wrong", age.Round(time.Second), most)
-	case age < -most:
-		return fmt.Sprintf("its time lies %s ahead and at most %s is allowed: a clock is wrong", (-age).Round(time.Second), most)
+	case err != nil:
+	case f == Unix && n >= thisCentury:
+		return UnixMillis
+	case f == UnixMillis && n < thisCentury:
+		return Unix
 	}
 	return ""
 }
@@ -329,9 +371,9 @@ func (c *check) mismatch() Verdict {
 		return malformed("the header %s holds nothing that could be a signature: this dialect writes %s",
 			c.dialect.Signature.Header, c.items[0].scheme.spelling())
 	}
-	v := Verdict{Cause: CauseMismatch, Detail: "the signature matches none of the secrets: another secret signed it, or the body is not byte for byte what was signed"}
+	v := Verdict{Cause: CauseMismatch, Detail: say("the signature matches none of the secrets: another secret signed it, or the body is not byte for byte what was signed")}
 	if off := c.clockOff(); off != "" {
-		v.Detail += "; besides, " + off
+		v.Detail = say("%s; besides, %s", v.Detail, off)
 	}
 	return v
 }

@@ -152,6 +152,15 @@ func TestVerdicts(t *testing.T) {
 			if v.OK != (tt.cause == "") || v.Cause != tt.cause || !strings.Contains(v.Detail, tt.detail) {
 				t.Errorf("got %+v\nwant cause %q, detail with %q", v, tt.cause, tt.detail)
 			}
+			x := tt.dialect.Explain(r.h, r.body, r.secrets, r.now)
+			if x.Verdict != v && (v.Cause != CauseMismatch || x.Verdict.OK) {
+				t.Errorf("explained as %+v\nverified as %+v", x.Verdict, v)
+			}
+			if tt.cause == CauseClock || tt.cause == CauseBody || tt.cause == CauseSecret {
+				if len(x.Mistakes) == 0 || !x.Mistakes[0].Fits || x.Mistakes[0].Detail != v.Detail {
+					t.Errorf("mistakes: %+v", x.Mistakes)
+				}
+			}
 			for _, s := range r.secrets {
 				if len(s) > 8 && strings.Contains(v.Detail, s) {
 					t.Errorf("the detail repeats the secret: %s", v.Detail)

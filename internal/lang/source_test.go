@@ -118,6 +118,8 @@ func (r *sourceReader) check(path string) (*types.Package, error) {
 		}
 		if path == module+"/webhook" {
 			r.readReasons(f, info)
+			r.readSaid(f, info)
+			r.readKept(f, info)
 			continue
 		}
 		if slices.Contains(bp.Imports, module+"/internal/lang") { // the client has members of these names, and says nothing itself
@@ -301,6 +303,27 @@ func (r *sourceReader) readReasons(f *ast.File, info *types.Info) {
 			}
 			text, args := r.reason(e, info)
 			r.uses = append(r.uses, use{at: r.fset.Position(e.Pos()).String(), text: lang.Format(text), kept: true, args: args})
+		}
+		return true
+	})
+}
+
+// readSaid finds the texts of verdicts and mistakes, which are taken up again
+// in the same way.
+func (r *sourceReader) readSaid(f *ast.File, info *types.Info) {
+	ast.Inspect(f, func(n ast.Node) bool {
+		call, ok := n.(*ast.CallExpr)
+		if !ok {
+			return true
+		}
+		id, ok := call.Fun.(*ast.Ident)
+		if !ok || id.Name != "say" && id.Name != "malformed" {
+			return true
+		}
+		if v := info.Types[call.Args[0]].Value; v != nil {
+			r.uses = append(r.uses, use{at: r.fset.Position(call.Pos()).String(), text: lang.Format(constant.StringVal(v)), kept: true, args: len(call.Args) - 1})
+		} else if !call.Ellipsis.IsValid() { // one hands on what it was given
+			r.wrong(call, "%s gets a text that is no constant", id.Name)
 		}
 		return true
 	})
