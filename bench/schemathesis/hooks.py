@@ -65,6 +65,12 @@ KNOWN = [
     (r"/(from|since)", r"is not before until|lies in the future"),
     # Of the clock: counts by the hour are kept for a month, those by the day for years.
     (r"from", r"is too far back: counts by the (hour are kept for 31 days; ask with interval=day|day are kept for \d+ days)"),
+    # Base64, and lengths that are of bytes.
+    (r"/body", r"is not base64|has \d+ bytes"),
+    (r"/secrets/\d+|/headers/\d+/value", r"has \d+ bytes"),
+    # A stored event, or a sample.
+    (r"/(type|data)", r"is a sample's, and the request names a stored event"),
+    (r"/type", r"is missing; say which event type the data is of"),
     # One parameter against another.
     (r"from", r"is not before until"),
     (r"until", r"is too far from the start: at most \d+ intervals are counted at once"),

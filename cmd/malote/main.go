@@ -43,6 +43,7 @@ type commands struct {
 	Mail      mailCmd      `cmd:"" group:"api" help:"Mail: try the server's settings."`
 
 	Dialect    dialectCmd    `cmd:"" group:"more" help:"Dialects: the wire contracts; works without a server."`
+	Verify     verifyCmd     `cmd:"" group:"more" help:"Explain why a request verifies, or why it does not; works without a server."`
 	Completion completionCmd `cmd:"" group:"more" help:"Print the shell's completion script."`
 	Complete   completeCmd   `cmd:"" name:"__complete" hidden:"" passthrough:""`
 	Version    versionCmd    `cmd:"" group:"more" help:"Print the version."`

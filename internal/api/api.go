@@ -29,10 +29,12 @@ type Options struct {
 	Ingest   *ingest.Ingester
 	Policy   *egress.Policy // judges endpoint URLs at creation
 	Dialects func(name string) (*webhook.Dialect, bool)
-	Ready    func() error // nil: a 2xx would not lie
-	Metrics  prometheus.Gatherer
-	Logger   *slog.Logger
-	Version  string
+	// AllDialects lists them by name and revision; nil: the built-in ones.
+	AllDialects func() []*webhook.Dialect
+	Ready       func() error // nil: a 2xx would not lie
+	Metrics     prometheus.Gatherer
+	Logger      *slog.Logger
+	Version     string
 
 	// PublicURL is what people reach this server under, without a slash at
 	// its end; empty: not known.
@@ -66,23 +68,26 @@ type server struct {
 	// customers read the errors, who cannot change how the server runs.
 	customers bool
 	dialects  func(name string) (*webhook.Dialect, bool)
-	ready     func() error
-	log       *slog.Logger
-	version   string
-	testMail  func(ctx context.Context, to string, in lang.Language) error
-	public    string // URL of this server, without a slash at its end; empty: not known
+	// allDialects may be nil: the built-in ones.
+	allDialects func() []*webhook.Dialect
+	ready       func() error
+	log         *slog.Logger
+	version     string
+	testMail    func(ctx context.Context, to string, in lang.Language) error
+	public      string // URL of this server, without a slash at its end; empty: not known
 
-	gather   prometheus.Gatherer
-	metrics  *metrics
-	mux      *http.ServeMux
-	prober   Prober
-	signer   Signer
-	waits    func(ctx context.Context, endpoint, delivery store.ID) (string, time.Time)
-	tests    testPacer
-	probes   testPacer
-	links    linkPacer
-	bodies   bodies
-	previews previewSlots
+	gather     prometheus.Gatherer
+	metrics    *metrics
+	mux        *http.ServeMux
+	prober     Prober
+	signer     Signer
+	waits      func(ctx context.Context, endpoint, delivery store.ID) (string, time.Time)
+	tests      testPacer
+	probes     testPacer
+	links      linkPacer
+	bodies     bodies
+	previews   previewSlots
+	explaining explainSlots
 
 	documented Documented
 	outside    *outside                              // the way there; nil: there is none
@@ -93,7 +98,7 @@ type server struct {
 // New makes the handler of all routes.
 func New(o Options) *API {
 	s := &server{
-		store: o.Store, ingest: o.Ingest, dialects: o.Dialects, ready: o.Ready,
+		store: o.Store, ingest: o.Ingest, dialects: o.Dialects, allDialects: o.AllDialects, ready: o.Ready,
 		log: o.Logger, version: o.Version, public: o.PublicURL, testMail: o.TestMail, metrics: newMetrics(), documented: o.Documented, prober: o.Prober, signer: o.Signer, waits: o.Waits,
 	}
 	if o.Policy != nil {

@@ -19,6 +19,9 @@ type API struct{ *server }
 // Dialect finds one by its name.
 func (a *API) Dialect(name string) (*webhook.Dialect, bool) { return a.dialects(name) }
 
+// Dialects are all that this server knows, each in its newest revision, by name.
+func (a *API) Dialects() []*webhook.Dialect { return a.newestDialects() }
+
 // Question is a request that a page makes for its visitor: one who is signed
 // in to the console, or has a portal session.
 type Question struct {

@@ -68,6 +68,10 @@ func sayIn(v reflect.Value, l lang.Language) {
 			switch {
 			case field.Tag.Get(keptTag) != "" && f.Kind() == reflect.String:
 				f.SetString(lang.Recall(f.String()).In(l))
+			case field.Tag.Get(keptTag) != "" && f.Kind() == reflect.Slice:
+				for j := range f.Len() {
+					f.Index(j).SetString(lang.Recall(f.Index(j).String()).In(l))
+				}
 			case field.IsExported() || field.Anonymous:
 				sayIn(f, l)
 			}

@@ -23,6 +23,7 @@ var tags = []documentTag{
 	{"Event types", "What events there are: described, with schemas and examples. Those of the project's dialect are there from the start."},
 	{"Events", "What happened: kept with its deliveries in one durable commit."},
 	{"Deliveries", "Events on their way to endpoints, and every attempt."},
+	{"Dialects", "The wire contracts: why a request verifies in one, or does not."},
 	{"Replays", "What failed, or was missed, sent again: by filter in the background, or one event at once."},
 	{"Stats", "What happened to a project, a consumer or an endpoint, counted."},
 	{"Access", "Who may do what, and who did what: keys, sessions for a customer's own pages, links that show a secret once, the audit log."},
@@ -30,7 +31,7 @@ var tags = []documentTag{
 }
 
 // routesWords are the routes, by method and pattern.
-var routesWords = merged(accessRoutes, replayRoutes, keyRoutesWords, statsRoutes, catalogueRoutes, mailRoutesWords, nodeRoutes, map[string]routeWords{
+var routesWords = merged(accessRoutes, replayRoutes, keyRoutesWords, statsRoutes, catalogueRoutes, mailRoutesWords, nodeRoutes, dialectRoutesWords, map[string]routeWords{
 	"POST /v1/projects":        {id: "createProject", tag: "Projects", text: "A project is one product in one environment.", problems: []int{409, 422}, example: `{"name":"Shop","environment":"production","dialect":"standard"}`},
 	"GET /v1/projects":         {id: "listProjects", tag: "Projects", text: "Oldest first."},
 	"GET /v1/projects/{id}":    {id: "getProject", tag: "Projects"},

@@ -63,6 +63,7 @@ func (s *server) routes() []*route {
 		s.linkRoutes(),
 		s.eventTypeRoutes(),
 		s.eventRoutes(),
+		s.dialectRoutes(),
 		s.deliveryRoutes(),
 		s.replayRoutes(),
 		s.statsRoutes(),
@@ -126,6 +127,13 @@ func (s *server) eventRoutes() []*route {
 		{method: "POST", pattern: "/v1/events/batch", summary: "Send up to 1,000 events", scope: eventsWrite, body: batchBody, status: 202, action: reads[batchInput, batchAnswer](s.postBatch)},
 		{method: "GET", pattern: "/v1/events", summary: "List events", scope: eventsRead, status: 200, action: asks(s.listEvents)},
 		{method: "GET", pattern: "/v1/events/{id}", summary: "Read an event with its data", scope: eventsRead, status: 200, action: gives(s.getEvent)},
+	}
+}
+
+func (s *server) dialectRoutes() []*route {
+	return []*route{
+		{method: "POST", pattern: "/v1/verify", summary: "Explain why a request verifies, or why it does not", scope: anyKey, safe: true, body: maxExplainRoute, status: 200, action: takes(s.verify)},
+		{method: "POST", pattern: "/v1/dialects/preview", summary: "See an event in every dialect", scope: eventsRead, safe: true, whole: true, body: int64(s.ingest.MaxData()) + envelope, status: 200, action: takes(s.renderEvent)},
 	}
 }
 

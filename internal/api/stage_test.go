@@ -187,6 +187,8 @@ var inputs = map[string]string{
 	"POST /v1/events/batch":        `{"events":[{"type":"a","consumer":"acme","data":1}]}`,
 	"POST /v1/replays":             `{"kind":"recover","from":"2020-01-01T00:00:00Z","consumer":"acme"}`,
 	"POST /v1/mail/test":           `{"to":"ana@example.com"}`,
+	"POST /v1/dialects/preview":    `{"type":"a","data":{"n":1}}`,
+	"POST /v1/verify":              `{"dialect":"tarefa","secrets":["whsec_abc"],"headers":[{"name":"x-webhook-signature","value":"sha256=00"}],"body":"{}"}`,
 
 	"POST /v1/endpoints/{id}/recover":        `{"since":"2026-01-31T09:30:00Z"}`,
 	"POST /v1/endpoints/{id}/replay-missing": `{"since":"2026-01-31T09:30:00Z"}`,

@@ -97,7 +97,7 @@ func New(ctx context.Context, o Options, log *slog.Logger) (_ *App, err error) {
 	accept := ingest.New(ingest.Options{Store: a.db, Dialects: dialects.Lookup, MaxData: o.MaxData})
 	handler := api.New(api.Options{
 		Store: a.db, Ingest: accept,
-		Policy: policy, Dialects: dialects.Lookup, Ready: a.ready,
+		Policy: policy, Dialects: dialects.Lookup, AllDialects: dialects.All, Ready: a.ready,
 		Metrics: metrics, Logger: log, Version: o.Version, PublicURL: o.PublicURL, Prober: a.engine, Signer: a.engine, Waits: a.db.Waits, TestMail: testMail(a.mailer),
 		Descriptions: documented.Descriptions(accept.MaxData()),
 		Documented:   documented.New(documented.Options{Store: a.db, Ingest: accept, Policy: policy, Dialects: dialects.Lookup, Logger: log}),

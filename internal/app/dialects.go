@@ -45,6 +45,9 @@ func newSpoken(c *webhook.Catalog) *spoken {
 // Lookup is [webhook.Catalog.Lookup] of those that are spoken now.
 func (s *spoken) Lookup(name string) (*webhook.Dialect, bool) { return s.now.Load().Lookup(name) }
 
+// All is [webhook.Catalog.All] of those that are spoken now.
+func (s *spoken) All() []*webhook.Dialect { return s.now.Load().All() }
+
 // followAgain is how soon it is tried again to read what others kept.
 const followAgain = time.Second
 

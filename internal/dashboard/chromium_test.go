@@ -96,8 +96,8 @@ func seed(t *testing.T, s *site, name, text string) []show {
 		{"deliveries", base + "/deliveries"}, {"delivery", base + "/deliveries/" + goods[0].ID}, {"delivery-failing", base + "/deliveries/" + bads[0].ID},
 		{"delivery-compared", base + "/deliveries/" + bads[0].ID + "/compare"}, {"delivery-edited", base + "/deliveries/" + bads[0].ID + "/edit"},
 		{"endpoints", base + "/endpoints"}, {"endpoint", base + "/endpoints/" + good.ID}, {"endpoint-failing", base + "/endpoints/" + failing.ID}, {"endpoint-paused", base + "/endpoints/" + paused.ID},
-		{"endpoint-new", base + "/endpoints/new"}, {"consumers", base + "/consumers"}, {"event-types", base + "/event-types"}, {"audit", base + "/audit"},
-		{"projects", "/projects"}, {"project-new", "/projects/new"}, {"people", "/people"}, {"nodes", "/nodes"}, {"account", "/account"}, {"missing", base + "/events/evt_nothing"},
+		{"endpoint-new", base + "/endpoints/new"}, {"consumers", base + "/consumers"}, {"event-types", base + "/event-types"}, {"dialects", base + "/dialects?event=" + last}, {"audit", base + "/audit"},
+		{"projects", "/projects"}, {"project-new", "/projects/new"}, {"people", "/people"}, {"nodes", "/nodes"}, {"account", "/account"}, {"verify", "/verify"}, {"missing", base + "/events/evt_nothing"},
 	}
 }
 

@@ -15,6 +15,7 @@ func (d *Dashboard) pages() []*page {
 	}
 	all = append(all, accountPages()...)
 	all = append(all, projectPages()...)
+	all = append(all, verifyPages()...)
 	all = append(all, portalPages()...)
 	return append(all, endpointPages()...)
 }
@@ -51,6 +52,8 @@ func projectPages() []*page {
 		{"POST", "/p/{project}/deliveries/{id}/edit", store.RoleOperator, "", (*visit).sendEdited},
 		{"GET", "/p/{project}/consumers", store.RoleViewer, "", (*visit).consumersPage},
 		{"GET", "/p/{project}/event-types", store.RoleViewer, "", (*visit).eventTypesPage},
+		{"GET", "/p/{project}/dialects", store.RoleViewer, "", (*visit).dialectsPage},
+		{"POST", "/p/{project}/dialects", store.RoleViewer, "", (*visit).dialectsPage},
 		{"GET", "/p/{project}/audit", store.RoleViewer, "", (*visit).auditPage},
 	}
 }

@@ -1,12 +1,20 @@
 package dashboard_test
 
 import (
+	"bytes"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"io"
+	"mime/multipart"
 	"net/http"
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/malote-dev/malote/client"
+	"github.com/malote-dev/malote/webhook"
 )
 
 func TestSigningIn(t *testing.T) {
@@ -254,4 +262,96 @@ func endpointIn(t *testing.T, body string) string {
 	}
 	end := strings.IndexFunc(rest, func(r rune) bool { return !('a' <= r && r <= 'z' || '0' <= r && r <= '9') })
 	return "ep_" + rest[:end]
+}
+
+// TestVerifyPage: a webhook that is pasted is explained, in both languages,
+// and the secret stands nowhere.
+func TestVerifyPage(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	owner := s.owner()
+	viewer := s.invited(owner, "vera@example.com", "viewer")
+	project, _ := s.project("shop")
+	const secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+	h, body, err := webhook.Standard().Sign(&webhook.Message{ID: webhook.NewID(), Type: "a.b", Data: []byte(`{"n":"<b>&"}`), Time: time.Now()}, webhook.Try{}, secret)
+	s.no(err)
+	headers := "POST /hook HTTP/1.1\r\n"
+	for name, values := range h {
+		headers += name + ": " + values[0] + "\r\n"
+	}
+	for _, path := range []string{"/verify", "/p/" + project.ID + "/verify"} {
+		viewer.get(path).mentions(t, `action="`+path+`"`, "standard")
+		p := viewer.post(path, "secret", secret, "headers", headers, "body", string(body))
+		p.mentions(t, "It is genuine", "the header webhook-id", "It ends without a line end.")
+		if strings.Contains(p.body, secret) || strings.Contains(p.body, "<b>&") {
+			t.Error("the secret or a tag is in the page")
+		}
+	}
+	viewer.post("/verify", "secret", secret, "headers", headers, "body", string(body)+"\r\n").mentions(t, "The body is not the one that was signed.", "a line end was added behind it", "It ends with a line end: LF.")
+	viewer.post("/verify", "secret", secret, "headers", headers, "body", string(body)+"\n", "crlf", "1").mentions(t, "It ends with a line end: CRLF.")
+	viewer.post("/verify", "secret", " "+secret, "headers", headers, "body", string(body)).mentions(t, "without the white space around it")
+	viewer.post("/verify", "secret", secret, "headers", headers, "body", string(body), "at", "2026-01-31T09:30").mentions(t, "its time is too far away")
+	viewer.post("/verify", "headers", "no header").mentions(t, `role="alert"`, "Line 1 of the headers is none.")
+	viewer.post("/verify", "at", "nonsense").mentions(t, `role="alert"`, "What was given is no time.")
+	viewer.post("/verify", "dialect", "nonsense").mentions(t, `role="alert"`, "is not a dialect of this server")
+	if p := s.visitor().get("/verify"); p.status != http.StatusSeeOther {
+		t.Errorf("somebody who is not signed in: %d", p.status)
+	}
+	viewer.post("/preferences", "lang", "pt-BR", "back", "/verify")
+	viewer.post("/verify", "secret", secret, "headers", headers, "body", strings.ReplaceAll(string(body), ",", ", ")).mentions(t, "O corpo não é o que foi assinado.", "o segredo está certo, mas o corpo mudou no caminho")
+}
+
+// TestVerifyPageTakesAFile: its bytes are the body, whatever they are.
+func TestVerifyPageTakesAFile(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	owner := s.owner()
+	const secret = "It's a Secret to Everybody"
+	body := []byte("\xff\x00\r\n")
+	mac := hmac.New(sha256.New, []byte(secret))
+	mac.Write(body)
+	var form bytes.Buffer
+	w := multipart.NewWriter(&form)
+	for name, value := range map[string]string{"dialect": "github", "secret": secret, "headers": "x-hub-signature-256: sha256=" + hex.EncodeToString(mac.Sum(nil)), "body": ""} {
+		s.no(w.WriteField(name, value))
+	}
+	part, err := w.CreateFormFile("file", "body.bin")
+	s.no(err)
+	_, err = part.Write(body)
+	s.no(err)
+	s.no(w.Close())
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.url+"/verify", &form)
+	s.no(err)
+	r.Header.Set("Content-Type", w.FormDataContentType())
+	r.Header.Set("Sec-Fetch-Site", "same-origin")
+	for name, value := range owner.cookies {
+		r.AddCookie(&http.Cookie{Name: name, Value: value})
+	}
+	resp, err := owner.http.Do(r)
+	s.no(err)
+	defer resp.Body.Close()
+	page, err := io.ReadAll(resp.Body)
+	s.no(err)
+	if resp.StatusCode != http.StatusOK || !strings.Contains(string(page), "It is genuine") || !strings.Contains(string(page), "base64") {
+		t.Errorf("%d %s", resp.StatusCode, page)
+	}
+}
+
+// TestDialectsPage: a message, a sample of a type, or data of one's own, in
+// every contract, with code that verifies each.
+func TestDialectsPage(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	owner := s.owner()
+	viewer := s.invited(owner, "vera@example.com", "viewer")
+	project, c := s.project("shop")
+	sent, err := c.Send(t.Context(), client.NewEvent{Type: "invoice.paid", Consumer: "7", Data: []byte(`{"invoice":"inv_42"}`)})
+	s.no(err)
+	at := "/p/" + project.ID + "/dialects"
+	viewer.get("/p/"+project.ID+"/events/"+sent.ID).mentions(t, at+"?event="+sent.ID)
+	viewer.get(at+"?event="+sent.ID).mentions(t, "inv_42", "X-Webhook-Signature", "Stripe-Signature", "webhook-signature", "crypto.createHmac", "hash_hmac", sent.ID)
+	viewer.get(at).mentions(t, "X-ConnectVets-Signature")
+	viewer.post(at, "type", "a.b", "data", `[1]`).mentions(t, "This contract cannot carry the event:", "webhook-signature")
+	viewer.post(at, "type", "a.b", "data", `{`).mentions(t, `role="alert"`, "is not JSON")
+	viewer.get(at+"?event=nonsense").mentions(t, `role="alert"`)
 }

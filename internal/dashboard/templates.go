@@ -137,7 +137,7 @@ func (v *visit) shell(title lang.Message, page any) *shell {
 		return s
 	}
 	s.Visitor = v.visitor.Person
-	server := []navItem{{Label: lang.Text("Projects"), Path: "/projects", Icon: "projects"}, {Label: lang.Text("Your account"), Path: "/account", Icon: "account"}}
+	server := []navItem{{Label: lang.Text("Projects"), Path: "/projects", Icon: "projects"}, {Label: lang.Text("Verify"), Path: "/verify", Icon: "verify"}, {Label: lang.Text("Your account"), Path: "/account", Icon: "account"}}
 	if v.may(store.RoleOwner) {
 		server = append(server, navItem{Label: lang.Text("People"), Path: "/people", Icon: "people"}, navItem{Label: lang.Text("Nodes"), Path: "/nodes", Icon: "nodes"})
 	}
@@ -152,6 +152,7 @@ func (v *visit) shell(title lang.Message, page any) *shell {
 			{Label: lang.Text("Endpoints"), Path: base + "/endpoints", Icon: "endpoints"},
 			{Label: lang.Text("Consumers"), Path: base + "/consumers", Icon: "consumers"},
 			{Label: lang.Text("Event types"), Path: base + "/event-types", Icon: "types"},
+			{Label: lang.Text("Dialects"), Path: base + "/dialects", Icon: "dialects"},
 			{Label: lang.Text("Audit log"), Path: base + "/audit", Icon: "audit"},
 		})
 	}

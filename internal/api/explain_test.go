@@ -1,0 +1,186 @@
+package api
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/malote-dev/malote/internal/store"
+	"github.com/malote-dev/malote/webhook"
+)
+
+// explanation is the answer of POST /v1/verify, in short.
+type explanation struct {
+	OK              bool
+	Proof, Cause    *string
+	Detail, Dialect string
+	Time            *struct{ Age int64 }
+	Message         []struct{ Kind, Body string }
+	Expected        []struct{ Signature *string }
+	Mistakes        []struct {
+		Kind, Detail string
+		Fits         bool
+		Changes      []string
+		Dialect      *string
+	}
+}
+
+func (a *answer) explained() *explanation {
+	a.t.Helper()
+	a.want(200)
+	x := &explanation{}
+	if err := json.Unmarshal(a.body, x); err != nil {
+		a.t.Fatal(err)
+	}
+	return x
+}
+
+// received is a request of a dialect as a receiver has it.
+func received(t *testing.T, dialect, secret string, change func(body []byte) []byte) map[string]any {
+	t.Helper()
+	catalog, err := webhook.NewCatalog()
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, _ := catalog.Lookup(dialect)
+	h, body, err := d.Sign(&webhook.Message{ID: webhook.NewID(), Type: "a.b", Consumer: "7", Time: time.Now(), Data: []byte(`{"name":"João","n":1}`)}, webhook.Try{}, secret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if change != nil {
+		body = change(body)
+	}
+	var lines []map[string]string
+	for name, values := range h {
+		for _, v := range values {
+			lines = append(lines, map[string]string{"name": strings.ToLower(name), "value": v})
+		}
+	}
+	return map[string]any{"dialect": dialect, "secrets": []string{secret}, "headers": lines, "body": string(body)}
+}
+
+func hmacHex(secret, body string) string {
+	mac := hmac.New(sha256.New, []byte(secret))
+	mac.Write([]byte(body))
+	return hex.EncodeToString(mac.Sum(nil))
+}
+
+func TestVerifyExplains(t *testing.T) {
+	t.Parallel()
+	st := setup(t)
+	_, key := st.project("tarefa", store.Development)
+	const secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+	for _, dialect := range []string{"standard", "tarefa", "stripe"} {
+		in := received(t, dialect, secret, nil)
+		if x := st.do(key, "POST", "/v1/verify", in).explained(); !x.OK || *x.Proof != "verified" || x.Cause != nil || x.Dialect != dialect+"/1" || len(x.Mistakes) != 0 {
+			t.Errorf("%s: %+v", dialect, x)
+		}
+		in["body"], in["body_encoding"] = base64.StdEncoding.EncodeToString([]byte(in["body"].(string))), "base64"
+		if x := st.do(st.root, "POST", "/v1/verify", in).explained(); !x.OK {
+			t.Errorf("%s in base64: %+v", dialect, x)
+		}
+	}
+	spaced := received(t, "tarefa", secret, func(b []byte) []byte { return []byte(strings.ReplaceAll(string(b), ",", ", ")) })
+	delete(spaced, "dialect") // the project's
+	a := st.do(key, "POST", "/v1/verify", spaced)
+	if x := a.explained(); x.OK || *x.Cause != "body_changed" || x.Mistakes[0].Kind != "body" || !x.Mistakes[0].Fits || x.Message[0].Body != spaced["body"] {
+		t.Errorf("%+v", x)
+	}
+	if !strings.Contains(string(a.again("Accept-Language", "pt-BR").body), "o segredo está certo, mas o corpo mudou no caminho: ele foi interpretado") {
+		t.Errorf("not in Portuguese: %s", a.again("Accept-Language", "pt-BR").body)
+	}
+	python := received(t, "tarefa", secret, nil)
+	python["body"] = `{"a":"é","b":1}`
+	python["headers"] = []map[string]string{{"name": "X-Webhook-Signature", "value": "sha256=" + hmacHex(secret, `{"a": "\u00e9", "b": 1}`)}}
+	a = st.do(key, "POST", "/v1/verify", python)
+	if x := a.explained(); *x.Cause != "body_changed" || len(x.Mistakes[0].Changes) != 2 {
+		t.Errorf("%+v", x)
+	}
+	if x := a.again("Accept-Language", "pt-BR").explained(); !strings.Contains(x.Mistakes[0].Changes[0], "como o Python escreve") {
+		t.Errorf("not in Portuguese: %+v", x.Mistakes)
+	}
+}
+
+func TestVerifyRefuses(t *testing.T) {
+	t.Parallel()
+	st := setup(t)
+	_, key := st.project("tarefa", store.Development)
+	line := `{"name":"a","value":"b"}`
+	for body, pointer := range map[string]string{
+		`{"headers":[],"dialect":"nope"}`:                                            "/dialect",
+		`{"headers":[],"secrets":["1","2","3","4","5","6"]}`:                         "/secrets",
+		`{"headers":[],"secrets":["` + strings.Repeat("x", 1025) + `"]}`:             "/secrets/0",
+		`{"headers":[{"name":"a b","value":"c"}]}`:                                   "/headers/0/name",
+		`{"headers":[{"name":"a","value":"` + strings.Repeat("x", 16<<10+1) + `"}]}`: "/headers/0/value",
+		`{"headers":[` + strings.Repeat(line+",", 200) + line + `]}`:                 "/headers",
+		`{"headers":[],"body":"!","body_encoding":"base64"}`:                         "/body",
+		`{"headers":[],"body":"` + strings.Repeat("x", 1<<20+1) + `"}`:               "/body",
+		`{"headers":[],"body_encoding":"hex"}`:                                       "/body_encoding",
+	} {
+		st.do(key, "POST", "/v1/verify", body).problem(kindInvalid, pointer)
+	}
+	for body, pointer := range map[string]string{
+		`{"headers":{"a":"b"}}`:        "/headers",
+		`{"headers":[{"name":1}]}`:     "/headers/0/name",
+		`{"headers":["a: b"]}`:         "/headers/0",
+		`{"headers":[],"secrets":"a"}`: "/secrets",
+	} {
+		st.do(key, "POST", "/v1/verify", body).problem(kindShape, pointer)
+	}
+}
+
+// Nothing of what is explained is kept or logged.
+func TestVerifyKeepsNothing(t *testing.T) {
+	t.Parallel()
+	st := setup(t)
+	p, key := st.project("tarefa", store.Development)
+	const canary = "canary-4711-secret"
+	in := received(t, "tarefa", canary, nil)
+	in["body"] = canary + "-body"
+	a := st.do(key, "POST", "/v1/verify", in)
+	if x := a.explained(); x.OK || x.Expected[0].Signature == nil {
+		t.Errorf("%+v", x)
+	}
+	if strings.Contains(strings.ReplaceAll(string(a.body), canary+"-body", ""), canary) || strings.Contains(st.log.String(), canary) {
+		t.Errorf("the secret is in the answer or the log: %s", a.body)
+	}
+	if got := st.do(st.root, "GET", fmt.Sprintf("/v1/audit?project=%s", p), nil).want(200); strings.Contains(string(got.body), "verify") {
+		t.Errorf("it is in the audit log: %s", got.body)
+	}
+}
+
+func TestExplainSlots(t *testing.T) {
+	t.Parallel()
+	var e explainSlots
+	a, b, c := sender{project: store.ID{1}}, sender{project: store.ID{2}}, sender{project: store.ID{3}}
+	first, err := e.take(a)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := e.take(a); err == nil {
+		t.Error("a caller has two at a time")
+	}
+	second, err := e.take(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := e.take(c); err == nil {
+		t.Error("three at a time")
+	}
+	first()
+	if third, err := e.take(c); err != nil {
+		t.Error(err)
+	} else {
+		third()
+	}
+	second()
+	if len(e.of) != 0 {
+		t.Errorf("%d are held", len(e.of))
+	}
+}

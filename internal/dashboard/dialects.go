@@ -1,0 +1,98 @@
+package dashboard
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/malote-dev/malote/client"
+	"github.com/malote-dev/malote/internal/lang"
+)
+
+// dialectsView is one event in every dialect, the project's first.
+type dialectsView struct {
+	Event, Type, Data string
+	Names             []string // event types
+	Problem           *problemView
+	Of                *client.DialectPreviewed // nil: what was asked for cannot be shown
+	Dialects          []dialectView
+}
+
+// dialectView is the event in one of them.
+type dialectView struct {
+	*client.DialectRequest
+	Name     string
+	Own      bool // it is the project's
+	Body     *bodyView
+	Snippets []snippet
+}
+
+func (v *visit) dialectsPage() error {
+	if err := v.form(); err != nil {
+		return err
+	}
+	view := &dialectsView{Event: strings.TrimSpace(v.r.Form.Get("event")), Type: strings.TrimSpace(v.r.Form.Get("type")), Data: strings.TrimSpace(v.r.Form.Get("data"))}
+	var err error
+	if view.Names, err = v.eventTypeNames(); err != nil {
+		return err
+	}
+	title := lang.Text("Dialects")
+	in := client.DialectPreview{EventID: view.Event}
+	if view.Event == "" {
+		in.Type = view.Type
+		in.Data = json.RawMessage(view.Data)
+	}
+	if view.Data != "" && !json.Valid([]byte(view.Data)) {
+		view.Problem = notJSON(v.lang)
+		return v.show(http.StatusUnprocessableEntity, "dialects", title, view)
+	}
+	view.Of, err = do[client.DialectPreviewed](v, ofProject, http.MethodPost, "/v1/dialects/preview", in, "")
+	var p *client.Error
+	switch {
+	case errors.As(err, &p) && p.Status/100 == 4 && p.Status != http.StatusUnauthorized && p.Status != http.StatusForbidden:
+		view.Problem = v.problem(p)
+		return v.show(http.StatusUnprocessableEntity, "dialects", title, view)
+	case err != nil:
+		return err
+	}
+	if view.Dialects, err = v.inDialects(view.Of); err != nil {
+		return err
+	}
+	return v.show(http.StatusOK, "dialects", title, view)
+}
+
+func notJSON(l lang.Language) *problemView {
+	return &problemView{
+		Text:   lang.Text("The data is not JSON.").In(l),
+		Fix:    lang.Text("Look for a comma, a quotation mark or a bracket that is missing or too many.").In(l),
+		Fields: map[string]string{},
+	}
+}
+
+// inDialects gives each its code that verifies; that of the project stands first.
+func (v *visit) inDialects(of *client.DialectPreviewed) (out []dialectView, err error) {
+	for i := range of.Dialects {
+		r := &of.Dialects[i]
+		d := dialectView{DialectRequest: r, Body: viewBody(r.Body)}
+		d.Name, _, _ = strings.Cut(r.Dialect, "/")
+		d.Own = d.Name == v.project.Dialect
+		if known, ok := v.d.api.Dialect(r.Dialect); ok {
+			if d.Snippets, err = snippets(known); err != nil {
+				return nil, err
+			}
+		}
+		out = append(out, d)
+	}
+	slices.SortStableFunc(out, func(a, b dialectView) int {
+		switch {
+		case a.Own && !b.Own:
+			return -1
+		case b.Own && !a.Own:
+			return 1
+		}
+		return 0
+	})
+	return out, nil
+}
