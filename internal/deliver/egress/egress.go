@@ -42,8 +42,9 @@ func (e *Error) Error() string { return string(e.Class) + ": " + e.Detail }
 // Unwrap gives the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Request is one POST, already rendered.
+// Request is one request, already rendered.
 type Request struct {
+	Method  string          // empty: POST; not HEAD or CONNECT, whose answers are framed otherwise
 	URL     *url.URL        // canonical, as [Policy.CheckURL] returned it
 	Fields  []webhook.Field // in order, names as spelled; Host and Content-Length are added by the client, see [CheckField]
 	Redact  int             // how many of the last Fields are shown as [redacted] in Response.RequestHead

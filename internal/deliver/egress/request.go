@@ -1,6 +1,7 @@
 package egress
 
 import (
+	"cmp"
 	"errors"
 	"strconv"
 	"strings"
@@ -12,7 +13,8 @@ import (
 )
 
 const (
-	redacted = "[redacted]"
+	defaultMethod = "POST"
+	redacted      = "[redacted]"
 	// oneWrite is how large a request may be to go out in one write that
 	// cannot wait for the server: it fits any socket's send buffer.
 	oneWrite   = 16 << 10
@@ -43,7 +45,8 @@ func (x *exchange) free() {
 
 // render writes the request head, and a small body behind it, to out.
 func (x *exchange) render(r *Request) *Error {
-	b := append(x.out[:0], "POST "...)
+	method := cmp.Or(r.Method, defaultMethod)
+	b := append(append(x.out[:0], method...), ' ')
 	path := r.URL.EscapedPath()
 	if path == "" || path[0] != '/' {
 		b = append(b, '/')
@@ -63,8 +66,8 @@ func (x *exchange) render(r *Request) *Error {
 	b = append(b, "\r\n"...)
 	x.shown = len(b)
 	x.out = b
-	if !plain(b[len("POST "):targetEnd]) || !plain(b[hostAt:hostEnd]) {
-		x.out = append(b[:0], "POST\r\n"...)
+	if !plain(b[len(method)+1:targetEnd]) || !plain(b[hostAt:hostEnd]) {
+		x.out = append(append(b[:0], method...), "\r\n"...)
 		x.shown, x.headLen = len(x.out), len(x.out)
 		return &Error{Class: store.ClassBlocked, Detail: lang.Keep("the URL is not in canonical form")}
 	}
