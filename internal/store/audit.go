@@ -94,6 +94,12 @@ const (
 	ActionEventTypeCreate Action = "event_type.create"
 	ActionEventTypeUpdate Action = "event_type.update"
 	ActionEventTypeDelete Action = "event_type.delete"
+	ActionInspectorCreate Action = "inspector.create"
+	ActionInspectorUpdate Action = "inspector.update"
+	ActionInspectorDelete Action = "inspector.delete"
+	ActionInspectorClear  Action = "inspector.clear"
+	ActionInspectorForget Action = "inspector.delete_request"
+	ActionInspectorReplay Action = "inspector.replay"
 	ActionMailStop        Action = "mail.stop"
 	ActionMailStart       Action = "mail.start"
 	ActionPersonInvite    Action = "person.invite"
@@ -114,7 +120,8 @@ func Actions() []Action {
 		ActionPortalCreate, ActionPortalOpen, ActionPortalEnd, ActionLinkCreate, ActionLinkOpen, ActionLinkRevoke, ActionConsumerCreate, ActionConsumerUpdate, ActionConsumerDelete,
 		ActionEndpointCreate, ActionEndpointUpdate, ActionEndpointPause, ActionEndpointResume, ActionEndpointRotate, ActionEndpointOff, ActionEndpointDelete,
 		ActionDeliveryRetry, ActionDeliveryCancel, ActionEventReplay, ActionReplayCreate, ActionReplayCancel,
-		ActionEventTypeCreate, ActionEventTypeUpdate, ActionEventTypeDelete, ActionMailStop, ActionMailStart,
+		ActionEventTypeCreate, ActionEventTypeUpdate, ActionEventTypeDelete,
+		ActionInspectorCreate, ActionInspectorUpdate, ActionInspectorDelete, ActionInspectorClear, ActionInspectorForget, ActionInspectorReplay, ActionMailStop, ActionMailStart,
 		ActionPersonInvite, ActionPersonUninvite, ActionPersonCreate, ActionPersonUpdate, ActionPersonSignIn, ActionPersonSignOut, ActionDialectKeep, ActionServerBackup, ActionServerReseal,
 	}
 }

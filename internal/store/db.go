@@ -121,6 +121,8 @@ type DB struct {
 
 	dialects chan struct{} // signalled when a revision was kept
 
+	arrivals arrivals // at inspectors
+
 	closing sync.Once
 }
 

@@ -12,7 +12,7 @@ var (
 	EndpointName   = IDName("ep_")
 	EventName      = IDName("evt_")
 	DeliveryName   = IDName("dlv_")
-	RequestName    = IDName("req_")
+	RequestName    = IDName("req_") // to this server's API, and of those that inspectors kept
 	ConsumerName   = IDName("con_")
 	EventTypeName  = IDName("typ_")
 	AuditName      = IDName("aud_")
@@ -23,6 +23,7 @@ var (
 	PersonName     = IDName("per_")
 	SignInName     = IDName("sgn_")
 	InvitationName = IDName("inv_")
+	InspectorName  = IDName("ins_")
 )
 
 // IDName is the form of ids with a prefix.

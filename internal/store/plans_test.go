@@ -52,6 +52,7 @@ func TestListsSearch(t *testing.T) {
 	}
 	_, err = s.db.Audit(ctx, s.p.ID, AuditFilter{})
 	s.no(err)
+	s.inspect()
 	for _, q := range s.prepared() {
 		for _, step := range s.plan(q) {
 			if strings.Contains(step, "TEMP B-TREE") {
@@ -63,6 +64,29 @@ func TestListsSearch(t *testing.T) {
 			}
 		}
 	}
+}
+
+// inspect reads inspectors and their requests in every way.
+func (s *shelf) inspect() {
+	s.Helper()
+	i := &Inspector{ProjectID: s.p.ID, Token: NewInspectorToken(), Keep: time.Hour}
+	_, err := s.db.CreateInspectorOnce(s.Context(), i, 1, nil)
+	s.no(err)
+	r := &InspectedRequest{InspectorID: i.ID}
+	s.no(s.db.KeepInspected(s.Context(), r))
+	_, err = s.db.Inspectors(s.Context(), s.p.ID, ID{}, 1)
+	s.no(err)
+	hash, _ := HashInspectorToken(i.Token.Reveal())
+	_, err = s.db.InspectorByHash(s.Context(), hash, time.Now())
+	s.no(err)
+	for _, search := range []string{"", "x"} {
+		_, err = s.db.InspectedRequests(s.Context(), s.p.ID, i.ID, InspectedFilter{Search: search, Limit: 1})
+		s.no(err)
+	}
+	_, err = s.db.InspectedRequest(s.Context(), s.p.ID, i.ID, r.ID)
+	s.no(err)
+	_, err = s.db.NextInspected(s.Context(), s.p.ID, i.ID, ID{})
+	s.no(err)
 }
 
 // scansOfFew are those that look at few rows by their nature.

@@ -19,7 +19,7 @@ type HasEndpoints struct {
 func (e *HasEndpoints) Error() string { return fmt.Sprintf("the project has %d endpoints", e.Number) }
 
 // DeleteProject deletes a project that has no endpoints: its keys and portal
-// sessions end, its name and its host name are free. What was sent, and its
+// sessions end, and its inspectors, its name and its host name are free. What was sent, and its
 // audit log, stay until they are pruned; the log is still read with the id.
 // The server's own log notes it.
 // Errors: [ErrNotFound], [*HasEndpoints].
@@ -47,6 +47,9 @@ func (db *DB) DeleteProject(ctx context.Context, id ID) error {
 			return err
 		}
 		if err := b.exec("UPDATE keys SET revoked=? WHERE project=? AND revoked=0", b.us, k); err != nil {
+			return err
+		}
+		if err := b.exec("UPDATE inspectors SET expires=? WHERE project=? AND (expires=0 OR expires>?)", b.us, k, b.us); err != nil {
 			return err
 		}
 		b.changed(changedProject, k, func() { db.forgetProject(id) })

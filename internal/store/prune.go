@@ -54,6 +54,7 @@ func (db *DB) pruneSlice(ctx context.Context, cut key, limit int) (n int, more b
 		next = b.w.prune
 		steps := []func(*pruneRound, key, int) (int, error){
 			b.pruneDeliveries, b.pruneEvents, b.prunePostings, b.pruneIdempotency, b.pruneAnswers, b.pruneAudit, b.pruneReplays, b.pruneIncidents, b.pruneMailboxes, b.prunePortal, b.pruneLinks, b.pruneDeparted, b.pruneProbes, b.pruneSends, b.pruneChanges,
+			b.pruneInspected, b.pruneInspectors,
 		}
 		steps = append(steps, b.pruneConsole)
 		for _, step := range steps {

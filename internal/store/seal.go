@@ -153,8 +153,10 @@ func (db *DB) Reseal(ctx context.Context) (int, error) {
 		}
 		after = last
 	}
-	if err := db.resealAnswers(ctx); err != nil {
-		return total, err
+	for _, others := range []func(context.Context) error{db.resealAnswers, db.resealInspectors} {
+		if err := others(ctx); err != nil {
+			return total, err
+		}
 	}
 	// Last: while it is old, the old key is still asked for.
 	err := db.write(ctx, func(b *batch) error {

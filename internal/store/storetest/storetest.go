@@ -30,7 +30,7 @@ func Run(t *testing.T, open Opener) {
 		"Config": configCases, "Dialects": dialectCases, "Keys": keyCases, "Access": accessCases, "People": peopleCases, "Once": onceCases, "Lists": listCases, "Retention": retentionCases,
 		"Restart": restartCases, "Concurrency": concurrencyCases, "Secrets": secretCases, "Documented": documentedCases, "Audit": auditCases,
 		"Stats":      statsCases,
-		"EventTypes": eventTypeCases, "Matching": matchingCases, "Operational": operationalCases, "Mails": mailCases,
+		"EventTypes": eventTypeCases, "Matching": matchingCases, "Operational": operationalCases, "Mails": mailCases, "Inspectors": inspectorCases,
 	} {
 		t.Run(group, func(t *testing.T) {
 			t.Parallel()
