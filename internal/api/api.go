@@ -45,6 +45,13 @@ type Options struct {
 	// Signer makes requests that are shown and not sent; nil: nobody does.
 	Signer Signer
 
+	// Sender sends what a person asks to be sent once more; nil: nobody does.
+	Sender Sender
+
+	// InspectURL is what the addresses of inspectors begin with, without a
+	// slash at its end; empty: this server receives nothing for them.
+	InspectURL string
+
 	// Waits says why an endpoint's due deliveries do not go (zero delivery), or
 	// one of them: a kept text, and until when at least. nil: nobody knows.
 	Waits func(ctx context.Context, endpoint, delivery store.ID) (why string, until time.Time)
@@ -88,6 +95,10 @@ type server struct {
 	bodies     bodies
 	previews   previewSlots
 	explaining explainSlots
+	inspect    string // what addresses of inspectors begin with; empty: none is received for
+	sender     Sender
+	waiters    chan struct{} // slots of those who wait for a request
+	replayed   testPacer
 
 	documented Documented
 	outside    *outside                              // the way there; nil: there is none
@@ -100,6 +111,7 @@ func New(o Options) *API {
 	s := &server{
 		store: o.Store, ingest: o.Ingest, dialects: o.Dialects, allDialects: o.AllDialects, ready: o.Ready,
 		log: o.Logger, version: o.Version, public: o.PublicURL, testMail: o.TestMail, metrics: newMetrics(), documented: o.Documented, prober: o.Prober, signer: o.Signer, waits: o.Waits,
+		inspect: o.InspectURL, sender: o.Sender, waiters: make(chan struct{}, maxWaiters),
 	}
 	if o.Policy != nil {
 		s.policy = *o.Policy

@@ -89,7 +89,7 @@ func (w *answered) Write(b []byte) (int, error) { return w.body.Write(b) }
 func readScopes() []string {
 	return []string{
 		string(consumersRead), string(endpointsRead), string(eventsRead), string(deliveriesRead), string(auditRead), string(eventTypesRead),
-		string(keysRead), string(portalRead), string(linksRead),
+		string(keysRead), string(portalRead), string(linksRead), string(inspectorsRead),
 	}
 }
 

@@ -184,16 +184,22 @@ func sent(a *store.Attempt) bool {
 	return true
 }
 
+// Encodings of bodies.
+const (
+	encodedText   = "text"
+	encodedBase64 = "base64"
+)
+
 func viewContent(b []byte) contentView {
 	switch {
 	case b == nil:
 		return contentView{Encoding: "none"}
 	case utf8.Valid(b):
 		s := string(b)
-		return contentView{Body: &s, Encoding: "text"}
+		return contentView{Body: &s, Encoding: encodedText}
 	}
 	s := base64.StdEncoding.EncodeToString(b)
-	return contentView{Body: &s, Encoding: "base64"}
+	return contentView{Body: &s, Encoding: encodedBase64}
 }
 
 // splitHead reads a request or answer as it stood on the wire: its first line

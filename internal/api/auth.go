@@ -46,6 +46,8 @@ const (
 	linksWrite      scope = "links:write"
 	eventTypesRead  scope = "event_types:read"
 	eventTypesWrite scope = "event_types:write"
+	inspectorsRead  scope = "inspectors:read"
+	inspectorsWrite scope = "inspectors:write"
 
 	// Of the companies' own APIs.
 	webhooksRead  scope = WebhooksRead
@@ -62,7 +64,7 @@ const (
 // keys:write, which has to be named: who makes keys stays after his own is gone.
 func Scopes() []string {
 	all := []scope{consumersRead, consumersWrite, endpointsRead, endpointsWrite, eventsRead, eventsWrite, eventsBroadcast, deliveriesRead, deliveriesWrite, auditRead, eventTypesRead, eventTypesWrite,
-		keysRead, keysWrite, portalRead, portalWrite, linksRead, linksWrite, webhooksRead, webhooksWrite}
+		keysRead, keysWrite, portalRead, portalWrite, linksRead, linksWrite, inspectorsRead, inspectorsWrite, webhooksRead, webhooksWrite}
 	out := make([]string, len(all))
 	for i, s := range all {
 		out[i] = string(s)
@@ -72,7 +74,7 @@ func Scopes() []string {
 
 // wholeScopes are of no use to a key of one consumer: its routes take a key of
 // the whole project.
-var wholeScopes = []scope{keysRead, keysWrite, portalRead, portalWrite, linksRead, linksWrite}
+var wholeScopes = []scope{keysRead, keysWrite, portalRead, portalWrite, linksRead, linksWrite, inspectorsRead, inspectorsWrite}
 
 // keyPrefix begins every key, so that people and scanners recognise one.
 const (

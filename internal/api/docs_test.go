@@ -90,6 +90,12 @@ func TestDocsAreTrue(t *testing.T) {
 		if method == "POST" && path == "/v1/projects" {
 			vars["OLD_PROJECT"], _ = st.project("standard", store.Production)
 		}
+		if method == "POST" && path == "/v1/inspectors" { // from here on something has arrived
+			st.arrive(vars["INSPECTOR"], &store.InspectedRequest{
+				Method: "POST", Path: "/hooks", Query: "n=1", Head: []byte("Host: 127.0.0.1:8402\r\ncontent-type: application/json\r\n"), Body: []byte(`{"n":1}`), BodyBytes: 7,
+				InspectedFacts: store.InspectedFacts{Host: "127.0.0.1:8402", ContentType: "application/json", Read: time.Millisecond},
+			})
+		}
 		if method == "GET" && strings.HasPrefix(path, "/v1/deliveries?") { // from here on it has an attempt
 			st.finishOne(vars["ENDPOINT"], vars["DELIVERY"], store.Pending, store.Attempt{
 				RequestHead: []byte("POST /webhooks HTTP/1.1\r\nwebhook-id: x\r\n\r\n"), Status: 503,
@@ -213,7 +219,7 @@ func remember(vars map[string]string, answer any) {
 		vars["MALOTE_KEY"] = key
 	}
 	id, _ := m["id"].(string)
-	for prefix, name := range map[string]string{"prj_": "PROJECT", "ep_": "ENDPOINT", "evt_": "EVENT", "dlv_": "DELIVERY", "rpl_": "REPLAY"} {
+	for prefix, name := range map[string]string{"prj_": "PROJECT", "ep_": "ENDPOINT", "evt_": "EVENT", "dlv_": "DELIVERY", "rpl_": "REPLAY", "ins_": "INSPECTOR", "req_": "REQUEST"} {
 		if strings.HasPrefix(id, prefix) {
 			vars[name] = id
 		}

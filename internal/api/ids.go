@@ -21,6 +21,7 @@ var (
 	sessionID   = store.SessionName
 	linkID      = store.LinkName
 	replayID    = store.ReplayName
+	inspectorID = store.InspectorName
 )
 
 // pathID reads the id in the path. What is no id is answered as an id that

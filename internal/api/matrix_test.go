@@ -296,7 +296,7 @@ func (st *site) notThere(rt *route, parameter string, b *stage) (ids []string) {
 
 // forms are what the ids of a kind begin with.
 var forms = map[string]string{
-	aProject: "prj_", anEndpoint: "ep_", anEvent: "evt_", aDelivery: "dlv_", aReplay: "rpl_", aKey: "key_", aRootKey: "key_", aSession: "ses_", aLink: "lnk_",
+	aProject: "prj_", anEndpoint: "ep_", anEvent: "evt_", aDelivery: "dlv_", aReplay: "rpl_", aKey: "key_", aRootKey: "key_", aSession: "ses_", aLink: "lnk_", anInspector: "ins_", aRequest: "req_",
 }
 
 func (st *site) formOf(kind string) string {
@@ -535,7 +535,7 @@ func (st *site) askNaming(rt *route, key string, g *stage, at spot, id string) *
 }
 
 var (
-	anyID    = regexp.MustCompile(`(prj|key|ep|evt|dlv|req|con|typ|aud|rpl|ses|lnk)_[0-9a-z]{26}`)
+	anyID    = regexp.MustCompile(`(prj|key|ep|evt|dlv|req|con|typ|aud|rpl|ses|lnk|ins)_[0-9a-z]{26}`)
 	anyTime  = regexp.MustCompile(`20\d\d-\d\d-\d\dT[0-9:.]+Z`)
 	anyToken = regexp.MustCompile(`(mlt_(dev|prod|root|portal|link)_|whsec_|cv_secret_)[0-9a-zA-Z+/=]+`)
 )

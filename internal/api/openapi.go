@@ -279,7 +279,7 @@ func (b *documenter) responses(rt *route, words routeWords) (out ordered[*respon
 	for _, status := range append([]int{rt.status}, words.also...) {
 		ok := &response{Description: http.StatusText(status), Headers: headers}
 		switch {
-		case status == http.StatusNotModified: // has no body
+		case status == http.StatusNotModified, status == http.StatusNoContent: // have no body
 		case rt.out != nil:
 			ok.Content = ordered[mediaType]{{"application/json", mediaType{Schema: b.output(rt.out), Example: b.exampleAnswer(rt, status)}}}
 		case words.media != "":

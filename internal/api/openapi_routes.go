@@ -26,12 +26,13 @@ var tags = []documentTag{
 	{"Dialects", "The wire contracts: why a request verifies in one, or does not."},
 	{"Replays", "What failed, or was missed, sent again: by filter in the background, or one event at once."},
 	{"Stats", "What happened to a project, a consumer or an endpoint, counted."},
+	{"Inspectors", "Throw-away addresses that keep what arrives, for people and tests to look at."},
 	{"Access", "Who may do what, and who did what: keys, sessions for a customer's own pages, links that show a secret once, the audit log."},
 	{"Server", "How the server is, and what it can do. These routes take no key."},
 }
 
 // routesWords are the routes, by method and pattern.
-var routesWords = merged(accessRoutes, replayRoutes, keyRoutesWords, statsRoutes, catalogueRoutes, mailRoutesWords, nodeRoutes, dialectRoutesWords, map[string]routeWords{
+var routesWords = merged(accessRoutes, replayRoutes, keyRoutesWords, statsRoutes, catalogueRoutes, mailRoutesWords, nodeRoutes, dialectRoutesWords, inspectorRoutesWords, map[string]routeWords{
 	"POST /v1/projects":        {id: "createProject", tag: "Projects", text: "A project is one product in one environment.", problems: []int{409, 422}, example: `{"name":"Shop","environment":"production","dialect":"standard"}`},
 	"GET /v1/projects":         {id: "listProjects", tag: "Projects", text: "Oldest first."},
 	"GET /v1/projects/{id}":    {id: "getProject", tag: "Projects"},

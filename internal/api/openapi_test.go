@@ -329,6 +329,12 @@ func (ck *checker) answer(a *answer, rt *route) {
 			a.t.Errorf("%s: the document knows no header %s with %d", a.what, name, a.status)
 		}
 	}
+	if a.status == http.StatusNoContent {
+		if len(a.body) > 0 || declared["content"] != nil {
+			a.t.Errorf("%s: a 204 with a body", a.what)
+		}
+		return
+	}
 	media, _, _ := strings.Cut(a.header.Get("Content-Type"), ";")
 	content := at + "/content/" + token(media)
 	if ck.at(content) == nil {

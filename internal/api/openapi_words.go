@@ -17,7 +17,7 @@ type typeWords struct {
 }
 
 // typesWords are the names of types, by their names in Go.
-var typesWords = merged(accessTypes, replayTypes, keyTypes, statsTypes, catalogueTypes, settingsTypes, mailTypes, nodeTypes, dialectTypes, map[string]typeWords{
+var typesWords = merged(accessTypes, replayTypes, keyTypes, statsTypes, catalogueTypes, settingsTypes, mailTypes, nodeTypes, dialectTypes, inspectorTypes, map[string]typeWords{
 	"none":          {name: "Nothing", text: "No fields. An empty body will do."},
 	"problem":       {name: "Problem", text: "What is not a success (RFC 9457)."},
 	"fieldProblem":  {name: "FieldProblem", text: "One thing that is wrong, and where."},
@@ -111,7 +111,7 @@ func wireIDPattern(prefix string) string {
 
 // fieldsWords are the fields, by type and name; ".name" speaks for every type
 // that has no words of its own for it.
-var fieldsWords = merged(accessFields, replayFields, keyFields, statsFields, catalogueFields, mailFields, settingsFields, nodeFields, dialectFields, map[string]fieldWords{
+var fieldsWords = merged(accessFields, replayFields, keyFields, statsFields, catalogueFields, mailFields, settingsFields, nodeFields, dialectFields, inspectorFields, map[string]fieldWords{
 	".created_at":  {text: "When it was made.", always: true},
 	".updated_at":  {text: "When it was last changed.", always: true},
 	".consumer":    {text: "The uid of the consumer."},
@@ -279,7 +279,7 @@ var fieldsWords = merged(accessFields, replayFields, keyFields, statsFields, cat
 
 // parametersWords are the parameters of paths and queries, by name, or by
 // operation and name.
-var parametersWords = merged(endpointParameters, accessParameters, replayParameters, keyParameters, statsParameters, catalogueParameters, map[string]fieldWords{
+var parametersWords = merged(endpointParameters, accessParameters, replayParameters, keyParameters, statsParameters, catalogueParameters, inspectorParameters, map[string]fieldWords{
 	"id":          {text: "The id, with its prefix or without, or the UUID that most dialects write on the wire."},
 	"document":    {text: "gabinete360.json, placaflow.json or tarefa.json.", pattern: `^[a-z0-9]+\.json$`},
 	"contract":    {text: "gabinete360, placaflow or tarefa.", pattern: "^[a-z0-9]+$"},

@@ -258,6 +258,9 @@ func (c *call) asProblem(err error) *problem {
 	case "link":
 		return kindNotFound.problem("no one-time link of this endpoint has this id").
 			fixed("Check both ids; GET /v1/endpoints/{id}/secret-links lists the links.")
+	case "request":
+		return kindNotFound.problem("no request of this inspector has this id, or it is not kept any more").
+			fixed("Check both ids; GET /v1/inspectors/{id}/requests lists the requests that are kept.")
 	case "key":
 		if len(names) == 1 {
 			return kindNotFound.problem("no root key has this id").fixed("GET /v1/keys lists them.")

@@ -68,6 +68,7 @@ func (s *server) routes() []*route {
 		s.replayRoutes(),
 		s.statsRoutes(),
 		s.auditRoutes(),
+		s.inspectorRoutes(),
 		s.mailRoutes(),
 		s.serverRoutes(),
 	)
@@ -210,6 +211,27 @@ func gives[Out any](h func(*call) (Out, error)) action {
 		out, err := h(c)
 		if err != nil {
 			return err
+		}
+		return c.answer(out)
+	}}
+}
+
+// waits is an action with parameters in the query that may find nothing: then
+// out is nil, and the answer 204.
+func waits[Query, Out any](h func(*call, *Query) (out *Out, err error)) action {
+	return action{query: reflect.TypeFor[Query](), out: reflect.TypeFor[Out](), run: func(c *call) error {
+		var q Query
+		if err := c.query(&q); err != nil {
+			return err
+		}
+		out, err := h(c, &q)
+		if err != nil {
+			return err
+		}
+		if out == nil {
+			c.status = http.StatusNoContent
+			c.w.WriteHeader(c.status)
+			return nil
 		}
 		return c.answer(out)
 	}}

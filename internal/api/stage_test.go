@@ -19,35 +19,37 @@ type stage struct {
 
 // Kinds of objects that have a name in paths, queries and bodies.
 const (
-	aProject   = "project"
-	aConsumer  = "consumer"
-	anEndpoint = "endpoint"
-	anEvent    = "event"
-	aDelivery  = "delivery"
-	aReplay    = "replay"
-	aType      = "event type"
-	aKey       = "key" // in nobody's hands
-	aRootKey   = "root key"
-	aSession   = "portal session"
-	aLink      = "one-time link"
-	aToken     = "one-time link's token" // of a link of its own
-	aMailbox   = "token of a mailbox"
-	aContract  = "contract"
-	aDocument  = "document"
+	aProject    = "project"
+	aConsumer   = "consumer"
+	anEndpoint  = "endpoint"
+	anEvent     = "event"
+	aDelivery   = "delivery"
+	aReplay     = "replay"
+	aType       = "event type"
+	aKey        = "key" // in nobody's hands
+	aRootKey    = "root key"
+	aSession    = "portal session"
+	aLink       = "one-time link"
+	aToken      = "one-time link's token" // of a link of its own
+	aMailbox    = "token of a mailbox"
+	anInspector = "inspector"
+	aRequest    = "request that arrived"
+	aContract   = "contract"
+	aDocument   = "document"
 )
 
 // objects says what the parameters of paths name: by the pattern up to the
 // parameter, else by the parameter alone.
 var objects = map[string]string{
-	"/v1/projects/{id}": aProject, "/v1/endpoints/{id}": anEndpoint, "/v1/events/{id}": anEvent, "/v1/deliveries/{id}": aDelivery, "/v1/replays/{id}": aReplay, "/v1/keys/{key}": aRootKey, "/m/{token}": aMailbox,
-	"{uid}": aConsumer, "{name}": aType, "{key}": aKey, "{session}": aSession, "{link}": aLink, "{token}": aToken, "{document}": aDocument, "{contract}": aContract,
+	"/v1/projects/{id}": aProject, "/v1/endpoints/{id}": anEndpoint, "/v1/events/{id}": anEvent, "/v1/deliveries/{id}": aDelivery, "/v1/replays/{id}": aReplay, "/v1/keys/{key}": aRootKey, "/v1/inspectors/{id}": anInspector, "/m/{token}": aMailbox,
+	"{uid}": aConsumer, "{name}": aType, "{key}": aKey, "{session}": aSession, "{link}": aLink, "{token}": aToken, "{document}": aDocument, "{contract}": aContract, "{request}": aRequest,
 }
 
 // owners says whose an object is: of one consumer, of the project, or (empty)
 // nobody's.
 var owners = map[string]string{
 	aProject: aProject, aConsumer: aConsumer, anEndpoint: aConsumer, anEvent: aConsumer, aDelivery: aConsumer, aReplay: aConsumer, aType: aProject, aKey: aProject,
-	aRootKey: "", aSession: aConsumer, aLink: aConsumer, aToken: "", aMailbox: "", aContract: "", aDocument: "",
+	aRootKey: "", aSession: aConsumer, aLink: aConsumer, aToken: "", aMailbox: "", aContract: "", aDocument: "", anInspector: aProject, aRequest: aProject,
 }
 
 // kindOf is what a parameter of a pattern names; empty: nothing says so.
@@ -83,8 +85,27 @@ func (st *site) stageOf(dialect, consumer string) *stage {
 	g.ids[aReplay] = st.do(g.full, "POST", "/v1/replays", `{"kind":"recover","from":"2020-01-01T00:00:00Z","consumer":"`+consumer+`"}`).want(202).text("id")
 	st.over(g.full, g.ids[aReplay])
 	g.ids[aMailbox] = st.mailbox(g).Reveal()
+	g.ids[anInspector] = st.do(g.full, "POST", "/v1/inspectors", nil).want(201).text("id")
+	g.ids[aRequest] = st.arrive(g.ids[anInspector], &store.InspectedRequest{Method: "POST", Body: []byte("{}"), BodyBytes: 2})
 	g.ids[aToken] = strings.TrimPrefix(st.do(g.full, "POST", "/v1/endpoints/"+g.endpoint+"/secret-links", nil).want(201).text("path"), linkPath)
 	return g
+}
+
+// arrive keeps a request of an inspector, and returns its id.
+func (st *site) arrive(inspector string, r *store.InspectedRequest) string {
+	st.t.Helper()
+	id, err := inspectorID.Parse(inspector)
+	if err != nil {
+		st.t.Fatal(err)
+	}
+	r.InspectorID, r.Received, r.Version, r.Remote = id, time.Now().UnixMicro(), "HTTP/1.1", "192.0.2.7:4711"
+	if r.Status == 0 {
+		r.Status = 200
+	}
+	if err := st.db.KeepInspected(st.t.Context(), r); err != nil {
+		st.t.Fatal(err)
+	}
+	return requestID.Format(r.ID)
 }
 
 // empty deletes all consumers of a project.
@@ -189,6 +210,9 @@ var inputs = map[string]string{
 	"POST /v1/mail/test":           `{"to":"ana@example.com"}`,
 	"POST /v1/dialects/preview":    `{"type":"a","data":{"n":1}}`,
 	"POST /v1/verify":              `{"dialect":"tarefa","secrets":["whsec_abc"],"headers":[{"name":"x-webhook-signature","value":"sha256=00"}],"body":"{}"}`,
+	"PATCH /v1/inspectors/{id}":    `{"name":"n"}`,
+
+	"POST /v1/inspectors/{id}/requests/{request}/replay": `{"url":"https://example.com/"}`,
 
 	"POST /v1/endpoints/{id}/recover":        `{"since":"2026-01-31T09:30:00Z"}`,
 	"POST /v1/endpoints/{id}/replay-missing": `{"since":"2026-01-31T09:30:00Z"}`,
@@ -206,6 +230,7 @@ func last(rt *route) string {
 	order := map[string]string{
 		"/v1/endpoints/{id}": "3", "/v1/consumers/{uid}": "4", "/v1/projects/{id}": "5", "/v1/event-types/{name}": "1", "/v1/deliveries/{id}/cancel": "1",
 		"/v1/consumers/{uid}/portal-sessions": "2", "/v1/consumers/{uid}/portal-sessions/{session}": "1",
+		"/v1/inspectors/{id}": "3", "/v1/inspectors/{id}/requests": "2", "/v1/inspectors/{id}/requests/{request}": "1",
 	}
 	if rt.method == "DELETE" || rt.pattern == "/v1/deliveries/{id}/cancel" {
 		return order[rt.pattern]

@@ -62,6 +62,7 @@ func TestWhatIsNotThereIsNamed(t *testing.T) {
 		{key, "GET /v1/endpoints/ep_" + none, "nothing of this project has this id", "same project"},
 		{key, "DELETE /v1/consumers/acme/portal-sessions/ses_" + none, "no portal session", "portal-sessions lists"},
 		{key, "DELETE /v1/endpoints/" + ep + "/secret-links/lnk_" + none, "no one-time link", "secret-links lists"},
+		{key, "GET /v1/inspectors/ins_" + none + "/requests/req_" + none, "no request of this inspector", "requests lists"},
 		{st.root, "GET /v1/projects/prj_" + none, "no project has this id", "GET /v1/projects lists"},
 		{st.root, "GET /v1/projects/prj_" + none + "/keys", "no project has this id", "GET /v1/projects lists"},
 		{st.root, "DELETE /v1/projects/" + id + "/keys/key_" + none, "no key of this project", "/keys lists"},
