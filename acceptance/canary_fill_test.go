@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -68,12 +69,37 @@ func (c *canaries) native(root, to string) map[string]string {
 	deliveries := c.ended(key, event, 5)
 	c.ask(202, key, "POST", "/v1/deliveries/"+deliveries[0]+"/retry", "")
 	replay := c.ask(202, key, "POST", "/v1/replays", `{"kind":"recover","from":"2020-01-01T00:00:00Z"}`)
+	inspector, request := c.inspector(key)
 	probed := c.ask(200, key, "POST", "/v1/endpoints/"+first+"/probe", "")
 	_ = probed
 	return map[string]string{
 		"key": key, "token": token, "/v1/projects/{id}": project, "/v1/endpoints/{id}": first, "/v1/events/{id}": event, "/v1/deliveries/{id}": deliveries[0],
+		"/v1/inspectors/{id}": inspector, "/v1/inspectors/{id}/requests/{request}": inspector + "/requests/" + request,
 		"/v1/replays/{id}": replay["id"].(string), "/v1/consumers/{uid}": "acme", "/v1/event-types/{name}": "a", "deliveries": strings.Join(deliveries, " "),
 	}
+}
+
+// inspector makes one with a secret, to which something is sent.
+func (c *canaries) inspector(key string) (id, request string) {
+	c.Helper()
+	made := c.ask(201, key, "POST", "/v1/inspectors", `{"dialect":"standard","secret":`+quoted(c.canary("inspector's secret"))+`}`)
+	id = made["id"].(string)
+	at := made["url"].(string)
+	req, err := http.NewRequestWithContext(c.Context(), http.MethodPost, at+"/x?malote_status=202", strings.NewReader("{}"))
+	if err != nil {
+		c.Fatal(err)
+	}
+	resp, err := c.api.Client.Do(req)
+	if err != nil {
+		c.Fatal(err)
+	}
+	if err := resp.Body.Close(); err != nil || resp.StatusCode != http.StatusAccepted {
+		c.Fatal(resp.StatusCode, err)
+	}
+	arrived := c.ask(200, key, "GET", "/v1/inspectors/"+id+"/requests/next", "")
+	c.ask(200, key, "PATCH", "/v1/inspectors/"+id, `{"secret":`+quoted(c.canary("inspector's second secret"))+`}`)
+	c.address = at[strings.LastIndexByte(at, '/')+1:]
+	return id, arrived["id"].(string)
 }
 
 // ended waits until each delivery of an event has had an attempt.

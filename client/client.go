@@ -116,6 +116,9 @@ func (c *Client) call(ctx context.Context, q request, out any) error {
 	for try := 0; ; try++ {
 		answer, err := c.once(ctx, &q, body)
 		if err == nil {
+			if len(answer) == 0 { // 204
+				return nil
+			}
 			if err := json.Unmarshal(answer, out); err != nil {
 				return fmt.Errorf("malote: %s %s: the answer is not what this client knows: %w", q.method, q.path, err)
 			}

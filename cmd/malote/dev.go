@@ -19,6 +19,7 @@ type devCmd struct {
 	Data     string `env:"MALOTE_DEV_DATA" placeholder:"DIR" help:"Directory that keeps everything (default: malote/dev under XDG_STATE_HOME, or ~/.local/state)."`
 	Listen   string `env:"MALOTE_DEV_LISTEN" default:"${listen}" placeholder:"HOST:PORT" help:"Where the API listens (default ${default})."`
 	Receiver string `env:"MALOTE_DEV_RECEIVER" placeholder:"HOST:PORT" help:"Where the receiver inside listens (default: where it did before, at first 127.0.0.1:8401; where that is taken, any free port)."`
+	Inspect  string `name:"inspect-listen" env:"MALOTE_DEV_INSPECT_LISTEN" placeholder:"HOST:PORT" help:"Where inspectors receive (default: where they did before, at first 127.0.0.1:8402; where that is taken, any free port)."`
 	Quiet    bool   `help:"Send no event at the start."`
 	Dialect  string `env:"MALOTE_DEV_DIALECT" default:"standard" placeholder:"NAME" help:"Wire contract of the project: see malote dialect list (default ${default})."`
 	Dialects string `env:"MALOTE_DIALECTS" placeholder:"DIR" help:"Directory of your own dialect files (.json)."`
@@ -42,6 +43,7 @@ type devRun struct {
 	dialects *webhook.Catalog
 	dialect  *webhook.Dialect // the one that is shown
 	url      string           // of the API
+	inspect  string           // what addresses of inspectors begin with
 	console  string           // its address, or the link that makes the first owner
 }
 
@@ -69,10 +71,12 @@ func (d *devCmd) Run(c *console) error {
 	if err != nil {
 		return err
 	}
+	o.InspectListen, o.InspectAny = cmp.Or(d.Inspect, r.state.Inspect, devInspectAddr), d.Inspect == ""
 	server, err := app.New(ctx, o, log)
 	if err != nil {
 		return err
 	}
+	r.inspect, r.state.Inspect = server.InspectURL(), server.InspectAddr().String()
 	r.url, r.console = "http://"+reachable(server.Addr()), server.Console()
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -144,6 +148,9 @@ func (r *devRun) work(ctx context.Context, d *devCmd, rootKey string) error {
 	return nil
 }
 
+// devInspectAddr is where inspectors receive where nothing else is said.
+const devInspectAddr = "127.0.0.1:8402"
+
 // devReceiverAddr is where the receiver listens where nothing else is said.
 const devReceiverAddr = "127.0.0.1:8401"
 
@@ -171,6 +178,7 @@ func (r *devRun) greet(p *devProject) {
 	fmt.Fprintf(w, "%s  %s\n\n", s.bold("malote dev"), s.dim(version()))
 	fmt.Fprintf(w, "  api       %s\n", r.url)
 	fmt.Fprintf(w, "  console   %s\n", r.console)
+	fmt.Fprintf(w, "  inspector %s\n", r.inspect)
 	fmt.Fprintf(w, "  project   %s, dialect %s\n", p.Project, s.bold(r.dialect.Ref()))
 	fmt.Fprintf(w, "  endpoint  %s of consumer %s\n", p.Endpoint, p.Consumer)
 	fmt.Fprintf(w, "            %s\n", p.URL)

@@ -22,6 +22,7 @@ const (
 type devState struct {
 	path     string
 	Receiver string                 `json:"receiver"` // host:port of the receiver inside the process
+	Inspect  string                 `json:"inspect"`  // host:port that inspectors receive on
 	Projects map[string]*devProject `json:"projects"` // by dialect
 }
 

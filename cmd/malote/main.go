@@ -36,6 +36,8 @@ type commands struct {
 	Link      linkCmd      `cmd:"" group:"api" help:"One-time links: hand an endpoint's secret over."`
 	Whoami    whoamiCmd    `cmd:"" group:"api" help:"Say what the key is, and what it may do."`
 	Replay    replayCmd    `cmd:"" group:"api" help:"Replays: what failed, or was missed, sent again."`
+	Inspector inspectorCmd `cmd:"" group:"api" help:"Inspectors: throw-away addresses that keep what arrives."`
+	Listen    listenCmd    `cmd:"" group:"api" help:"Pass what arrives at an inspector to a port of this machine."`
 	Stats     statsCmd     `cmd:"" group:"api" help:"Statistics: success rates, response times, causes of failures."`
 	Audit     auditCmd     `cmd:"" group:"api" help:"Audit log: who changed what."`
 	Ready     readyCmd     `cmd:"" group:"api" help:"Ask whether the server would keep an event now; takes no key."`

@@ -218,6 +218,8 @@ func idOf(want, id string) error {
 		{"evt_", "event", "an", "see its deliveries with: malote delivery list --event " + id},
 		{"dlv_", "delivery", "a", "see it with: malote delivery get " + id},
 		{"ep_", "endpoint", "an", "see it with: malote endpoint get " + id},
+		{"ins_", "inspector", "an", "see it with: malote inspector show " + id},
+		{"req_", "request", "a", "see the inspectors with: malote inspector list"},
 		{"rpl_", "replay", "a", "see it with: malote replay get " + id},
 		{"prj_", "project", "a", "see the projects with: malote project list"},
 		{"key_", "key", "a", "see the keys with: malote key list"},

@@ -30,6 +30,8 @@ type serveCmd struct {
 	DatabaseFile  string   `env:"MALOTE_DATABASE_FILE" placeholder:"FILE" help:"File with the URL of the database in its first line."`
 	Listen        string   `env:"MALOTE_LISTEN" default:"${listen}" placeholder:"HOST:PORT" help:"Where the API listens (default ${default})."`
 	PublicURL     string   `name:"public-url" env:"MALOTE_PUBLIC_URL" placeholder:"URL" help:"URL that people reach this server under, for links to it: https://webhooks.example.com."`
+	InspectListen string   `env:"MALOTE_INSPECT_LISTEN" placeholder:"HOST:PORT" help:"Where inspectors receive, apart from the API: what they answer is a stranger's. Without it there are none."`
+	InspectURL    string   `name:"inspect-url" env:"MALOTE_INSPECT_URL" placeholder:"URL" help:"What the addresses of inspectors begin with, under a host name of their own: https://inspect.example.com (default: the address of --inspect-listen)."`
 	MasterKey     []string `env:"MALOTE_MASTER_KEY" placeholder:"KEY" help:"Master key of the secrets at rest, the one to encrypt with first; others may follow while a key is replaced. A file is safer: other users can see a command line."`
 	MasterKeyFile []string `env:"MALOTE_MASTER_KEY_FILE" placeholder:"FILE" help:"File with master keys, one a line; used after those of --master-key."`
 	Dialects      string   `env:"MALOTE_DIALECTS" placeholder:"DIR" help:"Directory of your own dialect files (.json)."`
@@ -172,6 +174,7 @@ func (s *serveCmd) options() (app.Options, error) {
 	}
 	o := app.Options{
 		Data: s.Data, Database: database, Listen: s.Listen, MasterKeys: keys, Dialects: s.Dialects, PublicURL: s.PublicURL,
+		InspectListen: s.InspectListen, InspectURL: s.InspectURL,
 		EgressAllow: allow, EgressHTTPSOnly: s.EgressHTTPSOnly, EgressNAT64: s.EgressNAT64,
 		SMTP: smtp, MailFrom: s.MailFrom, MailLanguage: s.MailLanguage,
 		Retention: time.Duration(s.Retention), Hold: time.Duration(s.Hold), HoldBytes: int64(s.HoldBytes), Idempotency: time.Duration(s.Idempotency),

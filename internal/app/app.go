@@ -38,6 +38,7 @@ type App struct {
 	spoken   *spoken
 	server   *http.Server
 	listener net.Listener
+	receiver *receiver // of inspectors; nil: there is none
 
 	console    string // its address
 	firstOwner bool   // which makes the first owner
@@ -71,6 +72,12 @@ func New(ctx context.Context, o Options, log *slog.Logger) (_ *App, err error) {
 		return nil, err
 	}
 	a.down.add("listener", closeListener(a.listener))
+	if a.receiver, err = listenInspect(ctx, &o); err != nil {
+		return nil, err
+	}
+	if a.receiver != nil {
+		a.down.add("listener of inspectors", closeListener(a.receiver.listener))
+	}
 	if a.db, err = openStore(ctx, o, a.listener.Addr().String(), log); err != nil {
 		return nil, err
 	}
@@ -99,13 +106,14 @@ func New(ctx context.Context, o Options, log *slog.Logger) (_ *App, err error) {
 		Store: a.db, Ingest: accept,
 		Policy: policy, Dialects: dialects.Lookup, AllDialects: dialects.All, Ready: a.ready,
 		Metrics: metrics, Logger: log, Version: o.Version, PublicURL: o.PublicURL, Prober: a.engine, Signer: a.engine, Waits: a.db.Waits, TestMail: testMail(a.mailer),
+		Sender: sender, InspectURL: a.receiver.url(),
 		Descriptions: documented.Descriptions(accept.MaxData()),
 		Documented:   documented.New(documented.Options{Store: a.db, Ingest: accept, Policy: policy, Dialects: dialects.Lookup, Logger: log}),
 	})
 	if a.server, err = a.door(ctx, handler); err != nil {
 		return nil, err
 	}
-	return a, nil
+	return a, a.receiver.prepare(a.db, o, log)
 }
 
 // door puts the pages before the API, and makes the link to them.
@@ -213,8 +221,14 @@ func (a *App) Run(ctx context.Context) error {
 	a.start("api", func(ctx context.Context) error {
 		return serve(ctx, a.server, netutil.LimitListener(a.listener, a.options.MaxConnections))
 	})
+	if r := a.receiver; r != nil {
+		a.start("inspectors", func(ctx context.Context) error { return serve(ctx, r.server, r.limited()) })
+	}
 	a.down.add("engine", stopEngine) // stops first: /readyz says so for as long as attempts are in flight
 	a.log.Info("ready", "listen", a.Addr().String(), "data", a.options.place().String(), "version", a.options.Version)
+	if a.receiver != nil {
+		a.log.Info("inspectors receive", "listen", a.receiver.listener.Addr().String(), "url", a.receiver.url())
+	}
 	if a.firstOwner {
 		a.log.Info("nobody is an owner of the console yet: whoever opens this link within a day becomes the first", "link", a.console)
 	}

@@ -41,6 +41,10 @@ type Options struct {
 	Dialects   string        // directory of the operator's own dialect files; empty: none
 	PublicURL  string        // that people reach this server under, for links to it; empty: not known
 
+	InspectListen string // host:port that inspectors receive on; empty: they do not
+	InspectURL    string // that their addresses begin with; empty: the address of InspectListen
+	InspectAny    bool   // on any free port where that one is taken (malote dev)
+
 	EgressAllow     []netip.Prefix // exceptions of the address guard
 	EgressLoopback  bool           // destinations on this machine (malote dev)
 	EgressHTTPSOnly bool           // refuse plain http URLs whatever the dialect says
@@ -88,7 +92,7 @@ func (o Options) withDefaults() Options {
 	defaultTo(&o.InFlight, DefaultInFlight)
 	defaultTo(&o.Memory, DefaultMemory)
 	defaultTo(&o.Grace, DefaultGrace)
-	o.PublicURL = strings.TrimRight(o.PublicURL, "/")
+	o.PublicURL, o.InspectURL = strings.TrimRight(o.PublicURL, "/"), strings.TrimRight(o.InspectURL, "/")
 	return o
 }
 
@@ -102,7 +106,7 @@ func defaultTo[T comparable](field *T, value T) {
 // Validate says which option is wrong and how to mend it. Errors: [*Problem].
 func (o Options) Validate() error {
 	o = o.withDefaults()
-	for _, check := range []func(*Options) *Problem{checkPlaces, checkPublicURL, checkMail, checkKeys, checkTLS, checkNumbers, checkAllow} {
+	for _, check := range []func(*Options) *Problem{checkPlaces, checkPublicURL, checkInspect, checkMail, checkKeys, checkTLS, checkNumbers, checkAllow} {
 		if p := check(&o); p != nil {
 			return p
 		}
@@ -114,12 +118,8 @@ func checkPlaces(o *Options) *Problem {
 	if p := o.place().check(); p != nil {
 		return p
 	}
-	host, port, err := net.SplitHostPort(o.Listen)
-	if err != nil {
-		return wrongOption("listen", o.Listen, "is not host:port", "write for example 127.0.0.1:8400, or :8400 for all addresses")
-	}
-	if n, err := strconv.Atoi(port); err != nil || n < 0 || n > 65535 {
-		return wrongOption("listen", o.Listen, "the port is not a number from 0 to 65535", "write for example "+net.JoinHostPort(host, "8400"))
+	if p := checkListen("listen", o.Listen, "8400"); p != nil {
+		return p
 	}
 	if o.Dialects != "" {
 		if info, err := os.Stat(o.Dialects); err != nil || !info.IsDir() {
@@ -129,24 +129,59 @@ func checkPlaces(o *Options) *Problem {
 	return nil
 }
 
-// checkPublicURL wants what links can be made of: everything before a path.
+// checkListen wants host:port.
+func checkListen(name, value, example string) *Problem {
+	host, port, err := net.SplitHostPort(value)
+	if err != nil {
+		return wrongOption(name, value, "is not host:port", "write for example 127.0.0.1:"+example+", or :"+example+" for all addresses")
+	}
+	if n, err := strconv.Atoi(port); err != nil || n < 0 || n > 65535 {
+		return wrongOption(name, value, "the port is not a number from 0 to 65535", "write for example "+net.JoinHostPort(host, example))
+	}
+	return nil
+}
+
 func checkPublicURL(o *Options) *Problem {
-	if o.PublicURL == "" {
+	return checkLinks("public-url", o.PublicURL, "write the URL that people reach this server under, as in https://webhooks.example.com")
+}
+
+// checkInspect wants a listener of the inspectors' own: what they answer is a
+// stranger's.
+func checkInspect(o *Options) *Problem {
+	if o.InspectListen == "" {
+		if o.InspectURL != "" {
+			return wrongOption("inspect-url", o.InspectURL, "needs --inspect-listen beside it", "say where inspectors receive, as in --inspect-listen 127.0.0.1:8402")
+		}
 		return nil
 	}
-	u, err := url.Parse(o.PublicURL)
+	if p := checkListen("inspect-listen", o.InspectListen, "8402"); p != nil {
+		return p
+	}
+	const fix = "write the URL that inspectors are reached under, with a host name of their own, as in https://inspect.example.com"
+	if o.InspectURL != "" && o.InspectURL == o.PublicURL {
+		return wrongOption("inspect-url", o.InspectURL, "is the same as --public-url: what inspectors answer is a stranger's, and browsers must not take it for this server's", fix)
+	}
+	return checkLinks("inspect-url", o.InspectURL, fix)
+}
+
+// checkLinks wants what links can be made of: everything before a path.
+func checkLinks(name, value, fix string) *Problem {
+	if value == "" {
+		return nil
+	}
+	u, err := url.Parse(value)
 	var why string
 	switch {
 	case err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Hostname() == "":
 		why = "is not an http or https URL"
 	case u.User != nil:
-		return &Problem{What: "--public-url: holds a name or password", Fix: "write the URL that people reach this server under, as in https://webhooks.example.com"}
+		return &Problem{What: "--" + name + ": holds a name or password", Fix: fix}
 	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
 		why = "has a query or a fragment"
 	default:
 		return nil
 	}
-	return wrongOption("public-url", o.PublicURL, why, "write the URL that people reach this server under, as in https://webhooks.example.com")
+	return wrongOption(name, value, why, fix)
 }
 
 func checkKeys(o *Options) *Problem {

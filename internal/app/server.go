@@ -27,17 +27,22 @@ const (
 
 // listen opens the API's port. Errors: [*Problem].
 func listen(ctx context.Context, addr string) (net.Listener, error) {
+	return listenOn(ctx, "listen", addr)
+}
+
+// listenOn opens the port that an option names. Errors: [*Problem].
+func listenOn(ctx context.Context, option, addr string) (net.Listener, error) {
 	var lc net.ListenConfig
 	l, err := lc.Listen(ctx, "tcp", addr)
 	switch {
 	case err == nil:
 		return l, nil
 	case errors.Is(err, syscall.EADDRINUSE):
-		p := wrongOption("listen", addr, "another process listens there", "stop that process, or choose another port with --listen, as in --listen 127.0.0.1:8500")
+		p := wrongOption(option, addr, "another process listens there", "stop that process, or choose another port with --"+option+", as in --"+option+" 127.0.0.1:8500")
 		p.Kind, p.Err = KindInUse, err
 		return nil, p
 	default:
-		p := wrongOption("listen", addr, "cannot listen: "+err.Error(), "choose an address of this machine and a port above 1023, as in 127.0.0.1:8400")
+		p := wrongOption(option, addr, "cannot listen: "+err.Error(), "choose an address of this machine and a port above 1023, as in 127.0.0.1:8400")
 		p.Err = err
 		return nil, p
 	}
