@@ -265,3 +265,26 @@ type Probed struct {
 func (c *Client) ProbeEndpoint(ctx context.Context, id string) (*Probed, error) {
 	return do[Probed](ctx, c, request{method: http.MethodPost, path: endpointPath(id, "/probe")})
 }
+
+// Checkup is what a check-up of a receiver found.
+type Checkup struct {
+	Result string  `json:"result"` // the worst of the checks: "passed", "warning" or "failed"
+	Checks []Check `json:"checks"`
+}
+
+// Check is one thing that a check-up looks at.
+type Check struct {
+	Check   string        `json:"check"`   // "accepts", "in_time", "verifies", "duplicate", "direct" or "encrypted"
+	Result  string        `json:"result"`  // "passed", "warning", "failed" or "unknown"
+	Status  *int          `json:"status"`  // of the answer that it is judged by; nil: of none
+	TookMS  *float64      `json:"took_ms"` // likewise
+	Message string        `json:"message"`
+	Error   *AttemptError `json:"error"`
+}
+
+// CheckupEndpoint sends a receiver a test event that is signed rightly, one
+// whose signature is wrong, and the first once more, and says what it made of
+// them. It may take up to a minute.
+func (c *Client) CheckupEndpoint(ctx context.Context, id string) (*Checkup, error) {
+	return do[Checkup](ctx, c, request{method: http.MethodPost, path: endpointPath(id, "/checkup")})
+}

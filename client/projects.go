@@ -22,6 +22,7 @@ type NewProject struct {
 
 	PortalName    string   `json:"portal_name,omitempty"`    // on the customers' portal; empty: Name
 	PortalColor   string   `json:"portal_color,omitempty"`   // as in "#0b6148"; empty: the server's
+	PortalLogo    []byte   `json:"portal_logo,omitempty"`    // PNG, JPEG or WebP of at most 64 KiB
 	PortalOrigins []string `json:"portal_origins,omitempty"` // whose pages may show the portal in a frame
 
 	// IdempotencyKey makes a repeat within 24 hours safe: the same key with
@@ -46,6 +47,7 @@ type Project struct {
 
 	PortalName    string   `json:"portal_name"`
 	PortalColor   string   `json:"portal_color"`
+	PortalLogo    []byte   `json:"portal_logo"` // lists leave it out
 	PortalOrigins []string `json:"portal_origins"`
 }
 
@@ -65,6 +67,7 @@ type ProjectChange struct {
 
 	PortalName    Field[string]   `json:"portal_name,omitzero"`    // null: the project's name
 	PortalColor   Field[string]   `json:"portal_color,omitzero"`   // null: the server's
+	PortalLogo    Field[[]byte]   `json:"portal_logo,omitzero"`    // null: none
 	PortalOrigins Field[[]string] `json:"portal_origins,omitzero"` // null: nobody may frame it
 }
 

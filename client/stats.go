@@ -18,6 +18,7 @@ type Stats struct {
 	Times      *ResponseTimes  `json:"response_times"`       // nil: no answer came
 	LastOK     *time.Time      `json:"last_success_at"`      // of an endpoint ever, else in the window
 	InARow     int             `json:"consecutive_failures"` // of an endpoint: attempts that failed since
+	Forecast   *Forecast       `json:"forecast"`             // of an endpoint that something is pending for; else nil
 	Buckets    []StatsInterval `json:"buckets"`              // every hour or day, oldest first
 }
 
@@ -25,6 +26,16 @@ type Stats struct {
 type PendingCount struct {
 	Count int  `json:"count"`
 	More  bool `json:"more"`
+}
+
+// Forecast is how long what is pending would take, if the receiver takes it as
+// it did.
+type Forecast struct {
+	Seconds    *int       `json:"seconds"`     // from when it begins; nil: not known
+	PerSecond  *float64   `json:"per_second"`  // nil: not known
+	LimitedBy  string     `json:"limited_by"`  // "rate_limit" or "response_times"
+	WaitsFor   string     `json:"waits_for"`   // why nothing goes at this moment; empty: nothing keeps it
+	WaitsUntil *time.Time `json:"waits_until"` // nil: not known
 }
 
 // DeliveryCounts are deliveries that ended in the window.

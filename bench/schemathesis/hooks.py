@@ -38,6 +38,8 @@ KNOWN = [
     (r"(/.*)?/timestamp", r".*"),
     # What no pattern says of an origin: its host, and where plain http is allowed.
     (r"/portal_origins/\d+", r"is no origin|.*https?"),
+    # What no pattern says of a picture.
+    (r"/portal_logo", r"is not base64|is no picture|is a damaged picture|has \d+ bytes|is \d+ by \d+ pixels"),
     # Names, addresses and ports inside URLs; the corpus of hostile ones is elsewhere.
     (r"(/.*)?/url", r"(?!is missing|has more than)"),
     # Headers that the sender or the dialect sets; their size in all; a removal of what is not there.

@@ -23,6 +23,7 @@ type endpointCmd struct {
 	Pause   endpointPauseCmd   `cmd:"" help:"Stop sending; deliveries are kept."`
 	Resume  endpointResumeCmd  `cmd:"" help:"Send again, what was kept first."`
 	Test    endpointTestCmd    `cmd:"" help:"Send a test event to this endpoint alone: the dialect's, or one of a type."`
+	Checkup endpointCheckupCmd `cmd:"" help:"Check an endpoint's receiver up: does it take what is signed rightly, refuse what is not, answer in time?"`
 	Probe   endpointProbeCmd   `cmd:"" help:"Ask whether an endpoint's receiver verifies: sends a request whose signature is wrong."`
 	Delete  endpointDeleteCmd  `cmd:"" help:"Delete an endpoint; what waits for it is cancelled."`
 }
@@ -285,6 +286,28 @@ func (p *endpointProbeCmd) Run(c *console) error {
 		}
 		c.facts("verdict", got.Verdict, "answer", status, "took", fmt.Sprintf("%.0f ms", got.TookMS))
 		fmt.Fprintln(c.out, oneLine(got.Message))
+	})
+}
+
+type endpointCheckupCmd struct{ oneEndpoint }
+
+// Run has an endpoint checked up and lists what was found.
+func (u *endpointCheckupCmd) Run(c *console) error {
+	if err := idOf("endpoint", u.ID); err != nil {
+		return err
+	}
+	return ask(&u.remote, c, func(ctx context.Context, api *client.Client) (*client.Checkup, error) {
+		return api.CheckupEndpoint(ctx, u.ID)
+	}, func(got *client.Checkup) {
+		t := newTable(c, "CHECK", "RESULT", "ANSWER", "MEANS")
+		for _, one := range got.Checks {
+			status := ""
+			if one.Status != nil {
+				status = fmt.Sprint(*one.Status)
+			}
+			t.row(one.Check, one.Result, status, one.Message)
+		}
+		_ = t.flush() // as every print here
 	})
 }
 

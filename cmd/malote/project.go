@@ -64,6 +64,7 @@ type projectUpdateCmd struct {
 	Known       *bool     `name:"known-types-only" negatable:"" help:"Refuse events of types that malote event-type list does not have, or take them again."`
 	PortalName  *string   `placeholder:"TEXT" help:"The company's name on its customers' portal; '': the project's."`
 	PortalColor *string   `placeholder:"COLOUR" help:"The company's colour there, as in #0b6148; '': the server's."`
+	PortalLogo  *string   `placeholder:"@FILE" help:"The company's logo there: PNG, JPEG or WebP of at most 64 KiB; '': none."`
 	PortalFrame *[]string `name:"portal-origin" placeholder:"ORIGIN" help:"Pages of these origins may show the portal in a frame, as in https://app.example.com; repeat it for more, '': none."`
 	mailing
 }
@@ -80,6 +81,15 @@ func (p *projectUpdateCmd) Run(c *console) error {
 	setIf(&ch.KnownTypesOnly, p.Known)
 	setIf(&ch.PortalName, p.PortalName)
 	setIf(&ch.PortalColor, p.PortalColor)
+	if p.PortalLogo != nil {
+		if ch.PortalLogo = client.Null[[]byte](); *p.PortalLogo != "" {
+			logo, err := c.input("portal-logo", *p.PortalLogo)
+			if err != nil {
+				return err
+			}
+			ch.PortalLogo = client.Set(logo)
+		}
+	}
 	if p.PortalFrame != nil {
 		ch.PortalOrigins = client.Set(slices.DeleteFunc(*p.PortalFrame, func(s string) bool { return s == "" }))
 	}

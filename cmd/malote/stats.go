@@ -65,7 +65,14 @@ func (s *statsCmd) show(c *console, st *client.Stats) {
 	if t := st.Times; t != nil {
 		times = fmt.Sprintf("mean %s, p50 %s, p95 %s, p99 %s", millis(t.Mean), millis(t.P50), millis(t.P95), millis(t.P99))
 	}
-	c.facts("from", stamp(st.From), "until", stamp(st.Until), "pending now", pending,
+	drains := ""
+	if f := st.Forecast; f != nil && f.Seconds != nil {
+		drains = fmt.Sprintf("in about %s, at %s a second", time.Duration(*f.Seconds)*time.Second, strconv.FormatFloat(*f.PerSecond, 'f', -1, 64))
+		if st.Pending.More {
+			drains = strings.Replace(drains, "in about", "not before", 1)
+		}
+	}
+	c.facts("from", stamp(st.From), "until", stamp(st.Until), "pending now", pending, "drains", drains,
 		"deliveries", fmt.Sprintf("%d delivered, %d failed, %d cancelled%s", st.Deliveries.Delivered, st.Deliveries.Failed, st.Deliveries.Cancelled, percent(st.Deliveries.SuccessRate)),
 		"attempts", fmt.Sprintf("%d, %d failed%s", st.Attempts.Total, st.Attempts.Failed, percent(st.Attempts.SuccessRate)),
 		"failures by cause", strings.Join(failures, ", "), "response times", times,

@@ -52,6 +52,10 @@ type Options struct {
 	// slash at its end; empty: this server receives nothing for them.
 	InspectURL string
 
+	// Slots is how many requests are under way to an endpoint at most that says
+	// nothing itself (default 16).
+	Slots int
+
 	// Waits says why an endpoint's due deliveries do not go (zero delivery), or
 	// one of them: a kept text, and until when at least. nil: nobody knows.
 	Waits func(ctx context.Context, endpoint, delivery store.ID) (why string, until time.Time)
@@ -89,8 +93,10 @@ type server struct {
 	prober     Prober
 	signer     Signer
 	waits      func(ctx context.Context, endpoint, delivery store.ID) (string, time.Time)
+	slots      int // of an endpoint that says nothing itself
 	tests      testPacer
 	probes     testPacer
+	checkups   checkupSlots
 	links      linkPacer
 	bodies     bodies
 	previews   previewSlots
@@ -112,6 +118,9 @@ func New(o Options) *API {
 		store: o.Store, ingest: o.Ingest, dialects: o.Dialects, allDialects: o.AllDialects, ready: o.Ready,
 		log: o.Logger, version: o.Version, public: o.PublicURL, testMail: o.TestMail, metrics: newMetrics(), documented: o.Documented, prober: o.Prober, signer: o.Signer, waits: o.Waits,
 		inspect: o.InspectURL, sender: o.Sender, waiters: make(chan struct{}, maxWaiters),
+	}
+	if s.slots = o.Slots; s.slots == 0 {
+		s.slots = slotsDefault
 	}
 	if o.Policy != nil {
 		s.policy = *o.Policy

@@ -12,11 +12,12 @@ import (
 
 // unaudited are the routes that write and leave no entry, and why.
 var unaudited = map[string]string{
-	"POST /v1/events":               "an event is its own record",
-	"POST /v1/events/batch":         "events are their own records",
-	"POST /v1/endpoints/{id}/probe": "a probe changes nothing",
-	"POST /v1/endpoints/{id}/test":  "a test is an event",
-	"POST /v1/deliveries/{id}/sign": "it shows a request, and changes nothing",
+	"POST /v1/events":                 "an event is its own record",
+	"POST /v1/events/batch":           "events are their own records",
+	"POST /v1/endpoints/{id}/probe":   "a probe changes nothing",
+	"POST /v1/endpoints/{id}/checkup": "a check-up changes nothing",
+	"POST /v1/endpoints/{id}/test":    "a test is an event",
+	"POST /v1/deliveries/{id}/sign":   "it shows a request, and changes nothing",
 }
 
 // prepare makes a state in which a route has something to change.

@@ -71,7 +71,7 @@ var keyFields = map[string]fieldWords{
 	"sessionView.id":           {text: "The session's id.", pattern: idPattern("ses_")},
 	"sessionView.access":       {text: "What it may do.", enum: portalAccesses()},
 	"sessionView.prefix":       {text: "What its token begins with."},
-	"sessionView.made_by":      {text: "The key that it was made with: it ends when that is revoked.", pattern: idPattern("key_")},
+	"sessionView.made_by":      {text: "The key that it was made with, or the person of the console who made it: it ends when that is revoked, or this one kept out.", pattern: idPattern("(key|per)_")},
 	"sessionView.expires_at":   {text: "When it ends.", always: true},
 	"sessionView.last_used_at": {text: "About when it was last used: kept with a delay of a minute; null: never."},
 	"newSession.token":         {text: "The bearer token: give it to the customer's own browser or program, never in a URL's path or query.", pattern: "^" + portalPrefix},

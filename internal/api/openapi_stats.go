@@ -11,6 +11,7 @@ var statsTypes = map[string]typeWords{
 	"attemptCounts":    {name: "StatsAttempts", text: "Attempts that began in the window."},
 	"failureView":      {name: "StatsFailures", text: "Attempts that failed for one cause."},
 	"responseTimeView": {name: "StatsResponseTimes", text: "From the start of an attempt to the end of its answer, in milliseconds; of attempts that got an answer."},
+	"forecastView":     {name: "StatsForecast", text: "How long what is pending would take, if the receiver takes it as it did in the window. What failed before goes when its next attempt is due, and not before."},
 	"bucketView":       {name: "StatsBucket", text: "An hour or a day. Times are null where no answer came."},
 }
 
@@ -25,6 +26,12 @@ var statsFields = map[string]fieldWords{
 	"statsView.last_success_at":      {text: "The last attempt that succeeded: of an endpoint ever, else in the window; null: none did."},
 	"statsView.consecutive_failures": {text: "Of an endpoint: attempts that failed since the last one that succeeded. What this server broke off itself is not counted.", min: new(0)},
 	"statsView.buckets":              {text: "Each interval of the window, oldest first.", maxItems: new(store.MaxHours)},
+	"statsView.forecast":             {text: "Of an endpoint that something is pending for."},
+	"forecastView.seconds":           {text: "From when it begins; of those that are counted. null: not known.", min: new(1)},
+	"forecastView.per_second":        {text: "How many leave a second at most; null: not known, no answer came in the window and there is no rate."},
+	"forecastView.limited_by":        {text: "What says so: the rate a minute, or how long answers take with as many requests under way as may be; null: not known.", enum: []string{byRate, byResponse}},
+	"forecastView.waits_for":         {text: "Why nothing goes at this moment; empty: nothing keeps it."},
+	"forecastView.waits_until":       {text: "Until when at least; null: not known, or nothing keeps it."},
 	"pendingView.count":              {text: "How many; at most 10,000 are counted.", min: new(0), max: new(10_000)},
 	"pendingView.more":               {text: "There are more than were counted."},
 	"failureView.class":              {text: "The cause, as in error.class of an attempt."},

@@ -24,7 +24,8 @@ var typesWords = merged(accessTypes, replayTypes, keyTypes, statsTypes, catalogu
 	"deleted":       {name: "Deleted", text: "The answer to a delete."},
 	"projectInput":  {name: "ProjectCreate", text: "A new project.", required: []string{"name", "environment"}},
 	"projectChange": {name: "ProjectChange", text: "What may be changed of a project; what is absent stays."},
-	"projectView":   {name: "Project", text: "One product in one environment."},
+	"projectView":   {name: "ProjectListed", text: "A project as lists show it."},
+	"projectWhole":  {name: "Project", text: "One product in one environment."},
 	"consumerInput": {name: "ConsumerPut", text: "A consumer."},
 	"consumerView":  {name: "Consumer", text: "Your customer, known by your own id for it."},
 	"endpointInput": {name: "EndpointCreate", text: "A new endpoint.", required: []string{"url", "event_types"}, without: []string{"secret_overlap"}},
@@ -32,6 +33,8 @@ var typesWords = merged(accessTypes, replayTypes, keyTypes, statsTypes, catalogu
 	"secretView":    {name: "EndpointSecret", text: "A secret that is in force, without its value."},
 	"resumeInput":   {name: "EndpointResume", text: "How to resume."},
 	"probeView":     {name: "Probed", text: "What came of a probe."},
+	"checkupView":   {name: "Checkup", text: "What a check-up of a receiver found."},
+	"checkView":     {name: "Check", text: "One thing that a check-up looks at."},
 	"testSent":      {name: "TestSent", text: "A test event on its way."},
 	"eventInput":    {name: "EventCreate", text: "An event.", required: []string{"type", "data"}},
 	"batchInput":    {name: "EventBatch", text: "Events that are kept in one commit."},
@@ -101,6 +104,9 @@ const (
 	patternForm = `^(\*|[a-zA-Z0-9_.-]+(\.\*)?)$`
 )
 
+// base64Form is what a pattern can say of base64.
+const base64Form = "^[A-Za-z0-9+/]*={0,2}$"
+
 func idPattern(prefix string) string { return "^" + prefix + ulidForm + "$" }
 
 // wireIDPattern is an id, with its prefix or without, or the UUID that stands
@@ -150,6 +156,9 @@ var fieldsWords = merged(accessFields, replayFields, keyFields, statsFields, cat
 	"projectChange.portal_color":   {text: "The company's colour on the portal, as in #0b6148; null: this server's.", pattern: "^$|^#[0-9A-Fa-f]{6}$"},
 	"projectInput.portal_origins":  {text: "Pages of these origins may show the portal in a frame, as in https://app.example.com; null or left out: none.", maxItems: new(maxOrigins), maxLength: new(maxOrigin), pattern: originForm},
 	"projectChange.portal_origins": {text: "Pages of these origins may show the portal in a frame, as in https://app.example.com; null: none.", maxItems: new(maxOrigins), maxLength: new(maxOrigin), pattern: originForm},
+	"projectInput.portal_logo":     {text: "The company's logo on the portal, in base64: PNG, JPEG or WebP of at most 64 KiB and 1,024 by 1,024 pixels; null or left out: none.", maxLength: new(maxLogoText), pattern: base64Form},
+	"projectChange.portal_logo":    {text: "The company's logo on the portal, in base64: PNG, JPEG or WebP of at most 64 KiB and 1,024 by 1,024 pixels; null: none.", maxLength: new(maxLogoText), pattern: base64Form},
+	"projectWhole.portal_logo":     {text: "The company's logo on the portal, in base64; null: none."},
 	"projectView.portal_name":      {text: "The company's name on its customers' portal; empty: the project's name."},
 	"projectView.portal_color":     {text: "The company's colour on the portal; empty: this server's."},
 	"projectView.portal_origins":   {text: "The origins whose pages may show the portal in a frame."},
@@ -207,6 +216,14 @@ var fieldsWords = merged(accessFields, replayFields, keyFields, statsFields, cat
 	"probeView.message":            {text: "The same in words, and what to do."},
 	"probeView.error":              {text: "Why no answer came; null: one did."},
 	"probeView.took_ms":            {text: "How long it took.", min: new(0)},
+	"checkupView.result":           {text: "The worst of the checks; what is unknown is not counted.", enum: []string{checkPassed, checkWarning, checkFailed}},
+	"checkupView.checks":           {text: "All of them, always in this order.", maxItems: new(len(checkNames()))},
+	"checkView.check":              {text: "accepts: it takes what is signed rightly. in_time: it answers within 5 s, and within what a delivery waits. verifies: it refuses what is signed wrongly. duplicate: it answers a 2xx to the same event once more. direct: it does not redirect. encrypted: https, with a good certificate.", enum: checkNames()},
+	"checkView.result":             {text: "How it came out; unknown: it could not be seen.", enum: checkResults()},
+	"checkView.status":             {text: "The HTTP status of the answer that it is judged by; null: of none.", min: new(100), max: new(999)},
+	"checkView.took_ms":            {text: "How long that answer took; null: it is judged by none.", min: new(0)},
+	"checkView.message":            {text: "The same in words, and what to do."},
+	"checkView.error":              {text: "Why no answer came; null: one did, or none was to come."},
 	"testSent.delivery_id":         {text: "The delivery, where it is to be seen already.", pattern: idPattern("dlv_")},
 
 	"eventInput.type":            {text: "What happened.", minLength: new(1), maxLength: new(128), pattern: "^[a-zA-Z0-9_.-]+$"},

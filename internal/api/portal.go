@@ -92,8 +92,12 @@ type newSession struct {
 }
 
 func viewSession(p *store.PortalSession) sessionView {
+	maker := keyID
+	if p.ByPerson {
+		maker = store.PersonName
+	}
 	return sessionView{
-		ID: sessionID.Format(p.ID), Consumer: p.Consumer, Access: string(p.Access), Prefix: p.Prefix, MadeBy: keyID.Format(p.MadeBy),
+		ID: sessionID.Format(p.ID), Consumer: p.Consumer, Access: string(p.Access), Prefix: p.Prefix, MadeBy: maker.Format(p.MadeBy),
 		CreatedAt: stamp(p.CreatedAt), ExpiresAt: stamp(p.ExpiresAt), LastUsedAt: stamp(p.LastUsedAt),
 	}
 }

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"encoding/base64"
 	"net/url"
 	"slices"
 	"strconv"
@@ -20,8 +21,8 @@ const maxOrigin = 255
 // portalLook is how a project's portal looks and who may frame it; null is as
 // by default.
 type portalLook struct {
-	name, color optional[string]
-	origins     optional[[]string]
+	name, color, logo optional[string]
+	origins           optional[[]string]
 }
 
 // set sets what is given, in the form in which it is compared.
@@ -34,6 +35,12 @@ func (in portalLook) set(p *store.Portal, errs *ingest.FieldErrors) {
 		p.Color = strings.ToLower(in.color.Value)
 		if p.Color != "" && (len(p.Color) != 7 || p.Color[0] != '#' || strings.Trim(p.Color[1:], "0123456789abcdef") != "") {
 			addError(errs, "/portal_color", "is a colour in six hexadecimal digits behind a #, as in #0b6148")
+		}
+	}
+	if in.logo.Set {
+		p.Logo = nil
+		if in.logo.Value != "" {
+			p.Logo = checkLogo(in.logo.Value, errs)
 		}
 	}
 	if !in.origins.Set {
@@ -54,6 +61,20 @@ func (in portalLook) set(p *store.Portal, errs *ingest.FieldErrors) {
 			p.Origins = append(p.Origins, origin)
 		}
 	}
+}
+
+// maxLogoText bounds a logo in base64, in bytes.
+const maxLogoText = (store.MaxLogo + 2) / 3 * 4
+
+// checkLogo reads a logo in base64.
+func checkLogo(text string, errs *ingest.FieldErrors) store.Logo {
+	logo, err := base64.StdEncoding.DecodeString(text)
+	if err != nil {
+		addError(errs, "/portal_logo", "is not base64; send the picture's bytes in it, without a line break, and without data: before them")
+		return nil
+	}
+	errs.AddText("/portal_logo", store.Logo(logo).Check())
+	return logo
 }
 
 const maxOrigins = store.MaxPortalOrigins

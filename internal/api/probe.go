@@ -13,11 +13,14 @@ import (
 	"github.com/malote-dev/malote/internal/store"
 )
 
-// Prober sends a request whose signature is wrong to an endpoint, by the one
+// Prober sends requests that are no deliveries to an endpoint, by the one
 // way out that there is. wait says that it was not sent: the endpoint takes
 // none before. An answer that did not come is an [*egress.Error].
 type Prober interface {
 	Probe(ctx context.Context, endpoint store.ID) (resp *egress.Response, wait time.Duration, err error)
+	// Rehearse sends the dialect's test event, signed rightly: event is its id
+	// and made when it happened; the same with the next number is the same once more.
+	Rehearse(ctx context.Context, endpoint, event store.ID, made time.Time, number int) (resp *egress.Response, wait time.Duration, err error)
 }
 
 // What a probe says of a receiver.

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"encoding/base64"
 	"errors"
 	"strings"
 	"unicode"
@@ -31,6 +32,7 @@ type projectInput struct {
 	Language       optional[string]   `json:"language"`
 	PortalName     optional[string]   `json:"portal_name"`
 	PortalColor    optional[string]   `json:"portal_color"`
+	PortalLogo     optional[string]   `json:"portal_logo"`
 	PortalOrigins  optional[[]string] `json:"portal_origins"`
 }
 
@@ -50,6 +52,20 @@ type projectView struct {
 	CreatedAt      stamp    `json:"created_at"`
 }
 
+// projectWhole is a project by itself: lists leave out what is large.
+type projectWhole struct {
+	projectView
+	PortalLogo *string `json:"portal_logo"`
+}
+
+func viewWholeProject(p *store.Project) projectWhole {
+	v := projectWhole{projectView: viewProject(p)}
+	if len(p.Portal.Logo) > 0 {
+		v.PortalLogo = new(base64.StdEncoding.EncodeToString(p.Portal.Logo))
+	}
+	return v
+}
+
 func viewProject(p *store.Project) projectView {
 	return projectView{
 		ID: projectID.Format(p.ID), Name: p.Name, Environment: string(p.Environment),
@@ -59,7 +75,7 @@ func viewProject(p *store.Project) projectView {
 	}
 }
 
-func (s *server) createProject(c *call, in *projectInput) (projectView, error) {
+func (s *server) createProject(c *call, in *projectInput) (projectWhole, error) {
 	p := &store.Project{
 		Name: in.Name, Environment: store.Environment(in.Environment),
 		Dialect: in.Dialect.or(defaultDialect), BodyID: in.BodyID.or(false), Host: canonicalHost(in.Host.Value),
@@ -76,13 +92,13 @@ func (s *server) createProject(c *call, in *projectInput) (projectView, error) {
 	checkHost(p.Host, &errs)
 	p.Emails, p.Language = checkEmails(in.Emails.Value, &errs), in.Language.Value
 	checkLanguage(in.Language, &errs)
-	portalLook{in.PortalName, in.PortalColor, in.PortalOrigins}.set(&p.Portal, &errs)
+	portalLook{in.PortalName, in.PortalColor, in.PortalLogo, in.PortalOrigins}.set(&p.Portal, &errs)
 	if len(errs) > 0 {
-		return projectView{}, errs
+		return projectWhole{}, errs
 	}
 	var err error
-	c.before, err = s.store.CreateProjectOnce(c.r.Context(), p, onceOf(c, func(p *store.Project) any { return viewProject(p) }))
-	return viewProject(p), projectProblem(err, p)
+	c.before, err = s.store.CreateProjectOnce(c.r.Context(), p, onceOf(c, func(p *store.Project) any { return viewWholeProject(p) }))
+	return viewWholeProject(p), projectProblem(err, p)
 }
 
 func projectProblem(err error, p *store.Project) error {
@@ -97,16 +113,16 @@ func projectProblem(err error, p *store.Project) error {
 	return err
 }
 
-func (s *server) getProject(c *call) (projectView, error) {
+func (s *server) getProject(c *call) (projectWhole, error) {
 	id, err := pathID(c, projectID)
 	if err != nil {
-		return projectView{}, err
+		return projectWhole{}, err
 	}
 	p, err := s.store.Project(c.r.Context(), id)
 	if err != nil {
-		return projectView{}, err
+		return projectWhole{}, err
 	}
-	return viewProject(p), nil
+	return viewWholeProject(p), nil
 }
 
 // projectChange is what may be changed of a project.
@@ -118,13 +134,14 @@ type projectChange struct {
 	Language       optional[string]   `json:"language"`
 	PortalName     optional[string]   `json:"portal_name"`
 	PortalColor    optional[string]   `json:"portal_color"`
+	PortalLogo     optional[string]   `json:"portal_logo"`
 	PortalOrigins  optional[[]string] `json:"portal_origins"`
 }
 
-func (s *server) patchProject(c *call, in *projectChange) (projectView, error) {
+func (s *server) patchProject(c *call, in *projectChange) (projectWhole, error) {
 	id, err := pathID(c, projectID)
 	if err != nil {
-		return projectView{}, err
+		return projectWhole{}, err
 	}
 	var errs ingest.FieldErrors
 	if in.Name.Set {
@@ -134,10 +151,10 @@ func (s *server) patchProject(c *call, in *projectChange) (projectView, error) {
 	checkHost(host, &errs)
 	emails := checkEmails(in.Emails.Value, &errs)
 	checkLanguage(in.Language, &errs)
-	look := portalLook{in.PortalName, in.PortalColor, in.PortalOrigins}
+	look := portalLook{in.PortalName, in.PortalColor, in.PortalLogo, in.PortalOrigins}
 	look.set(new(store.Portal), &errs)
 	if len(errs) > 0 {
-		return projectView{}, errs
+		return projectWhole{}, errs
 	}
 	var changed store.Project
 	p, err := s.store.UpdateProject(c.r.Context(), id, func(p *store.Project) error {
@@ -157,9 +174,9 @@ func (s *server) patchProject(c *call, in *projectChange) (projectView, error) {
 		return nil
 	})
 	if err != nil {
-		return projectView{}, projectProblem(err, &changed)
+		return projectWhole{}, projectProblem(err, &changed)
 	}
-	return viewProject(p), nil
+	return viewWholeProject(p), nil
 }
 
 func (s *server) deleteProject(c *call, _ *none) (deleted, error) {

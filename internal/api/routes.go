@@ -13,10 +13,11 @@ import (
 // Limits of bodies in bytes. A single event may have as much around its data
 // as envelope allows.
 const (
-	smallBody = 64 << 10
-	noBody    = 1 << 10 // what takes no fields takes an empty body, or {}
-	batchBody = 8 << 20
-	envelope  = 16 << 10
+	smallBody   = 64 << 10
+	projectBody = 128 << 10 // a logo is in it
+	noBody      = 1 << 10   // what takes no fields takes an empty body, or {}
+	batchBody   = 8 << 20
+	envelope    = 16 << 10
 )
 
 // MaxBatch is how many events one batch may hold.
@@ -76,9 +77,9 @@ func (s *server) routes() []*route {
 
 func (s *server) projectRoutes() []*route {
 	return []*route{
-		{method: "POST", pattern: "/v1/projects", summary: "Create a project", scope: root, body: smallBody, status: 201, action: creates(s.createProject)},
+		{method: "POST", pattern: "/v1/projects", summary: "Create a project", scope: root, body: projectBody, status: 201, action: creates(s.createProject)},
 		{method: "GET", pattern: "/v1/projects", summary: "List projects", scope: root, status: 200, action: asks(s.listProjects)},
-		{method: "PATCH", pattern: "/v1/projects/{id}", summary: "Change a project: its name, host name, event types, addresses for notices", scope: root, body: smallBody, status: 200, action: takes(s.patchProject)},
+		{method: "PATCH", pattern: "/v1/projects/{id}", summary: "Change a project: its name, host name, event types, addresses for notices", scope: root, body: projectBody, status: 200, action: takes(s.patchProject)},
 		{method: "GET", pattern: "/v1/projects/{id}", summary: "Read a project", scope: root, status: 200, action: gives(s.getProject)},
 		{method: "DELETE", pattern: "/v1/projects/{id}", summary: "Delete a project that has no endpoints", scope: root, body: noBody, status: 200, action: takes(s.deleteProject)},
 	}
@@ -118,6 +119,7 @@ func (s *server) endpointRoutes() []*route {
 		{method: "POST", pattern: "/v1/endpoints/{id}/resume", summary: "Resume an endpoint", scope: endpointsWrite, body: noBody, status: 200, action: takes(s.resumeEndpoint)},
 		{method: "POST", pattern: "/v1/endpoints/{id}/test", summary: "Send a test event to an endpoint", scope: endpointsWrite, body: int64(s.ingest.MaxData()) + envelope, status: 202, action: takes(s.testEndpoint)},
 		{method: "POST", pattern: "/v1/endpoints/{id}/probe", summary: "Ask whether an endpoint's receiver verifies", scope: endpointsWrite, body: noBody, status: 200, action: takes(s.probeEndpoint)},
+		{method: "POST", pattern: "/v1/endpoints/{id}/checkup", summary: "Check an endpoint's receiver up", scope: endpointsWrite, body: noBody, status: 200, action: takes(s.checkupEndpoint)},
 	}
 }
 

@@ -32,6 +32,7 @@ type statsView struct {
 	ResponseTimes *responseTimeView `json:"response_times"` // null: no answer came
 	LastSuccessAt stamp             `json:"last_success_at"`
 	InARow        *int              `json:"consecutive_failures,omitempty"` // of an endpoint
+	Forecast      *forecastView     `json:"forecast,omitempty"`             // of an endpoint that something is pending for
 	Buckets       []bucketView      `json:"buckets"`
 }
 
@@ -90,7 +91,8 @@ func (s *server) statsRoutes() []*route {
 
 // projectStats are those of the key's consumer, where it is bound to one.
 func (s *server) projectStats(c *call, q *statsQuery) (statsView, error) {
-	return s.stats(c, q, store.StatsQuery{Consumer: c.key.Consumer}, c.key.Consumer != "")
+	v, _, err := s.stats(c, q, store.StatsQuery{Consumer: c.key.Consumer}, c.key.Consumer != "")
+	return v, err
 }
 
 func (s *server) consumerStats(c *call, q *statsQuery) (statsView, error) {
@@ -98,7 +100,8 @@ func (s *server) consumerStats(c *call, q *statsQuery) (statsView, error) {
 	if !mayAct(c.key, uid) {
 		return statsView{}, store.ErrNotFound
 	}
-	return s.stats(c, q, store.StatsQuery{Consumer: uid}, false)
+	v, _, err := s.stats(c, q, store.StatsQuery{Consumer: uid}, false)
+	return v, err
 }
 
 func (s *server) endpointStats(c *call, q *statsQuery) (statsView, error) {
@@ -106,29 +109,29 @@ func (s *server) endpointStats(c *call, q *statsQuery) (statsView, error) {
 	if err != nil {
 		return statsView{}, err
 	}
-	return s.stats(c, q, store.StatsQuery{Endpoint: e.ID}, false)
+	v, st, err := s.stats(c, q, store.StatsQuery{Endpoint: e.ID}, false)
+	if err == nil {
+		v.InARow, v.Forecast = new(int(st.FailuresInARow)), s.forecast(c, e, st)
+	}
+	return v, err
 }
 
 // stats answers for a window. Where empty, what is not there has counts of 0.
-func (s *server) stats(c *call, q *statsQuery, of store.StatsQuery, empty bool) (statsView, error) {
+func (s *server) stats(c *call, q *statsQuery, of store.StatsQuery, empty bool) (v statsView, st *store.Stats, err error) {
 	if q.Interval == "" {
 		q.Interval = byHour
 	}
 	if err := q.window(&of, time.Now()); err != nil {
-		return statsView{}, err
+		return v, nil, err
 	}
-	st, err := s.store.Stats(c.r.Context(), c.key.ProjectID, of)
+	st, err = s.store.Stats(c.r.Context(), c.key.ProjectID, of)
 	if empty && errors.Is(err, store.ErrNotFound) {
 		st, err = store.NoStats(of)
 	}
 	if err != nil {
-		return statsView{}, err
+		return v, nil, err
 	}
-	v := viewStats(st, q.Interval)
-	if !of.Endpoint.IsZero() {
-		v.InARow = new(int(st.FailuresInARow))
-	}
-	return v, nil
+	return viewStats(st, q.Interval), st, nil
 }
 
 // window checks and completes what was asked: by default the last 24 hours,

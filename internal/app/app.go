@@ -105,7 +105,7 @@ func New(ctx context.Context, o Options, log *slog.Logger) (_ *App, err error) {
 	handler := api.New(api.Options{
 		Store: a.db, Ingest: accept,
 		Policy: policy, Dialects: dialects.Lookup, AllDialects: dialects.All, Ready: a.ready,
-		Metrics: metrics, Logger: log, Version: o.Version, PublicURL: o.PublicURL, Prober: a.engine, Signer: a.engine, Waits: a.db.Waits, TestMail: testMail(a.mailer),
+		Metrics: metrics, Logger: log, Version: o.Version, PublicURL: o.PublicURL, Prober: a.engine, Slots: o.PerEndpoint, Signer: a.engine, Waits: a.db.Waits, TestMail: testMail(a.mailer),
 		Sender: sender, InspectURL: a.receiver.url(),
 		Descriptions: documented.Descriptions(accept.MaxData()),
 		Documented:   documented.New(documented.Options{Store: a.db, Ingest: accept, Policy: policy, Dialects: dialects.Lookup, Logger: log}),
@@ -119,7 +119,7 @@ func New(ctx context.Context, o Options, log *slog.Logger) (_ *App, err error) {
 // door puts the pages before the API, and makes the link to them.
 func (a *App) door(ctx context.Context, handler *api.API) (*http.Server, error) {
 	o := a.options
-	pages, err := dashboard.New(dashboard.Options{API: handler, Store: a.db, PublicURL: o.PublicURL, Logger: a.log, Version: o.Version})
+	pages, err := dashboard.New(dashboard.Options{API: handler, Store: a.db, PublicURL: o.PublicURL, Logger: a.log, Version: o.Version, Settings: shownSettings(&o)})
 	if err != nil {
 		return nil, err
 	}
@@ -127,6 +127,7 @@ func (a *App) door(ctx context.Context, handler *api.API) (*http.Server, error) 
 	if err != nil {
 		return nil, err
 	}
+	server.RegisterOnShutdown(pages.End)
 	path, first, err := dashboard.Welcome(ctx, a.db)
 	if err != nil { // a full disk: deliveries go on
 		a.log.Warn("no link for a first owner of the console could be made: the next start tries again", "error", err)

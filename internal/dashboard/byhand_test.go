@@ -80,14 +80,15 @@ func TestNothingArrives(t *testing.T) {
 	s.no(err)
 	at := "/p/" + p.ID + "/endpoints/" + e.ID
 	viewer.get(at).mentions(t, "Nothing arrives?", "No event that it wants has come in", "Nothing was sent to it yet", "It gave no answer in 24 hours")
-	if got := viewer.post(at + "/probe"); got.status != http.StatusForbidden {
+	if got := viewer.post(at + "/checkup"); got.status != http.StatusForbidden {
 		t.Errorf("a viewer: %d", got.status)
 	}
 	s.receiver.answers(http.StatusNotFound, nil, "")
 	s.settled(c, s.event(c, "acme", "invoice.paid", "{}"))
 	viewer.get(at).mentions(t, "Its last answer: 404", "check the path of the URL", "It answered the last request.")
 	s.receiver.answers(http.StatusUnauthorized, nil, "")
-	owner.post(at+"/probe").mentions(t, "listens and verifies")
+	owner.post(at+"/checkup").mentions(t, "The receiver is not ready yet.", "has the receiver this endpoint", "Does it answer in time?")
+	<-s.receiver.came
 	<-s.receiver.came
 	dead := newReceiver(t)
 	dead.Close()

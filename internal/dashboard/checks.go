@@ -3,6 +3,7 @@ package dashboard
 import (
 	"net/http"
 	"slices"
+	"time"
 
 	"github.com/malote-dev/malote/client"
 	"github.com/malote-dev/malote/internal/lang"
@@ -13,7 +14,7 @@ import (
 // and its answer, as far as it is known here.
 type check struct {
 	Ask  lang.Message
-	Is   string // "yes", "no", or "unknown"
+	Is   string // "yes", "no", "maybe" or "unknown"
 	Said lang.Message
 	Fix  lang.Message // where it is no
 }
@@ -21,6 +22,7 @@ type check struct {
 const (
 	isYes     = "yes"
 	isNo      = "no"
+	isMaybe   = "maybe"
 	isUnknown = "unknown"
 )
 
@@ -108,20 +110,72 @@ func (view *endpointView) timeCheck(l lang.Language) check {
 }
 
 func (view *endpointView) verifiesCheck() check {
-	c := check{Ask: lang.Text("Does it verify signatures?"), Is: isUnknown, Said: lang.Text("Ask it: it is sent a request whose signature is wrong, of which nothing is kept.")}
-	if p := view.Probed; p != nil {
-		c.Is, c.Said = isNo, lang.Text("%s", p.Message)
-		if p.Verdict == "verifies" || p.Verdict == "refuses" {
-			c.Is = isYes
+	c := check{Ask: lang.Text("Does it verify signatures?"), Is: isUnknown, Said: lang.Text("Check it up: it is sent a request whose signature is wrong, too, of which nothing is kept.")}
+	if view.Checkup == nil {
+		return c
+	}
+	for _, one := range view.Checkup.Checks {
+		if one.Check == "verifies" {
+			c.Is, c.Said = isOf(one.Result), lang.Text("%s", one.Message)
 		}
 	}
 	return c
 }
 
-func (v *visit) probeEndpoint() error {
-	p, err := endpointAction[client.Probed](v, "/probe", nil, "")
+// isOf is how pages mark what a check-up says.
+func isOf(result string) string {
+	switch result {
+	case "passed":
+		return isYes
+	case "failed":
+		return isNo
+	case "warning":
+		return isMaybe
+	}
+	return isUnknown
+}
+
+// checkupTime is how long a page waits for a check-up.
+const checkupTime = 58 * time.Second
+
+func (v *visit) checkupEndpoint() error {
+	v.patience = checkupTime
+	_ = http.NewResponseController(v.w).SetReadDeadline(time.Time{}) // that of the request ends sooner
+	up, err := endpointAction[client.Checkup](v, "/checkup", nil, "")
 	if err != nil {
 		return v.endpointWrong(err)
 	}
-	return v.showEndpoint(http.StatusOK, &endpointView{Probed: p})
+	return v.showEndpoint(http.StatusOK, &endpointView{Checkup: up})
+}
+
+// checkWord is what a check-up looks at, as a question.
+func checkWord(name string) lang.Message {
+	switch name {
+	case "accepts":
+		return lang.Text("Does it take what is signed rightly?")
+	case "in_time":
+		return lang.Text("Does it answer in time?")
+	case "verifies":
+		return lang.Text("Does it refuse what is signed wrongly?")
+	case "duplicate":
+		return lang.Text("Does it take the same event again?")
+	case "direct":
+		return lang.Text("Does it answer by itself, without a redirect?")
+	case "encrypted":
+		return lang.Text("Is the connection encrypted?")
+	}
+	return lang.Text("%s", name)
+}
+
+// isWord is how a check comes out.
+func isWord(is string) lang.Message {
+	switch is {
+	case isYes:
+		return lang.Text("yes")
+	case isNo:
+		return lang.Text("no")
+	case isMaybe:
+		return lang.Text("take care")
+	}
+	return lang.Text("not known")
 }

@@ -91,12 +91,13 @@ func seed(t *testing.T, s *site, name, text string) []show {
 	s.no(err)
 	goods := s.settled(c, last)
 	return []show{
-		{"overview", base}, {"events", base + "/events"}, {"events-none", base + "/events?type=none.such"}, {"events-wrong", base + "/events?from=x"},
+		{"overview", base}, {"events", base + "/events"}, {"events-live", base + "/events/live?type=invoice.paid"}, {"deliveries-live", base + "/deliveries/live"}, {"events-live-wrong", base + "/events/live?from=x"}, {"events-none", base + "/events?type=none.such"}, {"events-wrong", base + "/events?from=x"},
 		{"event", base + "/events/" + last}, {"event-nobody", base + "/events/" + nobody.ID},
 		{"deliveries", base + "/deliveries"}, {"delivery", base + "/deliveries/" + goods[0].ID}, {"delivery-failing", base + "/deliveries/" + bads[0].ID},
 		{"delivery-compared", base + "/deliveries/" + bads[0].ID + "/compare"}, {"delivery-edited", base + "/deliveries/" + bads[0].ID + "/edit"},
 		{"endpoints", base + "/endpoints"}, {"endpoint", base + "/endpoints/" + good.ID}, {"endpoint-failing", base + "/endpoints/" + failing.ID}, {"endpoint-paused", base + "/endpoints/" + paused.ID},
-		{"endpoint-new", base + "/endpoints/new"}, {"consumers", base + "/consumers"}, {"event-types", base + "/event-types"}, {"dialects", base + "/dialects?event=" + last}, {"audit", base + "/audit"},
+		{"endpoint-new", base + "/endpoints/new"}, {"endpoint-edit", base + "/endpoints/" + good.ID + "/edit"}, {"consumers", base + "/consumers"}, {"consumer", base + "/consumers/acme"}, {"event-types", base + "/event-types"},
+		{"event-type", base + "/event-types/invoice.paid"}, {"event-type-new", base + "/event-types/new"}, {"dialects", base + "/dialects?event=" + last}, {"keys", base + "/keys"}, {"settings", base + "/settings"}, {"audit", base + "/audit"},
 		{"projects", "/projects"}, {"project-new", "/projects/new"}, {"people", "/people"}, {"nodes", "/nodes"}, {"account", "/account"}, {"verify", "/verify"}, {"missing", base + "/events/evt_nothing"},
 	}
 }

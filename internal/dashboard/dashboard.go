@@ -25,6 +25,7 @@ type Options struct {
 	PublicURL string // that people reach this server under, without a slash at its end; empty: not known
 	Logger    *slog.Logger
 	Version   string
+	Settings  []Setting // of the whole server, as pages show them
 }
 
 // Dashboard serves the pages.
@@ -40,6 +41,8 @@ type Dashboard struct {
 	assets    *assets
 	passwords *secret.Passwords
 	tries     tries
+	streams   *streams
+	settings  []Setting
 }
 
 // hashesAtOnce is how many passwords are judged at a time: each takes 46 MiB.
@@ -50,7 +53,7 @@ const hashesAtOnce = 2
 func New(o Options) (*Dashboard, error) {
 	d := &Dashboard{
 		api: o.API, store: o.Store, log: o.Logger, version: o.Version,
-		mux: http.NewServeMux(), guard: http.NewCrossOriginProtection(), passwords: secret.NewPasswords(hashesAtOnce), tries: newTries(),
+		mux: http.NewServeMux(), guard: http.NewCrossOriginProtection(), passwords: secret.NewPasswords(hashesAtOnce), tries: newTries(), streams: newStreams(maxStreams), settings: o.Settings,
 	}
 	if d.log == nil {
 		d.log = slog.New(slog.DiscardHandler)
@@ -73,6 +76,7 @@ func New(o Options) (*Dashboard, error) {
 	}
 	d.mux.Handle("GET "+assetPath+"{name}", d.assets)
 	d.mux.HandleFunc("GET "+colourPath+"{name}", colours)
+	d.mux.HandleFunc("GET "+logoPath+"{project}/{sum}", d.logo)
 	d.mux.Handle(portalPath+"/", d.page(&page{portal: portalOpen, serve: func(*visit) error { return errNoPage }}))
 	d.mux.Handle("/", d.page(&page{serve: func(*visit) error { return errNoPage }}))
 	return d, nil

@@ -20,16 +20,25 @@ type deliveriesView struct {
 	Endpoints  []choice // of the portal, for the filter
 }
 
+func deliveryFilters() []string {
+	return []string{"state", "last_status", "type", "consumer", "endpoint_id", "event_id", "from", "until"}
+}
+
+// deliveryStates are those that a list can be narrowed to.
+func (v *visit) deliveryStates(l *listView) (out []choice) {
+	for _, s := range []string{"pending", "delivered", "failed", "cancelled"} {
+		out = append(out, choice{s, stateWord(s).In(v.lang), l.Filters["state"] == s})
+	}
+	return out
+}
+
 func (v *visit) deliveriesPage() error {
-	l := v.list("state", "last_status", "type", "consumer", "endpoint_id", "event_id", "from", "until")
+	l := v.list(deliveryFilters()...)
 	names, err := v.eventTypeNames()
 	if err != nil {
 		return err
 	}
-	view := &deliveriesView{listView: l, Names: names}
-	for _, s := range []string{"pending", "delivered", "failed", "cancelled"} {
-		view.States = append(view.States, choice{s, stateWord(s).In(v.lang), l.Filters["state"] == s})
-	}
+	view := &deliveriesView{listView: l, Names: names, States: v.deliveryStates(l)}
 	if v.inPortal() {
 		if view.Endpoints, err = v.endpointChoices(l.Filters["endpoint_id"]); err != nil {
 			return err

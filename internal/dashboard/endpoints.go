@@ -47,7 +47,8 @@ type endpointView struct {
 	Deliveries []client.Delivery // the last 100
 	Strip      *strip
 	Checks     []check
-	Probed     *client.Probed // nil: it was not asked
+	Forecast   lang.Message    // zero: nothing is pending
+	Checkup    *client.Checkup // nil: it was not checked up
 	Once       string
 	Since      string // where the field of recover begins
 	Problem    *problemView
@@ -80,7 +81,7 @@ func (v *visit) showEndpoint(status int, view *endpointView) (err error) {
 	}
 	view.Deliveries, view.Strip = ds.Data, drawStrip(ds.Data)
 	view.Chart, view.Causes = drawStats(view.Stats), drawCauses(view.Stats.Attempts.Failures)
-	view.Checks = view.checks(v.lang)
+	view.Checks, view.Forecast = view.checks(v.lang), forecast(view.Endpoint, view.Stats, v.lang)
 	if view.Names, err = v.eventTypeNames(); err != nil {
 		return err
 	}

@@ -17,8 +17,12 @@ type eventsView struct {
 // maxNames of event types are offered for choosing.
 const maxNames = 250
 
+func eventFilters() []string {
+	return []string{"type", "consumer", "id", "idempotency_key", "channel", "from", "until"}
+}
+
 func (v *visit) eventsPage() error {
-	l := v.list("type", "consumer", "id", "idempotency_key", "channel", "from", "until")
+	l := v.list(eventFilters()...)
 	names, err := v.eventTypeNames()
 	if err != nil {
 		return err

@@ -18,6 +18,7 @@ const pageSize = 50
 type listView struct {
 	Filters  map[string]string
 	Filtered bool
+	Live     string // address of the same list, live
 	First    string // address of the first page; empty: this is it
 	Next     string // address of the next page; empty: this is the last
 	Problem  *problemView
@@ -42,6 +43,7 @@ func (v *visit) list(names ...string) *listView {
 		}
 		q.Set(name, value)
 	}
+	l.Live = strings.Replace(v.address(l, ""), v.r.URL.EscapedPath(), v.r.URL.EscapedPath()+"/live", 1)
 	if cursor := given.Get("cursor"); cursor != "" {
 		q.Set("cursor", cursor)
 		l.First = v.address(l, "")

@@ -24,6 +24,7 @@ const portalCookie = "__Host-malote-portal"
 const (
 	portalPath  = "/portal"
 	colourPath  = portalPath + "/colours/"
+	logoPath    = portalPath + "/logos/"
 	portalAsset = ".css"
 )
 
@@ -71,7 +72,7 @@ func portalPages() []*page {
 	}
 	for action, serve := range map[string]func(*visit) error{
 		"pause": (*visit).pauseEndpoint, "resume": (*visit).resumeEndpoint, "rotate": (*visit).rotateEndpoint, "test": (*visit).testEndpoint,
-		"recover": (*visit).recoverEndpoint, "missed": (*visit).sendMissed,
+		"recover": (*visit).recoverEndpoint, "missed": (*visit).sendMissed, "checkup": (*visit).checkupEndpoint,
 	} {
 		all = append(all, &page{"POST", portalPath + "/endpoints/{id}/" + action, "", manage, serve})
 	}

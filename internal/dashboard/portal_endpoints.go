@@ -160,7 +160,10 @@ func (v *visit) deleteEndpoint() error {
 	if _, err := do[json.RawMessage](v, ofProject, http.MethodDelete, "/v1/endpoints/"+url.PathEscape(v.r.PathValue("id")), nil, ""); err != nil {
 		return v.endpointWrong(err)
 	}
-	return v.redirect(portalPath + "?done=deleted")
+	if v.inPortal() {
+		return v.redirect(portalPath + "?done=deleted")
+	}
+	return v.redirect(v.base() + "/endpoints?done=deleted")
 }
 
 // endpointChoices are the endpoints that a list can be narrowed to.

@@ -14,6 +14,7 @@ import (
 type look struct {
 	Company string
 	Colour  string // address of the style sheet with its colour; empty: the server's own
+	Logo    string // address of its picture; empty: its name stands there
 	Frame   bool   // it is the page that a frame shows
 	origins []string
 }
@@ -26,7 +27,32 @@ func viewLook(p *store.Project) *look {
 	if p.Portal.Color != "" {
 		l.Colour = colourPath + strings.TrimPrefix(p.Portal.Color, "#") + portalAsset
 	}
+	if len(p.Portal.Logo) > 0 {
+		l.Logo = logoPath + store.ProjectName.Format(p.ID) + "/" + p.Portal.Logo.Sum()
+	}
 	return l
+}
+
+// logo serves a project's logo. Its address has what tells it from others, so
+// that browsers keep it; what is under another is the same.
+func (d *Dashboard) logo(w http.ResponseWriter, r *http.Request) {
+	h := w.Header()
+	h.Set("X-Content-Type-Options", "nosniff")
+	id, err := store.ProjectName.Parse(r.PathValue("project"))
+	var p *store.Project
+	if err == nil {
+		p, err = d.store.Project(r.Context(), id)
+	}
+	if err != nil || len(p.Portal.Logo) == 0 || r.PathValue("sum") != p.Portal.Logo.Sum() {
+		http.NotFound(w, r)
+		return
+	}
+	h.Set("Content-Type", p.Portal.Logo.Type())
+	h.Set("Content-Length", strconv.Itoa(len(p.Portal.Logo)))
+	h.Set("Cache-Control", "public, max-age=31536000, immutable")
+	h.Set("Content-Security-Policy", "default-src 'none'; sandbox") // where it is opened by itself
+	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+	_, _ = w.Write(p.Portal.Logo) //nolint:gosec // a picture, and read as nothing else
 }
 
 // rgb is a colour, each part from 0 to 1.

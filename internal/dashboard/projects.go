@@ -108,21 +108,41 @@ type problemView struct {
 // again shows a form once more, with what the API said of it. What is no fault
 // of the form is a page of its own.
 func (v *visit) again(err error, name string, title lang.Message, view any, at **problemView) error {
-	var p *client.Error
-	if !errors.As(err, &p) || p.Status == http.StatusUnauthorized || p.Status == http.StatusForbidden || p.Status == http.StatusNotFound || p.Status >= 500 {
+	if *at = v.problemOf(err); *at == nil {
 		return err
 	}
-	*at = v.problem(p)
 	return v.show(http.StatusUnprocessableEntity, name, title, view)
 }
 
-// problem is what the API said; to customers it speaks of no routes.
+// problemOf is what the API said of a form; nil: the error is no fault of it.
+func (v *visit) problemOf(err error) *problemView {
+	var p *client.Error
+	if !errors.As(err, &p) || p.Status == http.StatusUnauthorized || p.Status == http.StatusForbidden || p.Status == http.StatusNotFound || p.Status >= 500 {
+		return nil
+	}
+	return v.problem(p)
+}
+
+// problem is what the API said; on pages it speaks of no routes.
 func (v *visit) problem(p *client.Error) *problemView {
 	view := viewProblem(p)
-	if v.inPortal() && strings.Contains(view.Fix, "/v1/") {
-		view.Fix = ""
-	}
+	view.Fix = v.pageFix(view.Fix)
 	return view
+}
+
+// pageFix says on a page what the API says of routes: what to do there.
+func (v *visit) pageFix(fix string) string {
+	switch {
+	case fix == "":
+		return ""
+	case strings.Contains(fix, "/resume"):
+		return lang.Text("Resume it first.").In(v.lang)
+	case strings.Contains(fix, "/docs"):
+		return lang.Text("Correct what is marked, and send it again.").In(v.lang)
+	case strings.Contains(fix, "/v1/"):
+		return ""
+	}
+	return fix
 }
 
 func viewProblem(p *client.Error) *problemView {

@@ -89,6 +89,15 @@ func (t *templates) write(w io.Writer, name string, l lang.Language, data *shell
 	return p.ExecuteTemplate(w, "layout.tmpl", data)
 }
 
+// part writes a part of a page alone.
+func (t *templates) part(w io.Writer, page string, l lang.Language, name string, data any) error {
+	p := t.of[l][page]
+	if p == nil {
+		return fmt.Errorf("no page is called %s", page)
+	}
+	return p.ExecuteTemplate(w, name, data)
+}
+
 // shell is what stands around every page.
 type shell struct {
 	Lang, Theme string
@@ -153,6 +162,8 @@ func (v *visit) shell(title lang.Message, page any) *shell {
 			{Label: lang.Text("Consumers"), Path: base + "/consumers", Icon: "consumers"},
 			{Label: lang.Text("Event types"), Path: base + "/event-types", Icon: "types"},
 			{Label: lang.Text("Dialects"), Path: base + "/dialects", Icon: "dialects"},
+			{Label: lang.Text("API keys"), Path: base + "/keys", Icon: "keys"},
+			{Label: lang.Text("Settings"), Path: base + "/settings", Icon: "settings"},
 			{Label: lang.Text("Audit log"), Path: base + "/audit", Icon: "audit"},
 		})
 	}
@@ -222,6 +233,10 @@ func (v *visit) done() lang.Message {
 		return lang.Text("The endpoint is deleted.")
 	case "kept":
 		return lang.Text("Nothing was deleted: the box was not ticked.")
+	case "removed":
+		return lang.Text("It is deleted.")
+	case "revoked":
+		return lang.Text("The key is revoked: it opens nothing any more.")
 	case "uninvited":
 		return lang.Text("The invitation was revoked.")
 	}

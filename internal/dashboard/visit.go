@@ -40,6 +40,8 @@ type visit struct {
 	portal  *portalVisit   // nil: nobody looks at the portal
 	look    *look          // of the portal; nil: not known whose it is
 
+	patience time.Duration // with an answer, where it is more than [askTime]
+
 	project   *client.Project // of a path below /p/; nil: of none
 	projectID store.ID
 }
@@ -88,6 +90,10 @@ func (v *visit) run() error {
 	}
 	if v.page.role == "" {
 		return v.page.serve(v)
+	}
+	if v.visitor == nil && strings.HasPrefix(v.r.Header.Get("Accept"), "text/event-stream") { // which follows no one to a form
+		v.w.Header().Set("Content-Type", "text/event-stream; charset=utf-8")
+		return v.message(http.NewResponseController(v.w), messageOver, struct{}{})
 	}
 	if v.visitor == nil {
 		return v.redirect(signInPath + "?" + url.Values{"next": {v.here()}}.Encode())
@@ -209,7 +215,7 @@ func ask[T any](v *visit, of scope, q *api.Question) (*T, error) {
 	default:
 		q.Visitor = v.visitor
 	}
-	ctx, cancel := context.WithTimeout(v.r.Context(), askTime)
+	ctx, cancel := context.WithTimeout(v.r.Context(), max(askTime, v.patience))
 	defer cancel()
 	reply, err := v.d.api.Ask(ctx, q)
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"html/template"
 	"math"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -36,10 +37,29 @@ func words(l lang.Language) template.FuncMap {
 		"state": func(s string) string { return stateWord(s).In(l) },
 		"class": func(c string) string { return className(c).In(l) },
 		"role":  func(r any) string { return roleWord(fmt.Sprint(r)).In(l) },
-		"join":  func(items []string) string { return strings.Join(items, ", ") },
-		"plus":  func(a, b int) int { return a + b },
-		"dict":  dict,
+		"ask":   func(check string) string { return checkWord(check).In(l) },
+		"is":    func(is string) string { return isWord(is).In(l) },
+		"isof":  isOf,
+		"set":   setHere,
+		"path":  url.PathEscape,
+		"wrong": func(p *problemView) map[string]string {
+			if p == nil {
+				return map[string]string{}
+			}
+			return p.Fields
+		},
+		"join": func(items []string) string { return strings.Join(items, ", ") },
+		"plus": func(a, b int) int { return a + b },
+		"dict": dict,
 	}
+}
+
+// setHere is where a setting comes from that is empty by default.
+func setHere(value string) string {
+	if value == "" {
+		return "default"
+	}
+	return "project"
 }
 
 // dict gives a part of a page several things at once.

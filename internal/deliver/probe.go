@@ -12,8 +12,9 @@ import (
 )
 
 // A contract's probe (the circuit breaker's is another thing) asks whether a
-// receiver verifies. It is no delivery: nothing keeps it, and the breaker
-// hears nothing of it. But it is a request like any other to the receiver, so
+// receiver verifies, and a rehearsal whether it takes what is signed rightly.
+// They are no deliveries: nothing keeps them, and the breaker hears nothing of
+// them. But each is a request like any other to the receiver, so
 // it waits for nobody and counts: in the endpoint's rate, and in flight.
 
 // Longest times of a probe: somebody waits for what comes of it.
@@ -30,6 +31,40 @@ const (
 // Errors: [store.ErrNotFound]; an [*egress.Error] where no answer came;
 // [store.ErrClosed] (the engine does not run); in words where the endpoint's secrets do not decrypt.
 func (e *Engine) Probe(ctx context.Context, endpoint store.ID) (resp *egress.Response, wait time.Duration, err error) {
+	return e.knock(ctx, endpoint, func(c *config, now time.Time) (*egress.Request, error) {
+		return e.knocking(c, webhook.NewID(), now, func(d *webhook.Dialect, m *webhook.Message) ([]webhook.Field, []byte, error) {
+			return d.NewProbe(m, webhook.Try{Number: 1, At: now})
+		})
+	})
+}
+
+// Rehearse is [Engine.Probe] with the dialect's test event, signed as every
+// delivery is. event is its id, made is when it happened, and number is the
+// attempt's, from 1: the same event with the next number is the same once more.
+func (e *Engine) Rehearse(ctx context.Context, endpoint, event store.ID, made time.Time, number int) (resp *egress.Response, wait time.Duration, err error) {
+	return e.knock(ctx, endpoint, func(c *config, now time.Time) (*egress.Request, error) {
+		return e.knocking(c, event, made, func(d *webhook.Dialect, m *webhook.Message) (fields []webhook.Field, body []byte, err error) {
+			m.Type, m.Data = d.NewTest(m.ID)
+			m.Delivery = event
+			if body, err = d.AppendBody(nil, m); err != nil {
+				return nil, nil, err
+			}
+			signer, err := c.signer(d, now)
+			if err != nil {
+				return nil, nil, err
+			}
+			try := webhook.Try{Number: number, At: now}
+			if number > 1 {
+				try.Previous = made
+			}
+			fields, err = signer.AppendFields(nil, m, try, body)
+			return fields, body, err
+		})
+	})
+}
+
+// knock sends one request that is no delivery.
+func (e *Engine) knock(ctx context.Context, endpoint store.ID, request func(c *config, now time.Time) (*egress.Request, error)) (resp *egress.Response, wait time.Duration, err error) {
 	known, err := e.store.Lane(ctx, endpoint)
 	if err != nil {
 		return nil, 0, err
@@ -39,7 +74,7 @@ func (e *Engine) Probe(ctx context.Context, endpoint store.ID) (resp *egress.Res
 		return nil, 0, &egress.Error{Class: store.ClassTLS, Detail: c.faulty.Error()}
 	}
 	now := time.Now()
-	r, err := e.probe(c, now)
+	r, err := request(c, now)
 	if err != nil {
 		return nil, 0, &egress.Error{Class: store.ClassRender, Detail: err.Error()}
 	}
@@ -73,9 +108,9 @@ func (e *Engine) Probe(ctx context.Context, endpoint store.ID) (resp *egress.Res
 	return resp, 0, err
 }
 
-// probe renders the request, with all that a delivery would have beside it:
-// else a gateway in front of the receiver answers in its place.
-func (e *Engine) probe(c *config, now time.Time) (*egress.Request, error) {
+// knocking renders such a request, with all that a delivery would have beside
+// it: else a gateway in front of the receiver answers in its place.
+func (e *Engine) knocking(c *config, event store.ID, made time.Time, render func(*webhook.Dialect, *webhook.Message) ([]webhook.Field, []byte, error)) (*egress.Request, error) {
 	d, ok := e.dialects(c.project.Dialect)
 	if c.endpoint.Consumer == store.SystemConsumer {
 		d, ok = webhook.Standard(), true
@@ -83,18 +118,21 @@ func (e *Engine) probe(c *config, now time.Time) (*egress.Request, error) {
 	if !ok {
 		return nil, errors.New(lang.Keep("the dialect %q is not known to this server; start it with the file that defines it", c.project.Dialect))
 	}
-	m := &webhook.Message{
-		ID: webhook.NewID(), Time: now.UTC().Truncate(time.Millisecond), Endpoint: c.endpoint.ID, WireID: c.endpoint.Settings.WireID, Delivery: webhook.NewID(),
+	fields, body, err := render(d, &webhook.Message{
+		ID: event, Time: made.UTC().Truncate(time.Millisecond), Endpoint: c.endpoint.ID, WireID: c.endpoint.Settings.WireID, Delivery: webhook.NewID(),
 		Consumer: c.endpoint.Consumer, BodyID: c.project.BodyID, Test: true,
-	}
-	fields, body, err := d.NewProbe(m, webhook.Try{Number: 1, At: now})
+	})
 	if err != nil {
 		return nil, errors.New(lang.Keep("the body cannot be made: %s", reason(err)))
+	}
+	secrets := len(c.headers)
+	if sendsSecret(d) {
+		secrets += tokenLast(fields, d.Signature.Header)
 	}
 	rule := &d.Delivery
 	total := orDefault(c.timeout, orDefault(time.Duration(rule.Response), defaultTotal))
 	return &egress.Request{
-		URL: c.url, Fields: append(fields, c.headers...), Redact: len(c.headers), Body: body,
+		URL: c.url, Fields: append(fields, c.headers...), Redact: secrets, Body: body,
 		Connect: min(orDefault(time.Duration(rule.Connect), defaultConnect), probeConnect), Total: min(total, probeTotal),
 		Identity: c.identity,
 	}, nil

@@ -13,6 +13,7 @@ import (
 	"github.com/malote-dev/malote/internal/deliver/egress"
 	"github.com/malote-dev/malote/internal/secret"
 	"github.com/malote-dev/malote/internal/store"
+	"github.com/malote-dev/malote/webhook"
 )
 
 // probe sends one and returns the status of its answer; 0: it was not sent.
@@ -60,6 +61,51 @@ func TestProbeOverTheWire(t *testing.T) {
 		}
 		if len(r.deliveries(vets))+len(r.deliveries(task)) != 0 || r.reread(vets).State != store.Paused || r.reread(task).FailureCount != 0 {
 			t.Error("a probe left something")
+		}
+		r.quiet()
+	})
+}
+
+// TestRehearsal: what arrives is signed with the endpoint's secret, has all
+// that a delivery has beside it, and is the same event when it comes again.
+func TestRehearsal(t *testing.T) {
+	var mu sync.Mutex
+	var heads []http.Header
+	var bodies []string
+	overWire(t, func(w http.ResponseWriter, req *http.Request) {
+		b, _ := io.ReadAll(req.Body)
+		mu.Lock()
+		defer mu.Unlock()
+		heads, bodies = append(heads, req.Header), append(bodies, string(b))
+	}, func(t *testing.T, r *rig, _ *wire) {
+		for _, dialect := range []string{"standard", "tarefa", "stripe"} {
+			heads, bodies = nil, nil
+			ep := r.endpoint(dialect, "a-"+dialect, setState(store.Paused), func(e *store.Endpoint) {
+				e.Headers = []store.Header{{Name: "X-Gateway", Value: secret.Text("canary")}}
+			})
+			event, made := webhook.NewID(), time.Now()
+			for number := 1; number <= 2; number++ {
+				resp, wait, err := r.e.Rehearse(context.Background(), ep.ID, event, made, number)
+				must(t, err)
+				if wait != 0 || resp.Status != 200 {
+					t.Fatalf("%s: %d, wait %v", dialect, resp.Status, wait)
+				}
+			}
+			d, _ := r.catalog.Lookup(dialect)
+			for i := range heads {
+				if v := d.Verify(heads[i], []byte(bodies[i]), []string{ep.Secrets[0].Value.Reveal()}, time.Now()); !v.OK {
+					t.Errorf("%s: %v %s", dialect, heads[i], bodies[i])
+				}
+				if heads[i].Get("X-Gateway") != "canary" {
+					t.Errorf("%s: %v", dialect, heads[i])
+				}
+			}
+			if bodies[0] != bodies[1] || dialect == "standard" && heads[0].Get("webhook-id") != heads[1].Get("webhook-id") {
+				t.Errorf("%s: not the same: %s\n%s", dialect, bodies[0], bodies[1])
+			}
+			if len(r.deliveries(ep)) != 0 || r.reread(ep).State != store.Paused {
+				t.Error("a rehearsal left something")
+			}
 		}
 		r.quiet()
 	})

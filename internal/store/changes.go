@@ -86,6 +86,7 @@ func projectChanges(was, p *Project) (d diff) {
 	d.text("language", was.Language, p.Language)
 	d.text("portal_name", was.Portal.Name, p.Portal.Name)
 	d.text("portal_color", was.Portal.Color, p.Portal.Color)
+	d.text("portal_logo", was.Portal.Logo.says(), p.Portal.Logo.says())
 	d.list("portal_origins", was.Portal.Origins, p.Portal.Origins)
 	return d
 }

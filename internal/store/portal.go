@@ -20,6 +20,7 @@ const (
 type Portal struct {
 	Name    string   `json:"name,omitempty"`    // of the company; empty: the project's
 	Color   string   `json:"color,omitempty"`   // of the company, as in "#0b6148"; empty: this server's
+	Logo    Logo     `json:"logo,omitempty"`    // of the company; none: its name stands there
 	Origins []string `json:"origins,omitempty"` // of pages that may frame it, as in "https://app.example.com"; none: nobody may
 }
 
@@ -27,7 +28,7 @@ type Portal struct {
 const MaxPortalOrigins = 10
 
 func (p *Portal) text() string {
-	if p.Name == "" && p.Color == "" && len(p.Origins) == 0 {
+	if p.Name == "" && p.Color == "" && len(p.Logo) == 0 && len(p.Origins) == 0 {
 		return ""
 	}
 	b, _ := json.Marshal(p) // strings always encode
@@ -49,7 +50,8 @@ type PortalSession struct {
 	ProjectID ID
 	Consumer  string // uid
 	Access    PortalAccess
-	MadeBy    ID        // the key that it was made with, and ends with
+	MadeBy    ID        // the key that it was made with, or the person who made it, and ends with
+	ByPerson  bool      // MadeBy is a person
 	Prefix    string    // the token's first characters, to recognise it by
 	OpenedAt  time.Time // with its one-time link, in a browser; zero: not yet
 	Link      [32]byte  // of a new one: hash of the token in that link; zero: it has none
@@ -61,14 +63,15 @@ type PortalSession struct {
 }
 
 // portalInForce says which sessions are: what they were made with must be, too.
-const portalInForce = `s.expires>? AND EXISTS (SELECT 1 FROM keys k WHERE k.k=s.made_by AND k.revoked=0 AND (k.expires=0 OR k.expires>?))`
+const portalInForce = `s.expires>? AND (EXISTS (SELECT 1 FROM keys k WHERE k.k=s.made_by AND k.revoked=0 AND (k.expires=0 OR k.expires>?))
+	OR EXISTS (SELECT 1 FROM people p WHERE p.k=s.made_by AND p.disabled=0 AND p.role<>'viewer'))`
 
 // CreatePortalSessionOnce keeps a session by the SHA-256 of its token; ID and
 // CreatedAt are set, and its consumer is created on first mention. cap limits
 // the consumer's sessions in force, counted in the same transaction. It ends
 // with its key at the latest. Where it was done before under the same claim,
 // that time's answer comes back.
-// Errors: [ErrNotFound] (no such project, or the key is not in force), [ErrLimit], [ErrReused].
+// Errors: [ErrNotFound] (no such project, or whoever makes it is not in force), [ErrLimit], [ErrReused].
 func (db *DB) CreatePortalSessionOnce(ctx context.Context, s *PortalSession, hash [32]byte, cap int, o *Once[PortalSession]) (before []byte, err error) {
 	p, err := db.knownProject(ctx, s.ProjectID)
 	if err != nil {
@@ -85,6 +88,10 @@ func (b *batch) createPortalSession(project key, s *PortalSession, hash [32]byte
 		return err
 	}
 	found, err := b.row("SELECT expires FROM keys WHERE k=? AND revoked=0 AND (expires=0 OR expires>?) /*FOR SHARE*/", []any{maker, b.us}, &end)
+	if err == nil && !found {
+		found, err = b.row("SELECT 0 FROM people WHERE k=? AND disabled=0 AND role<>'viewer' /*FOR SHARE*/", []any{maker}, &end)
+		s.ByPerson = found
+	}
 	switch {
 	case err != nil:
 		return err
@@ -120,7 +127,7 @@ func (b *batch) createPortalSession(project key, s *PortalSession, hash [32]byte
 	return b.note(project, ActionPortalCreate, SessionName.Format(s.ID), s.Consumer, d...)
 }
 
-const selectPortal = "SELECT s.k, s.project, s.consumer, s.access, s.made_by, s.prefix, s.expires, s.used, s.opened, " +
+const selectPortal = "SELECT s.k, s.project, s.consumer, s.access, s.made_by, s.prefix, s.expires, s.used, s.opened, (SELECT count(*) FROM people p WHERE p.k=s.made_by), " +
 	"coalesce((SELECT d.k FROM departed d WHERE d.project=s.project AND d.consumer=s.consumer), 0) FROM portal_sessions s WHERE "
 
 func (db *DB) scanPortal(scan func(...any) error) (*PortalSession, error) {
@@ -131,7 +138,9 @@ func (db *DB) scanPortal(scan func(...any) error) (*PortalSession, error) {
 		opened              int64
 		departed            key
 	)
-	err := scan(&row, &project, &s.Consumer, &s.Access, &maker, &s.Prefix, &expires, &used, &opened, &departed)
+	var people int64
+	err := scan(&row, &project, &s.Consumer, &s.Access, &maker, &s.Prefix, &expires, &used, &opened, &people, &departed)
+	s.ByPerson = people > 0
 	s.ID, s.ProjectID, s.MadeBy, s.CreatedAt = db.keys.id(row), db.keys.id(project), db.keys.id(maker), keyTime(row)
 	s.ExpiresAt, s.LastUsedAt, s.OpenedAt, s.Since = fromMicros(expires), fromMicros(used), fromMicros(opened), afterKey(departed)
 	return &s, err

@@ -117,6 +117,39 @@ var peopleCases = map[string]func(*shelf){
 			s.Error("a disabled person signed in:", err)
 		}
 	},
+	"PortalOfAPerson": func(s *shelf) {
+		s.person("owner@example.com", store.RoleOwner)
+		p := s.person("ana@example.com", store.RoleOperator)
+		portal := &store.PortalSession{ProjectID: s.project.ID, Consumer: "acme", Access: store.PortalManage, MadeBy: p.ID, Prefix: "mlt_portal_p", ExpiresAt: time.Now().Add(time.Hour)}
+		_, err := s.db.CreatePortalSessionOnce(s.ctx, portal, tokenHash("portal"), 100, nil)
+		s.no(err)
+		found := func() *store.PortalSession {
+			got, err := s.db.PortalSessionByHash(s.ctx, tokenHash("portal"), time.Now())
+			if isNotFound(err) {
+				return nil
+			}
+			s.no(err)
+			return got
+		}
+		if got := found(); got == nil || !got.ByPerson || got.MadeBy != p.ID {
+			s.Fatalf("%+v", got)
+		}
+		for _, c := range []struct {
+			role     store.Role
+			disabled bool
+			in       bool
+		}{{store.RoleViewer, false, false}, {store.RoleOwner, false, true}, {store.RoleOwner, true, false}} {
+			_, err := s.db.ChangePerson(s.ctx, p.ID, c.role, c.disabled)
+			s.no(err)
+			if got := found(); (got != nil) != c.in {
+				s.Errorf("%+v: %+v", c, got)
+			}
+		}
+		again := *portal
+		if _, err := s.db.CreatePortalSessionOnce(s.ctx, &again, tokenHash("again"), 100, nil); !isNotFound(err) {
+			s.Errorf("who is kept out made one: %v", err)
+		}
+	},
 	"ActorMustBeIn": func(s *shelf) {
 		p := s.person("ana@example.com", store.RoleOwner)
 		c := s.signIn(p, "a")
