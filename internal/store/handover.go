@@ -186,13 +186,12 @@ func (n *nodes) giveBack(ctx context.Context) error {
 	if len(left) == 0 {
 		return nil
 	}
-	list, died := make(keyList, len(left)), keyList{}
-	n.mu.Lock()
+	list := make(keyList, len(left))
 	for i, s := range left {
-		if list[i] = key(s); n.died[s] && !n.owns(s) { // nobody was told of it
-			died = append(died, key(s))
-		}
+		list[i] = key(s)
 	}
+	n.mu.Lock()
+	died := n.untold(left)
 	n.mu.Unlock()
 	err := n.db.tend(ctx, func(b *batch) error {
 		b.after = append(b.after, func() { n.disown(left); n.tell() })
@@ -208,6 +207,18 @@ func (n *nodes) giveBack(ctx context.Context) error {
 		delete(n.mine, s)
 	}
 	return nil
+}
+
+// untold are those of shards that came from who died, before anybody here was
+// told of it: whoever has them next is to be. n.mu is held.
+func (n *nodes) untold(shards []Shard) keyList {
+	out := keyList{}
+	for _, s := range shards {
+		if n.died[s] && !n.owns(s) {
+			out = append(out, key(s))
+		}
+	}
+	return out
 }
 
 // disown is called by the writer, after the commit.

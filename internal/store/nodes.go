@@ -82,8 +82,11 @@ func (n *nodes) stop() {
 	ctx, cancel := context.WithTimeout(context.Background(), roundEvery)
 	defer cancel()
 	_ = n.db.tend(ctx, func(b *batch) error { // where it fails, the writer tries it, or the lease ends
+		n.mu.Lock()
+		died := n.untold(n.left)
+		n.mu.Unlock()
 		b.after = append(b.after, func() { n.disown(allShards()); n.tell() })
-		return b.exec("UPDATE shards SET slot=NULL WHERE slot=?", n.engine.place)
+		return b.exec("UPDATE shards SET slot=NULL, died=shard=ANY(?::bigint[]) WHERE slot=?", died, n.engine.place)
 	})
 	n.report(true)
 }

@@ -45,3 +45,16 @@ func TestTheSilentAreSparedWhereNobodyCouldSpeak(t *testing.T) {
 		t.Errorf("a process that always looks late spares the silent %d times of 20", spared)
 	}
 }
+
+// TestUntold: what came from who died goes on as such, until somebody was told
+// of it who could send.
+func TestUntold(t *testing.T) {
+	t.Parallel()
+	n := &nodes{}
+	n.died[1], n.died[2], n.died[4] = true, true, true
+	n.own(2, true)
+	n.own(3, true)
+	if got := n.untold([]Shard{1, 2, 3, 5}); !slices.Equal(got, keyList{1}) {
+		t.Errorf("%v", got)
+	}
+}
