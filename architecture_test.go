@@ -63,10 +63,16 @@ func rules(allowed map[string][]string) []rule {
 			check: noCall(dialers()),
 			allow: map[string]string{
 				"internal/deliver/egress": "it is the guarded dialer",
+				"internal/oidc/oidc.go":   "is handed the client that egress makes",
 				"client":                  "speaks to a Malote server for its caller, from the caller's machine",
 				"bench":                   "plays the producers and receivers of a benchmark",
 				"acceptance":              "plays the producers and receivers of the contracts",
 			},
+		},
+		{
+			name:  "only oidc speaks OpenID Connect",
+			check: noImport("github.com/coreos/go-oidc/v3/oidc", "golang.org/x/oauth2"),
+			allow: map[string]string{"internal/oidc": "it does, with the client that egress makes"},
 		},
 		{
 			name:  "only mail speaks SMTP",

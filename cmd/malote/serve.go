@@ -45,6 +45,12 @@ type serveCmd struct {
 	MailFrom     string `env:"MALOTE_MAIL_FROM" placeholder:"ADDRESS" help:"Who mails are from: 'Shop <webhooks@shop.example.com>'."`
 	MailLanguage string `env:"MALOTE_MAIL_LANGUAGE" default:"${mail_language}" placeholder:"TAG" help:"Language of mails where nobody chose one: en or pt-BR (default ${default})."`
 
+	OIDCIssuer           string `name:"oidc-issuer" env:"MALOTE_OIDC_ISSUER" placeholder:"URL" help:"Identity provider by which people may sign in to the console (OpenID Connect): https://accounts.google.com. It has to vouch for the e-mail address of somebody invited."`
+	OIDCClientID         string `name:"oidc-client-id" env:"MALOTE_OIDC_CLIENT_ID" placeholder:"ID" help:"What the identity provider knows this server by."`
+	OIDCClientSecret     string `name:"oidc-client-secret" env:"MALOTE_OIDC_CLIENT_SECRET" placeholder:"SECRET" help:"Secret of that client. A file is safer: other users can see a command line."`
+	OIDCClientSecretFile string `name:"oidc-client-secret-file" env:"MALOTE_OIDC_CLIENT_SECRET_FILE" placeholder:"FILE" help:"File with that secret in its first line."`
+	OIDCName             string `name:"oidc-name" env:"MALOTE_OIDC_NAME" placeholder:"NAME" help:"What people call the identity provider (default: its host)."`
+
 	Retention      span `env:"MALOTE_RETENTION" default:"30d" placeholder:"TIME" help:"Delete events, deliveries and attempts that are older (default ${default}); never what is pending."`
 	Hold           span `env:"MALOTE_HOLD" default:"30d" placeholder:"TIME" help:"Paused and disabled endpoints keep their deliveries this long, then they end as expired (default ${default})."`
 	HoldBytes      size `env:"MALOTE_HOLD_BYTES" default:"1GiB" placeholder:"SIZE" help:"Paused and disabled endpoints of a project keep this much data in all; past it the oldest ends as expired (default ${default})."`
@@ -95,10 +101,10 @@ func (s *serveCmd) Run(c *console, k *kong.Kong) error {
 // keepers are the files that hold a secret.
 func (s *serveCmd) keepers(c *config) []string {
 	files := slices.Clone(s.MasterKeyFile)
-	if c != nil && (c.values["master-key"].text != "" || c.values["smtp-url"].text != "" || c.values["database"].text != "") {
+	if c != nil && (c.values["master-key"].text != "" || c.values["smtp-url"].text != "" || c.values["oidc-client-secret"].text != "" || c.values["database"].text != "") {
 		files = append([]string{c.path}, files...)
 	}
-	for _, file := range []string{s.SMTPURLFile, s.DatabaseFile} {
+	for _, file := range []string{s.SMTPURLFile, s.OIDCClientSecretFile, s.DatabaseFile} {
 		if file != "" {
 			files = append(files, file)
 		}
@@ -164,6 +170,10 @@ func (s *serveCmd) options() (app.Options, error) {
 	if err != nil {
 		return app.Options{}, err
 	}
+	oidcSecret, err := app.OIDCSecret(s.OIDCClientSecret, s.OIDCClientSecretFile)
+	if err != nil {
+		return app.Options{}, err
+	}
 	database, err := app.DatabaseURL(s.Database, s.DatabaseFile)
 	if err != nil {
 		return app.Options{}, err
@@ -177,6 +187,7 @@ func (s *serveCmd) options() (app.Options, error) {
 		InspectListen: s.InspectListen, InspectURL: s.InspectURL,
 		EgressAllow: allow, EgressHTTPSOnly: s.EgressHTTPSOnly, EgressNAT64: s.EgressNAT64,
 		SMTP: smtp, MailFrom: s.MailFrom, MailLanguage: s.MailLanguage,
+		OIDCIssuer: s.OIDCIssuer, OIDCClientID: s.OIDCClientID, OIDCClientSecret: oidcSecret, OIDCName: s.OIDCName,
 		Retention: time.Duration(s.Retention), Hold: time.Duration(s.Hold), HoldBytes: int64(s.HoldBytes), Idempotency: time.Duration(s.Idempotency),
 		AuditRetention: time.Duration(s.AuditRetention), MinFree: int64(s.MinFree), MaxData: int(s.MaxData), MaxConnections: s.MaxConnections,
 		TLSCert: s.TLSCert, TLSKey: s.TLSKey,

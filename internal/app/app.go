@@ -119,7 +119,9 @@ func New(ctx context.Context, o Options, log *slog.Logger) (_ *App, err error) {
 // door puts the pages before the API, and makes the link to them.
 func (a *App) door(ctx context.Context, handler *api.API) (*http.Server, error) {
 	o := a.options
-	pages, err := dashboard.New(dashboard.Options{API: handler, Store: a.db, PublicURL: o.PublicURL, Logger: a.log, Version: o.Version, Settings: shownSettings(&o)})
+	pages, err := dashboard.New(dashboard.Options{
+		API: handler, Store: a.db, PublicURL: o.PublicURL, Identity: o.identity(), Logger: a.log, Version: o.Version, Settings: shownSettings(&o),
+	})
 	if err != nil {
 		return nil, err
 	}

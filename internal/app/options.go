@@ -54,6 +54,11 @@ type Options struct {
 	MailFrom     string      // "Name <address>"; needed with SMTP
 	MailLanguage string      // a tag of package lang, where nobody chose one
 
+	OIDCIssuer       string      // URL of the identity provider that vouches for people of the console; empty: none
+	OIDCClientID     string      // what it knows this server by; needed with OIDCIssuer
+	OIDCClientSecret secret.Text // empty: this is a public client
+	OIDCName         string      // what people call it; empty: its host
+
 	Retention      time.Duration // history older than this is deleted
 	Hold           time.Duration // paused and disabled endpoints keep deliveries this long
 	HoldBytes      int64         // and so many bytes of each project
@@ -106,7 +111,7 @@ func defaultTo[T comparable](field *T, value T) {
 // Validate says which option is wrong and how to mend it. Errors: [*Problem].
 func (o Options) Validate() error {
 	o = o.withDefaults()
-	for _, check := range []func(*Options) *Problem{checkPlaces, checkPublicURL, checkInspect, checkMail, checkKeys, checkTLS, checkNumbers, checkAllow} {
+	for _, check := range []func(*Options) *Problem{checkPlaces, checkPublicURL, checkInspect, checkMail, checkIdentity, checkKeys, checkTLS, checkNumbers, checkAllow} {
 		if p := check(&o); p != nil {
 			return p
 		}

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/malote-dev/malote/internal/api"
+	"github.com/malote-dev/malote/internal/oidc"
 	"github.com/malote-dev/malote/internal/secret"
 	"github.com/malote-dev/malote/internal/store"
 )
@@ -22,7 +23,8 @@ import (
 type Options struct {
 	API       *api.API
 	Store     *store.DB
-	PublicURL string // that people reach this server under, without a slash at its end; empty: not known
+	PublicURL string         // that people reach this server under, without a slash at its end; empty: not known
+	Identity  *oidc.Provider // vouches for people; nil: nobody does
 	Logger    *slog.Logger
 	Version   string
 	Settings  []Setting // of the whole server, as pages show them
@@ -32,7 +34,8 @@ type Options struct {
 type Dashboard struct {
 	api       *api.API
 	store     *store.DB
-	public    *url.URL // nil: not known
+	public    *url.URL       // nil: not known
+	identity  *oidc.Provider // nil: none
 	log       *slog.Logger
 	version   string
 	mux       *http.ServeMux
@@ -52,7 +55,7 @@ const hashesAtOnce = 2
 // test would have found.
 func New(o Options) (*Dashboard, error) {
 	d := &Dashboard{
-		api: o.API, store: o.Store, log: o.Logger, version: o.Version,
+		api: o.API, store: o.Store, identity: o.Identity, log: o.Logger, version: o.Version,
 		mux: http.NewServeMux(), guard: http.NewCrossOriginProtection(), passwords: secret.NewPasswords(hashesAtOnce), tries: newTries(), streams: newStreams(maxStreams), settings: o.Settings,
 	}
 	if d.log == nil {

@@ -8,6 +8,8 @@ func (d *Dashboard) pages() []*page {
 		{"GET", "/{$}", store.RoleViewer, "", (*visit).home},
 		{"GET", "/signin", "", "", (*visit).signInPage},
 		{"POST", "/signin", "", "", (*visit).signIn},
+		{"GET", "/signin/identity", "", "", (*visit).askIdentity},
+		{"GET", IdentityPath, "", "", (*visit).hearIdentity},
 		{"POST", "/signout", store.RoleViewer, "", (*visit).signOut},
 		{"GET", "/welcome/{token}", "", "", (*visit).welcomePage},
 		{"POST", "/welcome/{token}", "", "", (*visit).takeInvitation},

@@ -59,13 +59,14 @@ type signInView struct {
 	Email, Next string
 	Wrong       lang.Message // what is wrong with what was sent
 	Plain       bool         // the browser will not keep the cookie
+	Identity    lang.Message // the way by the provider that vouches for people; zero: there is none
 }
 
 func (v *visit) signInPage() error {
 	if v.visitor != nil {
 		return v.redirect(inside(v.r.URL.Query().Get("next")))
 	}
-	view := &signInView{Next: inside(v.r.URL.Query().Get("next")), Plain: !v.isSecure()}
+	view := &signInView{Next: inside(v.r.URL.Query().Get("next")), Plain: !v.isSecure(), Identity: v.d.byIdentity()}
 	if v.r.URL.Query().Has("lost") { // signed in just now, and the cookie did not come back
 		view.Wrong = lang.Text("You signed in, but the browser did not keep the cookie that says so. It keeps it only over https, or when the address is localhost.")
 	}
@@ -92,7 +93,7 @@ func (v *visit) signIn() error {
 		return err
 	}
 	email, password := strings.ToLower(v.field("email")), secret.Text(v.r.PostFormValue("password"))
-	view := &signInView{Email: email, Next: inside(v.field("next")), Plain: !v.isSecure()}
+	view := &signInView{Email: email, Next: inside(v.field("next")), Plain: !v.isSecure(), Identity: v.d.byIdentity()}
 	refuse := func(status int, why lang.Message) error {
 		view.Wrong = why
 		return v.show(status, "signin", lang.Text("Sign in"), view)

@@ -69,10 +69,13 @@ func newReceiver(t *testing.T) *receiver {
 }
 
 // open starts a server that nobody has signed in to.
-func open(t *testing.T) *site {
+func open(t *testing.T, change ...func(*app.Options)) *site {
 	t.Helper()
 	s := &site{T: t, receiver: newReceiver(t)}
 	o := app.Options{Data: t.TempDir(), Listen: "127.0.0.1:0", MasterKeys: []secret.Text{secret.Text(app.NewMasterKey())}, EgressLoopback: true, Version: "test", MinFree: 1 << 20}
+	for _, f := range change {
+		f(&o)
+	}
 	log := slog.New(slog.DiscardHandler)
 	root, err := app.CreateRootKey(t.Context(), app.Place{Data: o.Data}, "root", log)
 	s.no(err)

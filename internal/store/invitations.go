@@ -145,6 +145,33 @@ func (db *DB) TakeInvitation(ctx context.Context, hash [32]byte, email, password
 	return p, err
 }
 
+// TakeInvitationOf takes the newest invitation for an address that somebody else
+// vouched for, and makes the person, who has no password. Errors: [ErrNotFound],
+// [ErrLastOwner].
+func (db *DB) TakeInvitationOf(ctx context.Context, email string) (p *Person, err error) {
+	err = db.write(ctx, func(b *batch) error {
+		var i *Invitation
+		err := b.rows(selectInvited+"email=? AND expires>? ORDER BY k DESC LIMIT 1", []any{plainEmail(email), b.us}, func(scan func(...any) error) (_ bool, err error) {
+			i, err = db.scanInvitation(scan)
+			return false, err
+		})
+		if err == nil && i == nil {
+			err = ErrNotFound
+		}
+		if err != nil {
+			return err
+		}
+		k, _ := db.keys.key(i.ID)
+		if err := b.exec("DELETE FROM invitations WHERE k=?", k); err != nil {
+			return err
+		}
+		b.actor = Actor{Kind: ActorLink, ID: InvitationName.Format(i.ID), Request: b.actor.Request}
+		p, err = b.welcome(i, "")
+		return err
+	})
+	return p, err
+}
+
 func (b *batch) welcome(i *Invitation, password string) (*Person, error) {
 	var k key
 	found, err := b.row("SELECT k FROM people WHERE email=?", []any{i.Email}, &k)
