@@ -25,6 +25,8 @@ func forecast(e *client.Endpoint, s *client.Stats, l lang.Language) lang.Message
 		return lang.Text("Once it is resumed, more than %s deliveries would take at least %s to drain, at %s/s.", count, about, speed)
 	case e.State != "active":
 		return lang.Text("Once it is resumed, what waits (%s) would drain in about %s at %s/s.", count, about, speed)
+	case s.InARow > 0 && !s.Pending.More:
+		return lang.Text("Once it succeeds again, what waits (%s) would drain in about %s at %s/s. What failed before goes at its next attempt, or when it is sent again.", count, about, speed)
 	case s.Pending.More:
 		return lang.Text("More than %s deliveries would take at least %s to drain, at %s/s.", count, about, speed)
 	}

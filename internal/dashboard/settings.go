@@ -2,6 +2,7 @@ package dashboard
 
 import (
 	"encoding/base64"
+	"errors"
 	"io"
 	"net/http"
 	"net/url"
@@ -90,7 +91,7 @@ func yesNo(yes bool) lang.Message {
 
 // changeLogo keeps the picture that was sent with the form; without one there is none.
 func (v *visit) changeLogo() error {
-	if err := v.r.ParseMultipartForm(maxForm); err != nil {
+	if err := v.r.ParseMultipartForm(maxForm); err != nil && !errors.Is(err, http.ErrNotMultipart) {
 		return errForm
 	}
 	in := map[string]any{"portal_logo": nil}

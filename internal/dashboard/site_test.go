@@ -31,6 +31,8 @@ type site struct {
 	welcome  string // the link for the first owner
 	root     *client.Client
 	receiver *receiver
+	key      string // the root key
+	master   secret.Text
 }
 
 // receiver answers what it is told to, and keeps what came.
@@ -71,14 +73,25 @@ func newReceiver(t *testing.T) *receiver {
 // open starts a server that nobody has signed in to.
 func open(t *testing.T, change ...func(*app.Options)) *site {
 	t.Helper()
-	s := &site{T: t, receiver: newReceiver(t)}
-	o := app.Options{Data: t.TempDir(), Listen: "127.0.0.1:0", MasterKeys: []secret.Text{secret.Text(app.NewMasterKey())}, EgressLoopback: true, Version: "test", MinFree: 1 << 20}
+	o := app.Options{Data: t.TempDir()}
+	s := &site{T: t, receiver: newReceiver(t), master: secret.Text(app.NewMasterKey())}
+	return s.start(o, change...)
+}
+
+// start runs the server over a place.
+func (s *site) start(o app.Options, change ...func(*app.Options)) *site {
+	t := s.T
+	t.Helper()
+	o.Listen, o.MasterKeys, o.EgressLoopback, o.Version, o.MinFree = "127.0.0.1:0", []secret.Text{s.master}, true, "test", 1<<20
 	for _, f := range change {
 		f(&o)
 	}
 	log := slog.New(slog.DiscardHandler)
-	root, err := app.CreateRootKey(t.Context(), app.Place{Data: o.Data}, "root", log)
-	s.no(err)
+	var err error
+	if s.key == "" {
+		s.key, err = app.CreateRootKey(t.Context(), app.Place{Data: o.Data, Database: o.Database}, "root", log)
+		s.no(err)
+	}
 	s.app, err = app.New(t.Context(), o, log)
 	s.no(err)
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
@@ -91,7 +104,7 @@ func open(t *testing.T, change ...func(*app.Options)) *site {
 		}
 	})
 	s.url, s.welcome = "http://"+s.app.Addr().String(), s.app.Console()
-	s.root = s.client(root)
+	s.root = s.client(s.key)
 	return s
 }
 
