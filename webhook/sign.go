@@ -50,6 +50,20 @@ func (s *Signer) GoString() string { return s.String() }
 // Number is 1, a zero At is now.
 // Errors: [*DataError], [ErrNoSecret], [*SecretError].
 func (d *Dialect) Sign(m *Message, t Try, secrets ...string) (http.Header, []byte, error) {
+	fields, body, err := d.SignFields(m, t, secrets...)
+	if err != nil {
+		return nil, nil, err
+	}
+	h := make(http.Header, len(fields))
+	for _, f := range fields {
+		h.Add(f.Name, f.Value)
+	}
+	return h, body, nil
+}
+
+// SignFields is [Dialect.Sign] with the headers in the order and the spelling
+// in which they are sent. Errors: [*DataError], [ErrNoSecret], [*SecretError].
+func (d *Dialect) SignFields(m *Message, t Try, secrets ...string) (fields []Field, body []byte, err error) {
 	if !json.Valid(m.Data) {
 		return nil, nil, &DataError{Field: "/data", Reason: "is not valid JSON"}
 	}
@@ -62,19 +76,11 @@ func (d *Dialect) Sign(m *Message, t Try, secrets ...string) (http.Header, []byt
 	if t.At.IsZero() {
 		t.At = time.Now()
 	}
-	body, err := d.AppendBody(nil, m)
-	if err != nil {
+	if body, err = d.AppendBody(nil, m); err != nil {
 		return nil, nil, err
 	}
-	fields, err := d.AppendFields(nil, m, t, body, secrets)
-	if err != nil {
-		return nil, nil, err
-	}
-	h := make(http.Header, len(fields))
-	for _, f := range fields {
-		h.Add(f.Name, f.Value)
-	}
-	return h, body, nil
+	fields, err = d.AppendFields(nil, m, t, body, secrets)
+	return fields, body, err
 }
 
 // key is a secret decoded for its scheme.

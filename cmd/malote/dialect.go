@@ -13,9 +13,10 @@ import (
 )
 
 type dialectCmd struct {
-	List  dialectListCmd  `cmd:"" help:"List the dialects."`
-	Show  dialectShowCmd  `cmd:"" help:"Show what a dialect says, in words or as its file."`
-	Check dialectCheckCmd `cmd:"" help:"Judge a dialect file of your own."`
+	List    dialectListCmd    `cmd:"" help:"List the dialects."`
+	Show    dialectShowCmd    `cmd:"" help:"Show what a dialect says, in words or as its file."`
+	Preview dialectPreviewCmd `cmd:"" help:"Show one event as its receivers would see it in each dialect."`
+	Check   dialectCheckCmd   `cmd:"" help:"Judge a dialect file of your own."`
 }
 
 type dialectFlags struct {

@@ -99,3 +99,33 @@ func TestParseRequest(t *testing.T) {
 		}
 	}
 }
+
+func TestDialectPreviewCommand(t *testing.T) {
+	t.Parallel()
+	out := mustOutput(t, "dialect", "preview", "--type", "invoice.paid", "--payload", `{"invoice":"inv_42"}`)
+	for _, want := range []string{"standard/1", "webhook-signature: v1,", "X-Webhook-Signature: sha256=", `"invoice":"inv_42"`, "invoice.paid", "signed with whsec_"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("no %q in\n%s", want, out)
+		}
+	}
+	if out := mustOutput(t, "dialect", "preview", "gabinete360", "tarefa/1", "--type", "a", "--payload", "[1]", "--consumer", "acme"); strings.Count(out, "cannot carry it: ") != 2 {
+		t.Error(out)
+	}
+	lines := strings.Split(strings.TrimSpace(mustOutput(t, "dialect", "preview", "--json")), "\n")
+	for i, d := range webhook.Builtin() {
+		var r client.DialectRequest
+		if err := json.Unmarshal([]byte(lines[i]), &r); err != nil || r.Dialect != d.Ref() {
+			t.Fatalf("%v %s", err, lines[i])
+		}
+		h := http.Header{}
+		for _, f := range r.Headers {
+			h.Add(f.Name, f.Value)
+		}
+		if v := d.Verify(h, []byte(r.Body), []string{r.Secret}, time.Now()); !v.OK {
+			t.Errorf("%s: %+v", r.Dialect, v)
+		}
+	}
+	if code, _, errOut := malote("dialect", "preview", "--payload", "1"); code != exitUsage || !strings.Contains(errOut, "--type is missing") {
+		t.Errorf("%d %s", code, errOut)
+	}
+}

@@ -68,7 +68,7 @@ func (s *server) renderEvent(c *call, in *renderInput) (renderedView, error) {
 // renderInto makes the request of a first attempt.
 func renderInto(d *webhook.Dialect, m *webhook.Message, now time.Time) renderedInto {
 	v := renderedInto{Dialect: d.Ref(), Title: d.Title, Headers: []headerView{}, Secret: d.NewSecret(), contentView: viewContent(nil)}
-	body, fields, err := signInto(d, m, now, v.Secret)
+	fields, body, err := d.SignFields(m, webhook.Try{Number: 1, At: now}, v.Secret)
 	var misfit *webhook.DataError
 	switch {
 	case errors.As(err, &misfit):
@@ -83,17 +83,6 @@ func renderInto(d *webhook.Dialect, m *webhook.Message, now time.Time) renderedI
 	}
 	v.contentView = viewContent(body)
 	return v
-}
-
-func signInto(d *webhook.Dialect, m *webhook.Message, now time.Time, secret string) (body []byte, fields []webhook.Field, err error) {
-	if err = d.CheckEvent(m.Consumer, m.Data); err != nil {
-		return nil, nil, err
-	}
-	if body, err = d.AppendBody(nil, m); err != nil {
-		return nil, nil, err
-	}
-	fields, err = d.AppendFields(nil, m, webhook.Try{Number: 1, At: now}, body, []string{secret})
-	return body, fields, err
 }
 
 // rendered is the event that is asked for.
