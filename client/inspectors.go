@@ -168,6 +168,12 @@ func (c *Client) NextInspectedRequest(ctx context.Context, inspector, after stri
 	return r, nil
 }
 
+// ExplainInspectedRequest says how the inspector's verdict on one came about.
+// Errors: 409 where the inspector has no dialect or no secret.
+func (c *Client) ExplainInspectedRequest(ctx context.Context, inspector, id string) (*Explanation, error) {
+	return do[Explanation](ctx, c, request{method: http.MethodGet, path: inspectedPath(inspector, id, "/explanation")})
+}
+
 // DeleteInspectedRequest deletes one.
 func (c *Client) DeleteInspectedRequest(ctx context.Context, inspector, id string) (*Deleted, error) {
 	return do[Deleted](ctx, c, request{method: http.MethodDelete, path: inspectedPath(inspector, id, "")})

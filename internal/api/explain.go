@@ -24,12 +24,6 @@ const (
 	maxPartShown     = 64 << 10 // bytes
 )
 
-// Encodings of bodies.
-const (
-	asText   = "text"
-	asBase64 = "base64"
-)
-
 // headerLine is one header line of a request.
 type headerLine struct {
 	Name  string `json:"name"`
@@ -201,9 +195,9 @@ func (s *server) dialectAsked(c *call, named optional[string], errs *ingest.Fiel
 func (in *verifyInput) content(errs *ingest.FieldErrors) []byte {
 	text := in.Body.or("")
 	body := []byte(text)
-	switch e := in.Encoding.or(asText); e {
-	case asText:
-	case asBase64:
+	switch e := in.Encoding.or(encodedText); e {
+	case encodedText:
+	case encodedBase64:
 		var err error
 		if body, err = base64.StdEncoding.DecodeString(text); err != nil {
 			addError(errs, "/body", "is not base64; send it as it is with \"body_encoding\": \"text\"")

@@ -184,3 +184,28 @@ func TestExplainSlots(t *testing.T) {
 		t.Errorf("%d are held", len(e.of))
 	}
 }
+
+// What an inspector says of a request is explained to whoever reads requests,
+// and what its secret makes of it is not told.
+func TestInspectedRequestIsExplained(t *testing.T) {
+	t.Parallel()
+	st := setup(t)
+	_, key := st.project("standard", store.Development)
+	const secret = "whsec_abc123def456"
+	signature := "sha256=" + hmacHex(secret, `{"a":1}`)
+	id := st.do(key, "POST", "/v1/inspectors", map[string]string{"dialect": "tarefa", "secret": secret}).want(201).text("id")
+	path := "/v1/inspectors/" + id
+	request := func(body string) string {
+		return path + "/requests/" + st.arrive(id, &store.InspectedRequest{Method: "POST", Head: []byte("x-webhook-signature: " + signature + "\r\n"), Body: []byte(body), BodyBytes: int64(len(body))}) + "/explanation"
+	}
+	right, changed := request(`{"a":1}`), request(`{"a": 1}`)
+	if x := st.do(key, "GET", right, nil).explained(); !x.OK || x.Expected[0].Signature != nil {
+		t.Errorf("%+v", x)
+	}
+	a := st.do(key, "GET", changed, nil)
+	if x := a.explained(); x.OK || *x.Cause != "body_changed" || x.Expected[0].Signature != nil || strings.Contains(string(a.body), secret) {
+		t.Errorf("%s", a.body)
+	}
+	st.do(key, "PATCH", path, `{"secret":null}`).want(200)
+	st.do(key, "GET", right, nil).problem(kindConflict)
+}

@@ -33,6 +33,7 @@ func (s *server) inspectorRoutes() []*route {
 		{method: "DELETE", pattern: "/v1/inspectors/{id}/requests", summary: "Delete all requests of an inspector", scope: inspectorsWrite, whole: true, body: noBody, status: 200, action: takes(s.clearInspector)},
 		{method: "GET", pattern: "/v1/inspectors/{id}/requests/next", summary: "Wait for the next request", scope: inspectorsRead, whole: true, status: 200, action: waits(s.nextInspected)},
 		{method: "GET", pattern: "/v1/inspectors/{id}/requests/{request}", summary: "Read a request that arrived", scope: inspectorsRead, whole: true, status: 200, action: gives(s.getInspected)},
+		{method: "GET", pattern: "/v1/inspectors/{id}/requests/{request}/explanation", summary: "Explain what an inspector says of a request", scope: inspectorsRead, whole: true, status: 200, action: gives(s.explainInspected)},
 		{method: "DELETE", pattern: "/v1/inspectors/{id}/requests/{request}", summary: "Delete a request that arrived", scope: inspectorsWrite, whole: true, body: noBody, status: 200, action: takes(s.deleteInspected)},
 		{method: "POST", pattern: "/v1/inspectors/{id}/requests/{request}/replay", summary: "Send a request that arrived to a URL", scope: inspectorsWrite, whole: true, body: smallBody, status: 200, action: takes(s.replayInspected)},
 	}

@@ -27,7 +27,7 @@ var dialectFields = map[string]fieldWords{
 	"verifyInput.secrets":       {text: "Those in force, any of which may match. They are used for this answer alone.", maxItems: new(maxSecretsGiven), maxLength: new(maxSecretText)},
 	"verifyInput.headers":       {text: "The header lines, in the order in which they came.", maxItems: new(maxHeaderLines), always: true},
 	"verifyInput.body":          {text: "The raw bytes of the body, at most 1 MiB; left out: it was empty."},
-	"verifyInput.body_encoding": {text: "How the body is written here.", enum: []string{asText, asBase64}, standard: asText},
+	"verifyInput.body_encoding": {text: "How the body is written here.", enum: []string{encodedText, encodedBase64}, standard: encodedText},
 	"verifyInput.received_at":   {text: "When it came in, for the age of a signed time; left out: now."},
 	"headerLine.name":           {text: "The name; its case does not count.", maxLength: new(maxName), pattern: "^[A-Za-z0-9!#$%&'*+.^_`|~-]+$"},
 	"headerLine.value":          {text: "The value.", maxLength: new(maxHeaderText)},

@@ -100,17 +100,18 @@ var inspectorParameters = map[string]fieldWords{
 }
 
 var inspectorRoutesWords = map[string]routeWords{
-	"POST /v1/inspectors":                                {id: "createInspector", tag: "Inspectors", text: "Whatever is sent to its address is kept, and answered as it says. A 409 where the server does not receive for inspectors, or the project has 100.", problems: []int{409, 422}, example: `{"name":"checkout","answer":{"status":204},"expires_in":3600}`},
-	"GET /v1/inspectors":                                 {id: "listInspectors", tag: "Inspectors", text: "Newest first."},
-	"GET /v1/inspectors/{id}":                            {id: "getInspector", tag: "Inspectors"},
-	"PATCH /v1/inspectors/{id}":                          {id: "updateInspector", tag: "Inspectors", text: "What is absent stays. Its address stays.", in: inspectorPatch, problems: []int{422}, example: `{"answer":{"status":503,"delay_ms":2000}}`},
-	"DELETE /v1/inspectors/{id}":                         {id: "deleteInspector", tag: "Inspectors", text: "Its address answers 404 from then on."},
-	"GET /v1/inspectors/{id}/requests":                   {id: "listInspectedRequests", tag: "Inspectors", text: "Newest first, without headers and bodies. A search looks at a bounded number of bytes: a page with few items, or none, may have a next."},
-	"DELETE /v1/inspectors/{id}/requests":                {id: "clearInspector", tag: "Inspectors"},
-	"GET /v1/inspectors/{id}/requests/next":              {id: "nextInspectedRequest", tag: "Inspectors", text: "Answers at once where there is one, else as soon as one arrives, and 204 where none does in time. With the id of the last one as after, none is missed.", also: []int{204}},
-	"GET /v1/inspectors/{id}/requests/{request}":         {id: "getInspectedRequest", tag: "Inspectors"},
-	"DELETE /v1/inspectors/{id}/requests/{request}":      {id: "deleteInspectedRequest", tag: "Inspectors"},
-	"POST /v1/inspectors/{id}/requests/{request}/replay": {id: "replayInspectedRequest", tag: "Inspectors", text: "Once, now, with the headers and the body as they came; a signature is not made anew. One a second of each inspector.", problems: []int{409, 422, 429}, example: `{"url":"https://example.com/webhooks"}`},
+	"POST /v1/inspectors":                                    {id: "createInspector", tag: "Inspectors", text: "Whatever is sent to its address is kept, and answered as it says. A 409 where the server does not receive for inspectors, or the project has 100.", problems: []int{409, 422}, example: `{"name":"checkout","answer":{"status":204},"expires_in":3600}`},
+	"GET /v1/inspectors":                                     {id: "listInspectors", tag: "Inspectors", text: "Newest first."},
+	"GET /v1/inspectors/{id}":                                {id: "getInspector", tag: "Inspectors"},
+	"PATCH /v1/inspectors/{id}":                              {id: "updateInspector", tag: "Inspectors", text: "What is absent stays. Its address stays.", in: inspectorPatch, problems: []int{422}, example: `{"answer":{"status":503,"delay_ms":2000}}`},
+	"DELETE /v1/inspectors/{id}":                             {id: "deleteInspector", tag: "Inspectors", text: "Its address answers 404 from then on."},
+	"GET /v1/inspectors/{id}/requests":                       {id: "listInspectedRequests", tag: "Inspectors", text: "Newest first, without headers and bodies. A search looks at a bounded number of bytes: a page with few items, or none, may have a next."},
+	"DELETE /v1/inspectors/{id}/requests":                    {id: "clearInspector", tag: "Inspectors"},
+	"GET /v1/inspectors/{id}/requests/next":                  {id: "nextInspectedRequest", tag: "Inspectors", text: "Answers at once where there is one, else as soon as one arrives, and 204 where none does in time. With the id of the last one as after, none is missed.", also: []int{204}},
+	"GET /v1/inspectors/{id}/requests/{request}":             {id: "getInspectedRequest", tag: "Inspectors"},
+	"GET /v1/inspectors/{id}/requests/{request}/explanation": {id: "explainInspectedRequest", tag: "Inspectors", text: "What POST /v1/verify says of it by the inspector's dialect and secret. What the secret makes of it is not told: whoever reads requests need not have the secret.", problems: []int{409, 429}},
+	"DELETE /v1/inspectors/{id}/requests/{request}":          {id: "deleteInspectedRequest", tag: "Inspectors"},
+	"POST /v1/inspectors/{id}/requests/{request}/replay":     {id: "replayInspectedRequest", tag: "Inspectors", text: "Once, now, with the headers and the body as they came; a signature is not made anew. One a second of each inspector.", problems: []int{409, 422, 429}, example: `{"url":"https://example.com/webhooks"}`},
 }
 
 func verdictCauses() (names []string) {

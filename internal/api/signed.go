@@ -11,6 +11,7 @@ import (
 	"github.com/malote-dev/malote/internal/deliver/egress"
 	"github.com/malote-dev/malote/internal/lang"
 	"github.com/malote-dev/malote/internal/store"
+	"github.com/malote-dev/malote/webhook"
 )
 
 // Signer makes requests as an attempt would, and sends nothing.
@@ -68,27 +69,34 @@ func viewSigned(r *egress.Request) signedView {
 			v.Redacted = append(v.Redacted, f.Name)
 		}
 	}
-	v.Curl = curl(&v, r.Body)
+	fields := make([]webhook.Field, len(v.Headers))
+	for i, h := range v.Headers {
+		fields[i] = webhook.Field(h)
+	}
+	v.Curl = Curl(v.Method, v.URL, fields, r.Body)
 	return v
 }
 
-// curl writes a request as a command line for a POSIX shell.
-func curl(v *signedView, body []byte) string {
+// Curl writes a request as a command line for a POSIX shell.
+func Curl(method, url string, headers []webhook.Field, body []byte) string {
 	var b strings.Builder
 	data := "--data-raw " + quote(string(body)) // sends a body that begins with @ as it is
 	if !isPlain(body) {
 		b.WriteString("printf %s " + quote(base64.StdEncoding.EncodeToString(body)) + " | base64 -d | ")
 		data = "--data-binary @-"
 	}
-	b.WriteString("curl --include --globoff --request POST " + quote(v.URL))
-	for _, h := range v.Headers {
+	b.WriteString("curl --include --globoff --request " + quoteMethod(method) + " " + quote(url))
+	for _, h := range headers {
 		line := h.Name + ": " + h.Value
 		if h.Value == "" {
 			line = h.Name + ";" // curl's way to send it empty
 		}
 		b.WriteString(" \\\n  --header " + quote(line))
 	}
-	b.WriteString(" \\\n  " + data + "\n")
+	if len(body) > 0 || method == "POST" {
+		b.WriteString(" \\\n  " + data)
+	}
+	b.WriteString("\n")
 	return b.String()
 }
 
@@ -96,6 +104,14 @@ func curl(v *signedView, body []byte) string {
 // steers, hides or turns around.
 func isPlain(body []byte) bool {
 	return utf8.Valid(body) && !strings.ContainsFunc(string(body), func(r rune) bool { return r != '\n' && r != '\t' && !unicode.IsPrint(r) })
+}
+
+// quoteMethod leaves a usual method alone.
+func quoteMethod(s string) string {
+	if strings.Trim(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") == "" {
+		return s
+	}
+	return quote(s)
 }
 
 func quote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/malote-dev/malote/internal/store"
+	"github.com/malote-dev/malote/webhook"
 )
 
 // TestSign: in no dialect is a value shown that is secret, and where the
@@ -40,15 +41,21 @@ func TestSign(t *testing.T) {
 
 func TestCurlOfOddBodies(t *testing.T) {
 	t.Parallel()
-	v := &signedView{URL: "https://example.com/", Headers: []headerView{{"X-Empty", ""}, {"X-Quote", "it's"}}}
+	headers := []webhook.Field{{Name: "X-Empty", Value: ""}, {Name: "X-Quote", Value: "it's"}}
 	for body, want := range map[string]string{
 		"@file": "--data-raw '@file'\n", "it's": `--data-raw 'it'\''s'` + "\n", "": "--data-raw ''\n",
 		"a\x00b": "printf %s 'YQBi' | base64 -d | curl ", "\xff": "printf %s '/w==' | base64 -d | curl ", "\x1b[2J": "printf %s 'G1sySg==' | base64", "\u202e": "printf %s '4oCu' | base64", "é\n": "--data-raw 'é\n'\n",
 		"\xfe": "printf %s '/g==' | base64 -d | curl ",
 	} {
-		line := curl(v, []byte(body))
+		line := Curl("POST", "https://example.com/", headers, []byte(body))
 		if !strings.Contains(line, want) || !strings.Contains(line, "'X-Empty;'") || !strings.Contains(line, `'X-Quote: it'\''s'`) {
 			t.Errorf("%q: %s", body, line)
 		}
+	}
+	if line := Curl("GET", "https://example.com/", nil, nil); line != "curl --include --globoff --request GET 'https://example.com/'\n" {
+		t.Error(line)
+	}
+	if line := Curl("$(ls)", "https://example.com/", nil, nil); !strings.Contains(line, "--request '$(ls)' ") {
+		t.Error(line)
 	}
 }

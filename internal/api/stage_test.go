@@ -85,7 +85,7 @@ func (st *site) stageOf(dialect, consumer string) *stage {
 	g.ids[aReplay] = st.do(g.full, "POST", "/v1/replays", `{"kind":"recover","from":"2020-01-01T00:00:00Z","consumer":"`+consumer+`"}`).want(202).text("id")
 	st.over(g.full, g.ids[aReplay])
 	g.ids[aMailbox] = st.mailbox(g).Reveal()
-	g.ids[anInspector] = st.do(g.full, "POST", "/v1/inspectors", nil).want(201).text("id")
+	g.ids[anInspector] = st.do(g.full, "POST", "/v1/inspectors", `{"dialect":"tarefa","secret":"whsec_abc123def456"}`).want(201).text("id")
 	g.ids[aRequest] = st.arrive(g.ids[anInspector], &store.InspectedRequest{Method: "POST", Body: []byte("{}"), BodyBytes: 2})
 	g.ids[aToken] = strings.TrimPrefix(st.do(g.full, "POST", "/v1/endpoints/"+g.endpoint+"/secret-links", nil).want(201).text("path"), linkPath)
 	return g

@@ -90,7 +90,10 @@ func seed(t *testing.T, s *site, name, text string) []show {
 	_, err = c.PutConsumer(t.Context(), "acme", client.ConsumerChange{Name: client.Set(plain(text, "Acme Ltda."))})
 	s.no(err)
 	goods := s.settled(c, last)
+	inspector, inspected := s.inspected(c, text)
 	return []show{
+		{"inspectors", base + "/inspect"}, {"inspector", base + "/inspect/" + inspector}, {"inspected", base + "/inspect/" + inspector + "/requests/" + inspected[0]},
+		{"inspected-form", base + "/inspect/" + inspector + "/requests/" + inspected[1]}, {"inspected-compared", base + "/inspect/" + inspector + "/compare?a=" + inspected[1] + "&b=" + inspected[0]},
 		{"overview", base}, {"events", base + "/events"}, {"events-live", base + "/events/live?type=invoice.paid"}, {"deliveries-live", base + "/deliveries/live"}, {"events-live-wrong", base + "/events/live?from=x"}, {"events-none", base + "/events?type=none.such"}, {"events-wrong", base + "/events?from=x"},
 		{"event", base + "/events/" + last}, {"event-nobody", base + "/events/" + nobody.ID},
 		{"deliveries", base + "/deliveries"}, {"delivery", base + "/deliveries/" + goods[0].ID}, {"delivery-failing", base + "/deliveries/" + bads[0].ID},

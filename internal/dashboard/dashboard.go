@@ -102,7 +102,7 @@ func (d *Dashboard) Over(next http.Handler) http.Handler {
 func isPage(path string) bool {
 	first, _, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
 	switch first {
-	case "", "assets", "signin", "signout", "welcome", "preferences", "account", "people", "nodes", "projects", "p", "portal", "verify":
+	case "", "assets", "signin", "signout", "welcome", "preferences", "account", "people", "nodes", "projects", "p", "portal", "verify", "inspect":
 		return true
 	}
 	return false

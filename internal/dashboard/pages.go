@@ -18,6 +18,7 @@ func (d *Dashboard) pages() []*page {
 	all = append(all, accountPages()...)
 	all = append(all, projectPages()...)
 	all = append(all, verifyPages()...)
+	all = append(all, inspectPages()...)
 	all = append(all, portalPages()...)
 	return append(all, endpointPages()...)
 }

@@ -82,7 +82,7 @@ func open(t *testing.T, change ...func(*app.Options)) *site {
 func (s *site) start(o app.Options, change ...func(*app.Options)) *site {
 	t := s.T
 	t.Helper()
-	o.Listen, o.MasterKeys, o.EgressLoopback, o.Version, o.MinFree = "127.0.0.1:0", []secret.Text{s.master}, true, "test", 1<<20
+	o.Listen, o.InspectListen, o.MasterKeys, o.EgressLoopback, o.Version, o.MinFree = "127.0.0.1:0", "127.0.0.1:0", []secret.Text{s.master}, true, "test", 1<<20
 	for _, f := range change {
 		f(&o)
 	}

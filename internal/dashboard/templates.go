@@ -161,6 +161,7 @@ func (v *visit) shell(title lang.Message, page any) *shell {
 			{Label: lang.Text("Endpoints"), Path: base + "/endpoints", Icon: "endpoints"},
 			{Label: lang.Text("Consumers"), Path: base + "/consumers", Icon: "consumers"},
 			{Label: lang.Text("Event types"), Path: base + "/event-types", Icon: "types"},
+			{Label: lang.Text("Inspector"), Path: base + "/inspect", Icon: "inspect"},
 			{Label: lang.Text("Dialects"), Path: base + "/dialects", Icon: "dialects"},
 			{Label: lang.Text("API keys"), Path: base + "/keys", Icon: "keys"},
 			{Label: lang.Text("Settings"), Path: base + "/settings", Icon: "settings"},
