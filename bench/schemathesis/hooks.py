@@ -27,6 +27,13 @@ KNOWN = [
     (r"/scopes/\d+", r"cannot be given to a key of one consumer"),
     # Dialects are files that an operator can add.
     (r"/dialect", r".* is not a dialect of this server"),
+    # A secret of an inspector needs one.
+    (r"/dialect", r"is missing: it says how"),
+    # Headers that no inspector sends, and lengths that the description has in characters.
+    (r"/answer/headers/.*", r"is not sent by an inspector|is null|is given twice|has more than"),
+    (r"/answer/body", r"is not base64|has \d+ bytes"),
+    # Ids that this server made.
+    (r"after", r"is not the id of a request"),
     # Labels of host names have lengths of their own.
     (r"/host", r".*"),
     # Keys that only the server makes, and what belongs to one that it makes.
@@ -106,6 +113,9 @@ KNOWN_WORDS = [
 @schemathesis.hook
 def before_call(context, case, kwargs):
     """Deliveries go to a receiver on this machine, whatever host was made up."""
+    wait = (case.query or {}).get("wait", "20s") if case.operation.path.endswith("/requests/next") else ""
+    if re.fullmatch(r"\d+s?", str(wait)) and int(str(wait).rstrip("s")) <= 30:  # nothing arrives
+        case.query = {**(case.query or {}), "wait": "0s"}
     body = case.body
     if not isinstance(body, dict):
         return

@@ -115,7 +115,7 @@ func (s *stage) start(ctx context.Context, o *options) (err error) {
 	if s.site, err = rig.NewSite(ctx, binary, filepath.Join(s.dir, "site")); err != nil {
 		return err
 	}
-	s.site.Args = []string{"--egress-allow", "127.0.0.1/32"}
+	s.site.Args = []string{"--egress-allow", "127.0.0.1/32", "--inspect-listen", "127.0.0.1:0"}
 	if s.server, err = s.site.Start(); err != nil {
 		return err
 	}

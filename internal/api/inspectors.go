@@ -3,6 +3,7 @@ package api
 import (
 	"errors"
 	"time"
+	"unicode/utf8"
 
 	"github.com/malote-dev/malote/internal/ingest"
 	"github.com/malote-dev/malote/internal/secret"
@@ -82,7 +83,7 @@ func (s *server) checkInspector(in *inspectorInput, now time.Time, errs *ingest.
 	if d, ok := s.dialects(in.Dialect.Value); in.Dialect.given() && (!ok || d.Name != in.Dialect.Value) {
 		addError(errs, "/dialect", "%q is not a dialect of this server; `malote dialect list` names them", shorten(in.Dialect.Value))
 	}
-	if in.Secret.given() && in.Secret.Value == "" || len(in.Secret.Value) > maxVerifySecret {
+	if in.Secret.given() && in.Secret.Value == "" || utf8.RuneCountInString(in.Secret.Value) > maxVerifySecret {
 		addError(errs, "/secret", "has from 1 to %d characters; null takes it away", maxVerifySecret)
 	}
 	if n := in.Retention.or(defaultRetention); n < minRetention || n > maxRetention {

@@ -22,11 +22,12 @@ import (
 const (
 	MaxHeaderBytes = 64 << 10
 
-	maxRead    = 32 << 20  // bytes of a body that are read; past them the connection ends
-	maxUnder   = 512       // requests under way
-	maxDelayed = 256       // answers held back at once
-	maxMemory  = 128 << 20 // bytes of bodies in memory
-	perSecond  = 100       // requests of one inspector
+	maxRead      = 32 << 20                // bytes of a body that are read; past them the connection ends
+	maxUnder     = 512                     // requests under way
+	maxDelayed   = 256                     // answers held back at once
+	maxMemory    = 128 << 20               // bytes of bodies in memory
+	perSecond    = 100                     // requests of one inspector
+	bytesASecond = store.MaxInspectedBytes // of their bodies: what it keeps in all
 )
 
 // Store keeps what arrives.
@@ -112,7 +113,7 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, head *head) (sta
 		return http.StatusNotFound, "no inspector has this address: it may have ended"
 	case err != nil:
 		return h.failed(w, "look for an inspector", err)
-	case !h.rates.admit(i.ID, time.Now()):
+	case !h.rates.admit(i.ID, 1, 0, time.Now()):
 		w.Header().Set("Retry-After", "1")
 		return http.StatusTooManyRequests, "more than " + strconv.Itoa(perSecond) + " requests a second"
 	}
@@ -123,6 +124,10 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, head *head) (sta
 		return http.StatusServiceUnavailable, "too much is being taken in at once"
 	}
 	defer h.memory.Add(-int64(cap(kept.Body)))
+	if !h.rates.admit(i.ID, 0, len(kept.Body), time.Now()) {
+		w.Header().Set("Retry-After", "1")
+		return http.StatusTooManyRequests, "more than " + strconv.Itoa(bytesASecond>>20) + " MiB a second"
+	}
 	a := answerTo(i, r)
 	kept.Status, kept.Delay, kept.Failed = a.status, a.delay, a.failed
 	if a.delay > 0 {
@@ -223,22 +228,32 @@ func (h *Handler) read(kept *store.InspectedRequest, w http.ResponseWriter, r *h
 	}
 }
 
-// rates counts the requests of inspectors in the second under way. The zero
-// value is ready.
+// rates counts what inspectors got in the second under way. The zero value is
+// ready.
 type rates struct {
 	mu     sync.Mutex
 	second int64
-	counts map[store.ID]int
+	of     map[store.ID]*rate
 }
 
-func (c *rates) admit(id store.ID, now time.Time) bool {
+type rate struct{ requests, bytes int }
+
+// admit adds requests, or bytes of their bodies, and reports whether that is
+// within bounds.
+func (c *rates) admit(id store.ID, requests, bytes int, now time.Time) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if s := now.Unix(); s != c.second || c.counts == nil {
-		c.second, c.counts = s, map[store.ID]int{}
+	if s := now.Unix(); s != c.second || c.of == nil {
+		c.second, c.of = s, map[store.ID]*rate{}
 	}
-	c.counts[id]++
-	return c.counts[id] <= perSecond
+	r := c.of[id]
+	if r == nil {
+		r = &rate{}
+		c.of[id] = r
+	}
+	r.requests += requests
+	r.bytes += bytes
+	return r.requests <= perSecond && r.bytes <= bytesASecond
 }
 
 // chance reports true so many times of a hundred.

@@ -60,6 +60,10 @@ func (c *copied) fill(db *store.DB, events int) {
 		Headers: []store.Header{{Name: "X-Key", Value: "ç<>"}},
 	}
 	c.must(db.CreateEndpoint(ctx, e, 0))
+	i := &store.Inspector{ProjectID: p.ID, Token: store.NewInspectorToken(), Secret: "whsec_i", Keep: time.Hour, Answer: store.InspectorAnswer{Body: []byte{0, 255}}}
+	_, err = db.CreateInspectorOnce(ctx, i, 1, nil)
+	c.must(err)
+	c.must(db.KeepInspected(ctx, &store.InspectedRequest{InspectorID: i.ID, Method: "POST", Path: "/\xff", Body: []byte{0, 255}}))
 	subs, err := db.Subscriptions(ctx, p.ID, "acme")
 	c.must(err)
 	var all []*store.Acceptance
@@ -110,6 +114,15 @@ func (c *copied) dump(db *store.DB) (out []string) {
 		for _, k := range keys {
 			k.LastUsedAt = time.Time{}
 			say(*k)
+		}
+		is, err := db.Inspectors(ctx, p.ID, store.ID{}, 100)
+		c.must(err)
+		for _, i := range is {
+			say(*i)
+			say(i.Token.Reveal() + i.Secret.Reveal())
+			r, err := db.NextInspected(ctx, p.ID, i.ID, store.ID{})
+			c.must(err)
+			say(*r)
 		}
 		es, err := db.Endpoints(ctx, p.ID, "", store.ID{}, 100)
 		c.must(err)

@@ -49,11 +49,14 @@ func (r *InspectedRequest) size() int64 {
 }
 
 // KeepInspected keeps a request; ID is set. What its inspector has too much of
-// then goes. Errors: [ErrNotFound] (the inspector is gone).
+// then goes. Errors: [ErrNotFound] (the inspector is gone), [ErrFull].
 func (db *DB) KeepInspected(ctx context.Context, r *InspectedRequest) error {
 	of, ok := db.keys.key(r.InspectorID)
 	if !ok {
 		return ErrNotFound
+	}
+	if err := db.engine.room(time.Now()); err != nil { // what is left is for what was accepted
+		return err
 	}
 	r.Length = r.BodyBytes
 	facts, err := json.Marshal(&r.InspectedFacts)
