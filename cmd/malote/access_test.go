@@ -28,6 +28,7 @@ func TestAccessFromTheShell(t *testing.T) {
 		{token, "whoami", []string{"a portal session", "acme", "manage"}},
 		{token, "endpoint pause " + id, []string{"paused"}},
 		{key, "endpoint probe " + id, []string{"no_answer", "No answer came: "}},
+		{key, "endpoint checkup " + id, []string{"CHECK", "accepts", "failed", "in_time", "unknown", "No answer came: "}},
 		{key, "portal list acme", []string{text(t, session, "id"), "manage"}},
 		{key, "portal create acme", []string{"mlt_portal_", "read"}},
 		{key, "portal end acme --session " + text(t, session, "id"), []string{"Ended."}},

@@ -35,12 +35,17 @@ func (d *Dashboard) End() { d.streams.once.Do(func() { close(d.streams.ended) })
 // Kinds of messages of a stream.
 const (
 	messageRows = "rows"
-	messageFull = "full" // as many streams as may be are open
+	messageFull = "full" // nothing will come: as many streams as may be are open, or the list is over
 	messageOver = "over" // who looks is not signed in any more
 )
 
 // errOver ends a stream: who looks may not any more.
 var errOver = errors.New("the visit is over")
+
+// streamEnd ends a stream for good: nothing can come, and this says why.
+type streamEnd struct{ says any }
+
+func (*streamEnd) Error() string { return "nothing more can come" }
 
 // stream writes what next says, at once and then every so often, until nobody
 // listens, or who listens is signed out. full is said where there are too many.
@@ -86,11 +91,14 @@ func (v *visit) turn(c *http.ResponseController, next func() (any, error)) (done
 	if err == nil {
 		err = v.still()
 	}
+	var end *streamEnd
 	switch {
 	case v.r.Context().Err() != nil:
 		return true, nil //nolint:nilerr // nobody listens any more
 	case errors.Is(err, errOver):
 		return true, v.message(c, messageOver, struct{}{})
+	case errors.As(err, &end):
+		return true, v.message(c, messageFull, end.says)
 	case err != nil: // the browser tries again
 		v.d.log.Warn("a page that goes on was ended", "page", v.page.pattern, "error", err)
 		return true, nil

@@ -134,7 +134,7 @@ func (t *tailing[T]) look(now time.Time) (fresh []T, says string, err error) {
 	for pages := 1; ; pages++ {
 		got, err := read[listed[T]](t.v, ofProject, t.path, q)
 		if err != nil {
-			return nil, "", ended(err)
+			return nil, "", t.ended(err)
 		}
 		old := 0
 		for i := range got.Data {
@@ -180,9 +180,12 @@ func (t *tailing[T]) says(count int, more bool, now time.Time) string {
 }
 
 // ended is what an error means to a stream.
-func ended(err error) error {
-	if isStatus(err, http.StatusUnauthorized) || isStatus(err, http.StatusForbidden) {
+func (t *tailing[T]) ended(err error) error {
+	switch {
+	case isStatus(err, http.StatusUnauthorized), isStatus(err, http.StatusForbidden):
 		return errOver
+	case isStatus(err, http.StatusBadRequest): // what is asked for ends before now
+		return &streamEnd{tailSays{Says: lang.Text("Nothing more comes in that fits these filters.").In(t.v.lang)}}
 	}
 	return err
 }

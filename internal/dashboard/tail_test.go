@@ -87,6 +87,9 @@ func TestTail(t *testing.T) {
 	if page := owner.get(base + "/events/live?from=x"); page.status != http.StatusBadRequest || strings.Contains(page.body, "data-source") {
 		t.Errorf("%d %s", page.status, page.body)
 	}
+	until(t, owner.listen(base+"/events/live/stream?until=2026-01-31T09:00"), "nothing", func(m message) bool {
+		return m.kind == "full" && strings.Contains(m.says, "Nothing more comes in")
+	})
 	events, deliveries := owner.listen(base+"/events/live/stream?type=invoice.paid"), owner.listen(base+"/deliveries/live/stream")
 	live := func(m message) bool { return strings.Contains(m.says, "What comes in shows here") }
 	until(t, events, "live", live)
