@@ -60,7 +60,7 @@ func chromium(t *testing.T, url string) *browser {
 		chromedp.Flag("disable-site-isolation-trials", true), chromedp.Flag("disable-features", "IsolateOrigins,site-per-process,Translate")) // frames are asked as pages are
 	allocator, stop := chromedp.NewExecAllocator(t.Context(), options...)
 	ctx, cancel := chromedp.NewContext(allocator)
-	ctx, over := context.WithTimeout(ctx, 9*time.Minute)
+	ctx, over := context.WithTimeout(ctx, 25*time.Minute)
 	b := &browser{T: t, ctx: ctx, url: url}
 	t.Cleanup(func() {
 		_ = chromedp.Cancel(ctx) // closes the browser and waits for it
