@@ -106,6 +106,8 @@ var inShell = []struct {
 	{regexp.MustCompile(`PATCH /v1/event-types/(\S+) with \{"deprecated":true\}`), "`malote event-type update $1 --deprecated`"},
 	{regexp.MustCompile(`PATCH /v1/event-types/(\S*[^\s.])`), "`malote event-type update $1`"},
 	{regexp.MustCompile(`DELETE /v1/event-types/\{name\}`), "`malote event-type delete`"},
+	{regexp.MustCompile(`GET /v1/inspectors/\{id\}/requests`), "`malote inspector requests`"},
+	{regexp.MustCompile(`DELETE /v1/inspectors/\{id\}`), "`malote inspector delete`"},
 	{regexp.MustCompile(`POST /v1/replays/\{id\}/cancel`), "`malote replay cancel`"},
 	{regexp.MustCompile(`POST /v1/replays`), "`malote replay create`"},
 	{regexp.MustCompile(`say \{"last":true\}`), "say --last"},

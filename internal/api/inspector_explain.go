@@ -14,7 +14,7 @@ func (s *server) explainInspected(c *call) (explanationView, error) {
 	switch {
 	case i.Dialect == "" || i.Secret == "":
 		return explanationView{}, kindConflict.problem("the inspector has no dialect or no secret to verify with").
-			fixed("Set both: PATCH /v1/inspectors/{id}.")
+			fixed("Give it both: its settings are the fields dialect and secret.")
 	case !ok:
 		return explanationView{}, kindConflict.problemf("%s is no dialect of this server any more", i.Dialect)
 	case r.Incomplete || r.BodyBytes > store.MaxInspectedBody:
