@@ -181,11 +181,16 @@ func (t *tailing[T]) says(count int, more bool, now time.Time) string {
 
 // ended is what an error means to a stream.
 func (t *tailing[T]) ended(err error) error {
-	switch {
-	case isStatus(err, http.StatusUnauthorized), isStatus(err, http.StatusForbidden):
-		return errOver
-	case isStatus(err, http.StatusBadRequest): // what is asked for ends before now
+	if isStatus(err, http.StatusBadRequest) { // what is asked for ends before now
 		return &streamEnd{tailSays{Says: lang.Text("Nothing more comes in that fits these filters.").In(t.v.lang)}}
+	}
+	return ended(err)
+}
+
+// ended is an error of a route to a stream: whom it refuses sees no more.
+func ended(err error) error {
+	if isStatus(err, http.StatusUnauthorized) || isStatus(err, http.StatusForbidden) {
+		return errOver
 	}
 	return err
 }
