@@ -221,8 +221,11 @@ func (v *visit) tailInspector() error {
 	seen := map[string]bool{}
 	return v.stream(tailEvery, full, func() (any, error) {
 		rows, err := read[listed[client.InspectedRequest]](v, ofProject, path, url.Values{"limit": {itoa(inspectedShown)}})
+		if isStatus(err, http.StatusUnauthorized) || isStatus(err, http.StatusForbidden) {
+			return nil, errOver
+		}
 		if err != nil {
-			return nil, ended(err)
+			return nil, err
 		}
 		before := seen
 		seen = map[string]bool{}
