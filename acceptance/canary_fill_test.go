@@ -82,7 +82,7 @@ func (c *canaries) native(root, to string) map[string]string {
 // inspector makes one with a secret, to which something is sent.
 func (c *canaries) inspector(key string) (id, request string) {
 	c.Helper()
-	made := c.ask(201, key, "POST", "/v1/inspectors", `{"dialect":"standard","secret":`+quoted(c.canary("inspector's secret"))+`}`)
+	made := c.ask(201, key, "POST", "/v1/inspectors", `{"dialect":"placaflow","secret":`+quoted(c.canary("inspector's secret"))+`}`)
 	id = made["id"].(string)
 	at := made["url"].(string)
 	req, err := http.NewRequestWithContext(c.Context(), http.MethodPost, at+"/x?malote_status=202", strings.NewReader("{}"))

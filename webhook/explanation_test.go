@@ -198,8 +198,8 @@ func TestExplainsPartsAndTimes(t *testing.T) {
 		d *Dialect
 		wrong
 	}{
-		{standard, wrong{name: "secret without its prefix", edit: secret(raw), kind: MistakeSecret, cause: CauseNoSecret, detail: "does not begin with whsec_"}},
-		{standard, wrong{name: "secret in quotation marks", edit: secret(`"` + whsec + `"`), kind: MistakeSecret, cause: CauseNoSecret, detail: "does not begin with"}},
+		{standard, wrong{name: "secret without its prefix", edit: secret(raw), kind: MistakeSecret, cause: CauseNoSecret, detail: "begins with none of whsec_, whsk_"}},
+		{standard, wrong{name: "secret in quotation marks", edit: secret(`"` + whsec + `"`), kind: MistakeSecret, cause: CauseNoSecret, detail: "begins with none of"}},
 		{standard, wrong{name: "body alone", edit: signs(func(x *explained) string { return string(x.body) }), kind: MistakeMessage, cause: CauseMalformed, detail: "of the body alone"}},
 		{stripe, wrong{name: "body alone", edit: signs(func(x *explained) string { return string(x.body) }), kind: MistakeMessage, cause: CauseMalformed, detail: "of the body alone"}},
 		{standard, wrong{name: "without the id", edit: signs(func(x *explained) string { return "1800000000." + string(x.body) }), kind: MistakeMessage, cause: CauseMalformed, detail: "the time, a dot and the body"}},

@@ -93,7 +93,10 @@ func (d *Dialect) decodeKey(s string, verify bool) (*key, error) {
 		}
 		prefixes = append(prefixes, c.Key.Prefix)
 	}
-	return nil, &SecretError{"does not begin with " + strings.Join(prefixes, " or ")}
+	if len(prefixes) > 1 {
+		return nil, &SecretError{"begins with none of " + strings.Join(prefixes, ", ")}
+	}
+	return nil, &SecretError{"does not begin with " + strings.Join(prefixes, "")}
 }
 
 func (c *Scheme) key(text string) (*key, error) {

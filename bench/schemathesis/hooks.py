@@ -27,6 +27,7 @@ KNOWN = [
     (r"/scopes/\d+", r"cannot be given to a key of one consumer"),
     # Dialects are files that an operator can add.
     (r"/dialect", r".* is not a dialect of this server"),
+    (r"/secret", r"no secret can be used in the dialect"),
     # A secret of an inspector needs one.
     (r"/dialect", r"is missing: it says how"),
     # Headers that no inspector sends, and lengths that the description has in characters.

@@ -28,7 +28,6 @@ func TestAccessFromTheShell(t *testing.T) {
 		{token, "whoami", []string{"a portal session", "acme", "manage"}},
 		{token, "endpoint pause " + id, []string{"paused"}},
 		{key, "endpoint probe " + id, []string{"no_answer", "No answer came: "}},
-		{key, "endpoint checkup " + id, []string{"CHECK", "accepts", "failed", "in_time", "unknown", "No answer came: "}},
 		{key, "portal list acme", []string{text(t, session, "id"), "manage"}},
 		{key, "portal create acme", []string{"mlt_portal_", "read"}},
 		{key, "portal end acme --session " + text(t, session, "id"), []string{"Ended."}},
@@ -44,6 +43,15 @@ func TestAccessFromTheShell(t *testing.T) {
 				t.Errorf("malote %s lacks %q:\n%s", l.line, want, out)
 			}
 		}
+	}
+	checks, said := s.malote(key, exitFailure, "endpoint", "checkup", id)
+	for _, want := range []string{"CHECK", "accepts", "failed", "in_time", "unknown", "No answer came: "} {
+		if !strings.Contains(checks, want) {
+			t.Errorf("malote endpoint checkup lacks %q:\n%s", want, checks)
+		}
+	}
+	if !strings.Contains(said, "a check failed") {
+		t.Error(said)
 	}
 	s.malote(token, exitNotAllowed, "endpoint", "list")
 

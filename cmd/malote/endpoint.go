@@ -296,8 +296,11 @@ func (u *endpointCheckupCmd) Run(c *console) error {
 	if err := idOf("endpoint", u.ID); err != nil {
 		return err
 	}
-	return ask(&u.remote, c, func(ctx context.Context, api *client.Client) (*client.Checkup, error) {
-		return api.CheckupEndpoint(ctx, u.ID)
+	failed := false
+	err := ask(&u.remote, c, func(ctx context.Context, api *client.Client) (*client.Checkup, error) {
+		got, err := api.CheckupEndpoint(ctx, u.ID)
+		failed = err == nil && got.Result == "failed"
+		return got, err
 	}, func(got *client.Checkup) {
 		t := newTable(c, "CHECK", "RESULT", "ANSWER", "MEANS")
 		for _, one := range got.Checks {
@@ -309,6 +312,10 @@ func (u *endpointCheckupCmd) Run(c *console) error {
 		}
 		_ = t.flush() // as every print here
 	})
+	if err == nil && failed {
+		return &failure{what: "the receiver is not ready: a check failed", code: exitFailure}
+	}
+	return err
 }
 
 type endpointUpdateCmd struct {

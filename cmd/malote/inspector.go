@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"iter"
@@ -97,6 +98,7 @@ type inspectorShowCmd struct {
 	remote
 	ID      string `arg:"" name:"id" help:"The inspector's id."`
 	Request string `arg:"" optional:"" help:"The id of a request that arrived."`
+	Raw     bool   `help:"Print the request alone, byte for byte: its first line, its headers, and the body, as malote verify reads it."`
 }
 
 // Run shows one, or a request as it arrived.
@@ -111,7 +113,23 @@ func (i *inspectorShowCmd) Run(c *console) error {
 	}
 	return ask(&i.remote, c, func(ctx context.Context, api *client.Client) (*client.InspectedRequest, error) {
 		return api.InspectedRequest(ctx, i.ID, i.Request)
-	}, c.inspected)
+	}, i.shown(c))
+}
+
+func (i *inspectorShowCmd) shown(c *console) func(*client.InspectedRequest) {
+	if !i.Raw {
+		return c.inspected
+	}
+	return func(r *client.InspectedRequest) {
+		var b bytes.Buffer
+		fmt.Fprintf(&b, "%s %s %s\r\n", r.Method, pathOf(r), r.HTTPVersion)
+		for _, h := range r.Headers {
+			fmt.Fprintf(&b, "%s: %s\r\n", h.Name, h.Value)
+		}
+		b.WriteString("\r\n")
+		b.Write(r.Body)
+		_, _ = c.out.Write(b.Bytes()) // as every print here
+	}
 }
 
 func (c *console) inspected(r *client.InspectedRequest) {

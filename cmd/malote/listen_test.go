@@ -7,6 +7,8 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -56,6 +58,16 @@ func TestListen(t *testing.T) {
 	request := shown[strings.Index(shown, "req_"):][:len("req_")+26]
 	if one, _ := s.malote(key, exitOK, "inspector", "show", begun.Inspector, request); !strings.Contains(one, "signature  verified") || !strings.Contains(one, `{"type":"task.created"`) {
 		t.Errorf("%s", one)
+	}
+	raw, _ := s.malote(key, exitOK, "inspector", "show", begun.Inspector, request, "--raw")
+	dir := t.TempDir()
+	for name, text := range map[string]string{"request": raw, "secret": begun.Secret} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if said, _ := s.malote(key, exitOK, "verify", filepath.Join(dir, "request"), "--secret-file", filepath.Join(dir, "secret")); !strings.Contains(said, "verified") {
+		t.Errorf("what was shown as it came does not verify: %s", said)
 	}
 
 	if code := s.signal(syscall.SIGTERM); code != exitOK {

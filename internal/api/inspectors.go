@@ -6,8 +6,10 @@ import (
 	"unicode/utf8"
 
 	"github.com/malote-dev/malote/internal/ingest"
+	"github.com/malote-dev/malote/internal/lang"
 	"github.com/malote-dev/malote/internal/secret"
 	"github.com/malote-dev/malote/internal/store"
+	"github.com/malote-dev/malote/webhook"
 )
 
 // Limits of inspectors.
@@ -110,8 +112,16 @@ func (s *server) checkInspector(in *inspectorInput, now time.Time, errs *ingest.
 		if in.ExpiresIn.given() {
 			i.ExpiresAt = now.Add(time.Duration(in.ExpiresIn.Value) * time.Second)
 		}
-		if i.Secret != "" && i.Dialect == "" {
+		if i.Secret == "" || !in.Secret.Set && !in.Dialect.Set {
+			return nil
+		}
+		if i.Dialect == "" {
 			return field("/dialect", "is missing: it says how the secret is used")
+		}
+		if d, ok := s.dialects(i.Dialect); ok { // a public key does, too
+			if v := d.Verify(nil, nil, []string{i.Secret.Reveal()}, now); v.Cause == webhook.CauseNoSecret {
+				return field("/secret", "%s", lang.Recall(v.Detail))
+			}
 		}
 		return nil
 	}

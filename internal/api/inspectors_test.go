@@ -39,7 +39,7 @@ func TestInspectors(t *testing.T) {
 	t.Parallel()
 	st := setup(t)
 	_, key := st.project("standard", store.Development)
-	made := st.do(key, "POST", "/v1/inspectors", `{"name":"checkout","secret":"whsec_c2VjcmV0IHNlY3JldCBzZWNyZXQ=","expires_in":3600,
+	made := st.do(key, "POST", "/v1/inspectors", `{"name":"checkout","secret":"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw","expires_in":3600,
 		"answer":{"status":418,"headers":{"X-Tea":"pot"},"body":"AAE=","body_encoding":"base64","delay_ms":5,"fail_rate":1}}`).want(201)
 	id := made.text("id")
 	if url := made.text("url"); !strings.HasPrefix(url, inspectURL+"/") || len(url) < len(inspectURL)+26 {
@@ -106,6 +106,9 @@ func TestInspectorsRefused(t *testing.T) {
 	}
 	st.do(key, "PATCH", "/v1/inspectors/"+id, `{"secret":"s"}`).problem(kindInvalid, "/dialect")
 	st.do(key, "POST", "/v1/inspectors", `{"secret":"s","dialect":null}`).problem(kindInvalid, "/dialect")
+	for _, unusable := range []string{"s", "whsec_!!!", "notbase64!"} {
+		st.do(key, "POST", "/v1/inspectors", `{"secret":"`+unusable+`","dialect":"standard"}`).problem(kindInvalid, "/secret")
+	}
 	st.do(key, "POST", "/v1/inspectors", `{"answer":{"nope":1}}`).want(400).has(`"pointer":"/answer/nope"`)
 	for range maxInspectors - 1 {
 		st.do(key, "POST", "/v1/inspectors", nil).want(201)

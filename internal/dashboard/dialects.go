@@ -26,6 +26,7 @@ type dialectView struct {
 	Name     string
 	Own      bool // it is the project's
 	Body     *bodyView
+	Raw      *bodyView // the body as it is sent, where Body shows it on lines of its own
 	Snippets []snippet
 }
 
@@ -76,6 +77,9 @@ func (v *visit) inDialects(of *client.DialectPreviewed) (out []dialectView, err 
 	for i := range of.Dialects {
 		r := &of.Dialects[i]
 		d := dialectView{DialectRequest: r, Body: viewBody(r.Body)}
+		if d.Body.JSON && d.Body.Text != r.Body {
+			d.Raw = rawBody(r.Body)
+		}
 		d.Name, _, _ = strings.Cut(r.Dialect, "/")
 		d.Own = d.Name == v.project.Dialect
 		if known, ok := v.d.api.Dialect(r.Dialect); ok {

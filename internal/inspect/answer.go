@@ -100,7 +100,7 @@ func (h *Handler) answer(w http.ResponseWriter, r *http.Request, kept *store.Ins
 			return
 		}
 	}
-	if http.NewResponseController(w).Flush() == nil && r.Context().Err() == nil {
+	if http.NewResponseController(w).Flush() == nil { // whether the sender is gone by now says nothing
 		h.store.InspectedAnswered(kept.ID, time.Now())
 	}
 }
