@@ -207,7 +207,7 @@ func (l *listening) pass(ctx context.Context, r *client.InspectedRequest) error 
 	p := passed{ID: r.ID, Method: r.Method, Path: pathOf(r)}
 	switch {
 	case ctx.Err() != nil:
-		return nil
+		return nil //nolint:nilerr // it was ended while it went
 	case err != nil:
 		if p.Error = err.Error(); errors.Is(err, client.ErrNotLocal) {
 			p.Error += "; --any forwards to other machines, too"

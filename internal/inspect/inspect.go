@@ -96,7 +96,7 @@ func busy(w http.ResponseWriter, why string) {
 func refuse(w http.ResponseWriter, status int, why string) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.WriteHeader(status)
-	_, _ = io.WriteString(w, "malote inspector: "+why+"\n") //nolint:gosec // words of our own, as plain text
+	_, _ = io.WriteString(w, "malote inspector: "+why+"\n")
 }
 
 // serve keeps a request, and then answers it; a status says that it was not
