@@ -17,7 +17,18 @@ func (n *nodes) inherit(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	n.came(&got)
 	return n.gain(ctx, &got)
+}
+
+// came notes who had shards before, as soon as they are this process's in the
+// table: it may stop before anybody is told of them.
+func (n *nodes) came(got *gains) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for i, s := range got.shards {
+		n.died[s] = got.died[i]
+	}
 }
 
 // gains are shards on their way to this process.
@@ -39,14 +50,17 @@ const takeShards = `UPDATE shards s SET slot=?, died=false FROM (SELECT shard, d
 
 // take takes free shards, at most so many.
 func (n *nodes) take(ctx context.Context, most int) error {
-	var got gains
+	took := make(chan gains, 1)
 	err := n.db.tend(ctx, func(b *batch) error {
-		got, b.dirty = gains{}, true // so the commit is marked, and fails where this process lost its slot
+		var got gains
+		b.dirty = true // so the commit is marked, and fails where this process lost its slot
+		b.after = append(b.after, func() { n.came(&got); took <- got })
 		return b.rows(takeShards, []any{n.engine.place, most}, got.scan)
 	})
-	if err != nil {
+	if err != nil { // where ctx ended, it may happen yet
 		return err
 	}
+	got := <-took
 	return n.gain(ctx, &got)
 }
 

@@ -83,7 +83,7 @@ func (n *nodes) stop() {
 	defer cancel()
 	_ = n.db.tend(ctx, func(b *batch) error { // where it fails, the writer tries it, or the lease ends
 		n.mu.Lock()
-		died := n.untold(n.left)
+		died := n.untold(allShards())
 		n.mu.Unlock()
 		b.after = append(b.after, func() { n.disown(allShards()); n.tell() })
 		return b.exec("UPDATE shards SET slot=NULL, died=shard=ANY(?::bigint[]) WHERE slot=?", died, n.engine.place)
