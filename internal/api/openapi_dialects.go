@@ -9,7 +9,7 @@ import (
 
 var dialectTypes = map[string]typeWords{
 	"verifyInput":     {name: "VerifyRequest", text: "A request as it came in, and what it should be right by.", required: []string{}},
-	"headerLine":      {name: "VerifyHeader", text: "A header line; one that came twice stands twice.", required: []string{"name", "value"}},
+	"headerLine":      {name: "VerifyHeader", text: "A header line; one that came twice stands twice.", required: []string{"name"}},
 	"explanationView": {name: "Explanation", text: "What a verification looked at, step by step, and what came of it."},
 	"headerRead":      {name: "ExplanationHeader", text: "A header that the dialect reads."},
 	"itemRead":        {name: "ExplanationItem", text: "One item of the signature's header."},
