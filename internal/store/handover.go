@@ -87,9 +87,6 @@ func (n *nodes) gain(ctx context.Context, got *gains) error {
 	if err != nil { // they are ours in the table: the next round gives them back, and somebody takes them
 		n.mu.Lock()
 		n.left = append(n.left, got.shards...)
-		for i, s := range got.shards {
-			n.died[s] = got.died[i]
-		}
 		n.mu.Unlock()
 	}
 	return err
@@ -129,7 +126,6 @@ func (n *nodes) tellGained(got *gains) {
 	var by [2][]Shard
 	for i, s := range got.shards {
 		n.own(s, true)
-		n.died[s] = got.died[i]
 		if got.died[i] {
 			by[1] = append(by[1], s)
 		} else {
