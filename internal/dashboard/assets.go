@@ -12,6 +12,9 @@ import (
 	"strings"
 )
 
+// The scripts among them are bundled from scripts/*.ts; what comes out is committed.
+//go:generate go run -C ../../tools ./scripts
+
 //go:embed assets/*.css assets/*.js assets/*.svg
 var assetFiles embed.FS
 

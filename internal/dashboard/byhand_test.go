@@ -40,7 +40,7 @@ func TestByHand(t *testing.T) {
 		t.Errorf("a viewer: %d", got.status)
 	}
 	line := owner.post(at + "/curl")
-	line.mentions(t, "curl --include", "webhook-signature: v1,", "X-Tenant", "[redacted]", "data-copy")
+	line.mentions(t, "curl --include", "webhook-signature: v1,", "X-Tenant", "[redacted]", "<copy-text")
 	if strings.Contains(line.body, "canary") {
 		t.Errorf("%s", line.body)
 	}

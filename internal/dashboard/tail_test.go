@@ -83,8 +83,8 @@ func TestTail(t *testing.T) {
 	s.no(err)
 	base := "/p/" + p.ID
 	owner.get(base+"/events?type=invoice.paid").mentions(t, base+"/events/live?type=invoice.paid")
-	owner.get(base+"/events/live?type=invoice.paid").mentions(t, `data-source="`+base+`/events/live/stream?type=invoice.paid"`, base+"/events?type=invoice.paid")
-	if page := owner.get(base + "/events/live?from=x"); page.status != http.StatusBadRequest || strings.Contains(page.body, "data-source") {
+	owner.get(base+"/events/live?type=invoice.paid").mentions(t, ` source="`+base+`/events/live/stream?type=invoice.paid"`, base+"/events?type=invoice.paid")
+	if page := owner.get(base + "/events/live?from=x"); page.status != http.StatusBadRequest || strings.Contains(page.body, ` source="/`) {
 		t.Errorf("%d %s", page.status, page.body)
 	}
 	until(t, owner.listen(base+"/events/live/stream?until=2026-01-31T09:00"), "nothing", func(m message) bool {

@@ -1,0 +1,10 @@
+// What every page does beyond reading: all of it is a convenience, and nothing needs it.
+import "./page/door";
+import "./page/live";
+import "./page/menu";
+import "./page/once";
+import "./elements/copy-text";
+import "./elements/count-down";
+import "./elements/local-time";
+
+document.documentElement.classList.add("js");

@@ -1,0 +1,2 @@
+// Pages with a list that goes on.
+import "./elements/live-list";
