@@ -8,13 +8,15 @@ import (
 	"github.com/malote-dev/malote/internal/lang"
 )
 
-// chart is deliveries over time as bars, in the units of its drawing.
+// chart is what happened over time: deliveries as bars, events as a line above
+// them, in the units of its drawing.
 type chart struct {
-	Width, Base int // the bars stand at its foot
-	Max         int // what the highest bar counts
+	Name        string // tells charts of a page apart
+	Unit        string // of a bar: "minute", "hour" or "day"
+	Width, Base int    // the bars stand at its foot
+	Max         int    // what the highest bar counts
 	Bars        []bar
 	Empty       bool
-	Hours       bool
 }
 
 type bar struct {
@@ -27,30 +29,40 @@ type bar struct {
 }
 
 const (
-	barStep   = 30
-	barWidth  = 22
+	barWide   = 720 // all bars
+	barShare  = 72  // of 100, that a bar has of its step
 	chartTall = 132
 )
 
 // drawStats makes bars of what was delivered and what failed.
 func drawStats(s *client.Stats) *chart {
-	c := &chart{Width: barStep * max(1, len(s.Buckets)), Base: chartTall, Hours: s.Interval == "hour"}
+	n := max(1, len(s.Buckets))
+	step := max(2, barWide/n)
+	c := &chart{Name: "deliveries", Unit: s.Interval, Width: step * n, Base: chartTall}
 	for _, b := range s.Buckets {
 		c.Max = max(c.Max, b.Delivered+b.Failed)
 	}
 	c.Empty = c.Max == 0
+	width := max(1, step*barShare/100)
 	for i, b := range s.Buckets {
 		good, bad := height(b.Delivered, c.Max), height(b.Failed, c.Max)
-		one := bar{
-			X: i*barStep + (barStep-barWidth)/2, W: barWidth, At: b.At, Delivered: b.Delivered, Fails: b.Failed,
+		c.Bars = append(c.Bars, bar{
+			X: i*step + (step-width)/2, W: width, At: b.At, Delivered: b.Delivered, Fails: b.Failed, Tick: tick(b.At, s.Interval),
 			GoodH: good, GoodY: chartTall - good, BadH: bad, BadY: chartTall - good - bad,
-		}
-		if c.Hours && b.At.Hour()%6 == 0 {
-			one.Tick = b.At.Format("15:04")
-		}
-		c.Bars = append(c.Bars, one)
+		})
 	}
 	return c
+}
+
+// tick is what is said below a bar: below some of them only.
+func tick(at time.Time, unit string) string {
+	switch {
+	case unit == "minute" && at.Minute()%15 == 0, unit == "hour" && at.Hour()%6 == 0:
+		return at.Format("15:04")
+	case unit == "day" && at.Weekday() == time.Monday:
+		return at.Format("01-02")
+	}
+	return ""
 }
 
 // height of a part of a bar: what is there can be seen.

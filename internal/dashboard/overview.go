@@ -14,8 +14,10 @@ import (
 
 // overviewView is a project at a glance.
 type overviewView struct {
-	Stats     *client.Stats
+	Stats     *client.Stats // of the last 24 hours
 	Chart     *chart
+	Span      string   // of time that it shows
+	Spans     []choice // that it can show
 	Failing   []failingView
 	OldestDue time.Time // of the whole server; zero: nothing is due
 	Endpoints bool      // there is one at least
@@ -42,7 +44,9 @@ func (v *visit) overviewPage() error {
 	if view.Stats, err = read[client.Stats](v, ofProject, "/v1/stats", nil); err != nil {
 		return err
 	}
-	view.Chart = drawStats(view.Stats)
+	if err := v.chartOver(view); err != nil {
+		return err
+	}
 	if view.Failing, err = v.failing(); err != nil {
 		return err
 	}
@@ -56,6 +60,45 @@ func (v *visit) overviewPage() error {
 	}
 	view.Endpoints, view.Events = len(endpoints.Data) > 0, len(events.Data) > 0
 	return v.show(http.StatusOK, "overview", lang.Text("Overview"), view)
+}
+
+// spans are the times that the overview's chart can show, by what the address
+// says; the first is shown where it says nothing.
+func spans() []span {
+	return []span{
+		{"24h", lang.Text("24 hours"), nil},
+		{"30d", lang.Text("30 days"), url.Values{"interval": {"day"}}},
+	}
+}
+
+type span struct {
+	Value string
+	Label lang.Message
+	asked url.Values // of the statistics; nil: those of 24 hours
+}
+
+// chartOver draws what the address asks for.
+func (v *visit) chartOver(view *overviewView) error {
+	all := spans()
+	chosen := all[0]
+	for _, s := range all {
+		if s.Value == v.r.URL.Query().Get("span") {
+			chosen = s
+		}
+	}
+	view.Span = chosen.Value
+	for _, s := range all {
+		view.Spans = append(view.Spans, choice{s.Value, s.Label.In(v.lang), s.Value == chosen.Value})
+	}
+	stats := view.Stats
+	if chosen.asked != nil {
+		var err error
+		if stats, err = read[client.Stats](v, ofProject, "/v1/stats", chosen.asked); err != nil {
+			return err
+		}
+	}
+	view.Chart = drawStats(stats)
+	return nil
 }
 
 // failing finds the endpoints that fail now: those that are disabled, and those
