@@ -3,6 +3,7 @@ package main
 import (
 	"reflect"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -23,7 +24,7 @@ func askedOf(ctx *kong.Context) *asked {
 		return a
 	}
 	for _, f := range node.Flags {
-		a.flags[f.Name] = true
+		a.flags[f.Name] = !slices.Contains([]string{"url", "key", "json"}, f.Name) // these say how to reach the server
 	}
 	for _, p := range node.Positional {
 		a.positionals[p.Name] = ""
@@ -36,18 +37,26 @@ func askedOf(ctx *kong.Context) *asked {
 
 // settersOf are the options that set a field, where they are not called as it is.
 var settersOf = map[string][]string{
-	"endpoint_id": {"endpoint"}, "event_id": {"event"}, "url": {"to"}, "from": {"from", "since"}, "kind": {"missed"}, "openapi": {"document"},
+	"endpoint_id": {"endpoint"}, "event_id": {"event"}, "url": {"to", "endpoint-for"}, "from": {"from", "since"}, "kind": {"missed"}, "openapi": {"document"},
 	"headers": {"header"}, "emails": {"email"}, "examples": {"example"}, "secret_type": {"ed25519"}, "secret_overlap": {"secret-overlap", "overlap"},
 	"enabled": {"paused"}, "expires_at": {"expires"}, "expires_in": {"expires"}, "access": {"manage"}, "Idempotency-Key": {"idempotency-key"},
 	"auth/username": {"auth-basic"}, "auth/password": {"auth-basic"}, "auth/token": {"auth-bearer"}, "auth/certificate": {"client-cert"}, "auth/private_key": {"client-key"},
-	"consumer": {"consumer", "uid"}, "interval": {"days"},
+	"consumer": {"consumer", "uid", "endpoint-for"}, "interval": {"days"}, "answer/headers": {"header"}, "answer/delay_ms": {"delay"}, "answer/body_encoding": {"body"},
 }
 
 // option is what sets a field of the API: "--endpoint", or "<type>". Fields
 // that no option sets keep their name.
 func (a *asked) option(field string) string {
+	if name := a.setter(field); name != "" {
+		return name
+	}
+	return field
+}
+
+// setter is the option or the argument that sets a field; empty: none does.
+func (a *asked) setter(field string) string {
 	if a == nil {
-		return field
+		return ""
 	}
 	for _, name := range append(settersOf[field], strings.ReplaceAll(field, "_", "-")) {
 		if a.flags[name] {
@@ -57,26 +66,42 @@ func (a *asked) option(field string) string {
 			return "<" + name + ">"
 		}
 	}
-	return field
+	return ""
 }
 
 // place is where something is wrong, as somebody reads it who wrote options:
-// "/a/1" is "--a, item 2".
+// "/a/1" is "--a, item 2", and "/answer/status" is "--status".
 func (a *asked) place(pointer string) string {
 	whole := strings.TrimPrefix(pointer, "/")
-	if name := a.option(whole); name != whole {
-		return name
+	for at := whole; at != ""; at = at[:max(0, strings.LastIndexByte(at, '/'))] {
+		if name := a.setter(at); name != "" {
+			return name + within(whole[len(at):])
+		}
+	}
+	for _, member := range strings.Split(whole, "/")[1:] { // no option sets what it is a part of
+		if name := a.setter(member); name != "" {
+			_, below, _ := strings.Cut(whole, "/"+member)
+			return name + within(below)
+		}
 	}
 	field, below, ok := strings.Cut(whole, "/")
-	name := a.option(field)
 	if !ok {
-		return name
+		return field
+	}
+	return field + within("/"+below)
+}
+
+// within says which part of an option's value it is; empty: all of it.
+func within(below string) string {
+	below = strings.TrimPrefix(below, "/")
+	if below == "" {
+		return ""
 	}
 	at, rest, _ := strings.Cut(below, "/")
 	if n, err := strconv.Atoi(at); err == nil && rest == "" {
-		return name + ", item " + strconv.Itoa(n+1)
+		return ", item " + strconv.Itoa(n+1)
 	}
-	return name + " at /" + below
+	return " at /" + below
 }
 
 // inShell are requests of the API as commands, the longer before the shorter.

@@ -37,6 +37,14 @@ func TestErrorsNameOptions(t *testing.T) {
 		{"event send a --consumer c --data 1", `{"header":"Idempotency-Key","detail":"is"}`, "--idempotency-key: is"},
 		{"portal create bad", `{"pointer":"/consumer","detail":"is"}`, "<uid>: is"},
 		{"event-type create a", `{"pointer":"/replaced_by","detail":"GET /v1/event-types lists"}`, "--replaced-by: `malote event-type list` lists"},
+		{"inspector create --status 99", `{"pointer":"/answer/status","detail":"is"}`, "--status: is"},
+		{"inspector create --delay 40s", `{"pointer":"/answer/delay_ms","detail":"is"}`, "--delay: is"},
+		{"inspector create --fail-rate 101", `{"pointer":"/answer/fail_rate","detail":"is"}`, "--fail-rate: is"},
+		{"inspector create --header A:b", `{"pointer":"/answer/headers/A","detail":"is"}`, "--header at /A: is"},
+		{"inspector create --expires 1s", `{"pointer":"/expires_in","detail":"is"}`, "--expires: is"},
+		{"inspector replay ins_1 req_1 --to x", `{"pointer":"/url","detail":"is"}`, "--to: is"},
+		{"listen --forward http://localhost:1 --endpoint-for c", `{"pointer":"/url","detail":"is"}`, "--endpoint-for: is"},
+		{"project list", `{"pointer":"/url","detail":"is"}`, "url: is"},
 		{"project create x", `{"pointer":"/nothing","detail":"is"}`, "nothing: is"},
 	} {
 		answer = c.wrong
