@@ -15,13 +15,14 @@ import (
 
 // Limits of a request that is to be explained.
 const (
-	maxExplainedBody = 1 << 20 // bytes
-	maxExplainRoute  = 2 << 20 // the same in base64, with its headers
-	maxHeaderLines   = 200
-	maxHeaderText    = 16 << 10 // bytes of a value
-	maxSecretsGiven  = 5
-	maxSecretText    = 1024     // bytes
-	maxPartShown     = 64 << 10 // bytes
+	MaxExplainedBody = 1 << 20 // bytes
+
+	maxExplainRoute = 2 << 20 // the same in base64, with its headers
+	maxHeaderLines  = 200
+	maxHeaderText   = 16 << 10 // bytes of a value
+	maxSecretsGiven = 5
+	maxSecretText   = 1024     // bytes
+	maxPartShown    = 64 << 10 // bytes
 )
 
 // headerLine is one header line of a request.
@@ -205,8 +206,8 @@ func (in *verifyInput) content(errs *ingest.FieldErrors) []byte {
 	default:
 		addError(errs, "/body_encoding", "is neither text nor base64")
 	}
-	if len(body) > maxExplainedBody {
-		addError(errs, "/body", "has %d bytes; at most %d are read", len(body), maxExplainedBody)
+	if len(body) > MaxExplainedBody {
+		addError(errs, "/body", "has %d bytes; at most %d are read", len(body), MaxExplainedBody)
 	}
 	return body
 }

@@ -68,7 +68,7 @@ func (v *visit) sendEdited() error {
 	view.Data = v.field("data")
 	in := map[string]any{"type": view.Type, "data": json.RawMessage(view.Data)}
 	if !json.Valid([]byte(view.Data)) {
-		view.Problem = notJSON(v.lang)
+		view.Problem = v.wrongAt("data", "Data", lang.Text("The data is not JSON."), lang.Text("Look for a comma, a quotation mark or a bracket that is missing or too many."))
 		return v.show(http.StatusUnprocessableEntity, "edit", lang.Text("Send edited"), view)
 	}
 	sent, err := do[client.TestSent](v, ofProject, http.MethodPost, "/v1/endpoints/"+url.PathEscape(view.EndpointID)+"/test", in, v.field("once"))

@@ -46,14 +46,17 @@ func (v *visit) dialectsPage() error {
 		in.Data = json.RawMessage(view.Data)
 	}
 	if view.Data != "" && !json.Valid([]byte(view.Data)) {
-		view.Problem = notJSON(v.lang)
+		view.Problem = v.wrongAt("data", "Data", lang.Text("The data is not JSON."), lang.Text("Look for a comma, a quotation mark or a bracket that is missing or too many."))
 		return v.show(http.StatusUnprocessableEntity, "dialects", title, view)
 	}
+	v.fields = map[string]formField{"event_id": {"event", "Or a stored message, by its id"}}
 	view.Of, err = do[client.DialectPreviewed](v, ofProject, http.MethodPost, "/v1/dialects/preview", in, "")
 	var p *client.Error
 	switch {
 	case errors.As(err, &p) && p.Status/100 == 4 && p.Status != http.StatusUnauthorized && p.Status != http.StatusForbidden:
-		view.Problem = v.problem(p)
+		if view.Problem = v.problem(p); p.Status == http.StatusNotFound && view.Event != "" { // of all that was asked for, only that may be missing
+			view.Problem.add("event", lang.Text("Or a stored message, by its id").In(v.lang), view.Problem.Text)
+		}
 		return v.show(http.StatusUnprocessableEntity, "dialects", title, view)
 	case err != nil:
 		return err
@@ -62,14 +65,6 @@ func (v *visit) dialectsPage() error {
 		return err
 	}
 	return v.show(http.StatusOK, "dialects", title, view)
-}
-
-func notJSON(l lang.Language) *problemView {
-	return &problemView{
-		Text:   lang.Text("The data is not JSON.").In(l),
-		Fix:    lang.Text("Look for a comma, a quotation mark or a bracket that is missing or too many.").In(l),
-		Fields: map[string]string{},
-	}
 }
 
 // inDialects gives each its code that verifies; that of the project stands first.

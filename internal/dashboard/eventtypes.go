@@ -107,16 +107,20 @@ func tagsOf(text string) []string {
 
 // notJSON says which of a form's texts is none.
 func (v *visit) notJSON(view *eventTypeView) bool {
-	wrong := map[string]string{}
-	for name, text := range map[string]string{"schema": view.SchemaText, "examples": view.Sample} {
-		if text != "" && !json.Valid([]byte(text)) {
-			wrong[name] = lang.Text("is not JSON: look for a comma, a quotation mark or a bracket that is missing or too many").In(v.lang)
+	p := &problemView{Fix: lang.Text("Correct what is marked, and send it again.").In(v.lang), Fields: map[string]string{}}
+	for _, one := range []struct {
+		pointer, text string
+	}{{"schema", view.SchemaText}, {"examples", view.Sample}} {
+		if one.text != "" && !json.Valid([]byte(one.text)) {
+			f, _ := v.formField(one.pointer)
+			p.add(f.name, f.words(v.lang), lang.Text("is not JSON: look for a comma, a quotation mark or a bracket that is missing or too many").In(v.lang))
 		}
 	}
-	if len(wrong) > 0 {
-		view.Problem = &problemView{Text: lang.Text("The data is not JSON.").In(v.lang), Fields: wrong}
+	if len(p.Wrong) == 0 {
+		return false
 	}
-	return len(wrong) > 0
+	view.Problem = p
+	return true
 }
 
 func (v *visit) createEventType() error {

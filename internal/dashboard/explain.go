@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/malote-dev/malote/client"
+	"github.com/malote-dev/malote/internal/api"
 	"github.com/malote-dev/malote/internal/lang"
 	"github.com/malote-dev/malote/internal/store"
 	"github.com/malote-dev/malote/webhook"
@@ -23,6 +24,7 @@ type explainView struct {
 	Path              string // of the form
 	Dialects          []choice
 	Headers, Body, At string
+	Most              lang.Message // of a body
 	CRLF              bool
 	Problem           *problemView
 	Explained         *explainedView // nil: nothing was asked yet
@@ -42,12 +44,16 @@ func verifyPages() []*page {
 func (v *visit) explainPage() error { return v.showExplain(http.StatusOK, &explainView{}) }
 
 func (v *visit) showExplain(status int, view *explainView) error {
-	view.Path = v.r.URL.Path
+	view.Path, view.Most = v.r.URL.Path, lang.Text("It has at most %d MiB, also as a file.", api.MaxExplainedBody>>20)
 	chosen := v.field("dialect")
 	if chosen == "" && v.project != nil {
 		chosen = v.project.Dialect
 	}
-	view.Dialects = v.dialects(chosen)
+	if view.Dialects = v.dialects(chosen); len(view.Dialects) > 0 {
+		for i, d := range view.Dialects {
+			view.Dialects[i].Label = d.Value + " · " + d.Label
+		}
+	}
 	return v.show(status, "verify", lang.Text("Verify a request"), view)
 }
 
@@ -63,11 +69,17 @@ func (v *visit) dialects(chosen string) []choice {
 	return out
 }
 
+// verifyFields are what the form calls what a verification has.
+var verifyFields = map[string]formField{
+	"secrets": {"secret", "Secret"}, "headers": {"headers", "Headers"}, "body": {"body", "Body"}, "received_at": {"at", "Came in (UTC)"},
+}
+
 // explain answers the form.
 func (v *visit) explain() error {
-	if err := v.r.ParseMultipartForm(maxForm); err != nil && !errors.Is(err, http.ErrNotMultipart) {
-		return errForm
+	if err := v.formWithFile(); err != nil {
+		return err
 	}
+	v.fields = verifyFields
 	view := &explainView{Headers: v.r.PostFormValue("headers"), Body: v.r.PostFormValue("body"), At: v.field("at"), CRLF: v.field("crlf") != ""}
 	in := client.Verification{Dialect: v.field("dialect"), Secrets: v.secretsGiven()}
 	var err error
@@ -123,9 +135,7 @@ func (v *visit) headerLines(text string) ([]client.Header, *problemView) {
 			out = append(out, client.Header{Name: name, Value: strings.TrimSpace(value)})
 		case line == "", line == ">", n == 0 && strings.Contains(line, " HTTP/"):
 		default:
-			return nil, &problemView{
-				Text: lang.Text("Line %d of the headers is none.", n+1).In(v.lang), Fix: lang.Text("Write one header a line, as in webhook-id: evt_1.").In(v.lang), Fields: map[string]string{},
-			}
+			return nil, v.wrongAt("headers", "Headers", lang.Text("Line %d of the headers is none.", n+1), lang.Text("Write one header a line, as in webhook-id: evt_1."))
 		}
 	}
 	return out, nil
@@ -162,7 +172,7 @@ func (v *visit) momentGiven(text string) (time.Time, *problemView) {
 			return t, nil
 		}
 	}
-	return time.Time{}, &problemView{Text: lang.Text("What was given is no time.").In(v.lang), Fix: lang.Text("Write it as in 2026-01-31T09:30, in UTC.").In(v.lang), Fields: map[string]string{}}
+	return time.Time{}, v.wrongAt("at", "Came in (UTC)", lang.Text("What was given is no time."), lang.Text("Write it as in 2026-01-31T09:30, in UTC."))
 }
 
 // explainedView is an explanation as pages show it.

@@ -5,7 +5,6 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/malote-dev/malote/client"
 	"github.com/malote-dev/malote/internal/lang"
@@ -52,6 +51,7 @@ type inspectorsView struct {
 	Inspectors []client.Inspector
 	More       bool // there are more than are shown
 	Once, Name string
+	Ends       string // seconds that are chosen; empty: it does not
 	Dialects   []choice
 	Expires    []choice
 	Problem    *problemView
@@ -59,7 +59,9 @@ type inspectorsView struct {
 
 const maxInspectorsShown = 100
 
-func (v *visit) inspectorsPage() error { return v.showInspectors(http.StatusOK, &inspectorsView{}) }
+func (v *visit) inspectorsPage() error {
+	return v.showInspectors(http.StatusOK, &inspectorsView{Ends: "604800"})
+}
 
 func (v *visit) showInspectors(status int, view *inspectorsView) error {
 	all, err := read[listed[client.Inspector]](v, ofProject, "/v1/inspectors", url.Values{"limit": {itoa(maxInspectorsShown)}})
@@ -72,7 +74,7 @@ func (v *visit) showInspectors(status int, view *inspectorsView) error {
 		seconds string
 		label   lang.Message
 	}{{"3600", lang.Text("in an hour")}, {"86400", lang.Text("in a day")}, {"604800", lang.Text("in a week")}, {"", lang.Text("never")}} {
-		view.Expires = append(view.Expires, choice{e.seconds, e.label.In(v.lang), e.seconds == "604800"})
+		view.Expires = append(view.Expires, choice{e.seconds, e.label.In(v.lang), e.seconds == view.Ends})
 	}
 	return v.show(status, "inspectors", lang.Text("Inspector"), view)
 }
@@ -103,9 +105,10 @@ func (v *visit) createInspector() error {
 	if e := v.field("expires_in"); e != "" {
 		body["expires_in"] = numeric(e)
 	}
+	v.fields = map[string]formField{"expires_in": {"expires_in", "It ends"}}
 	made, err := do[client.Inspector](v, ofProject, http.MethodPost, "/v1/inspectors", body, v.field("once"))
 	if err != nil {
-		view := &inspectorsView{Name: in.Name}
+		view := &inspectorsView{Name: in.Name, Ends: v.field("expires_in")}
 		if view.Problem = v.problemOf(err); view.Problem == nil {
 			return err
 		}
@@ -117,17 +120,20 @@ func (v *visit) createInspector() error {
 // inspectorView is the page of one.
 type inspectorView struct {
 	*client.Inspector
-	Requests  []inspectedRow
-	Next      string // address of the next page; empty: there is none
-	First     string // address of the first, where this is another
-	Search    string
-	Source    string // address of what goes on; empty: an older page, or a search
-	Kept      int
-	Dialects  []choice
-	Answer    answerForm
-	Retention choice
-	Problem   *problemView
-	Compare   bool // there are two to compare
+	Requests []inspectedRow
+	Next     string // address of the next page; empty: there is none
+	First    string // address of the first, where this is another
+	Search   string
+	Source   string // address of what goes on; empty: an older page, or a search
+	Kept     int
+	Dialects []choice
+	Answer   answerForm
+	Problem  *problemView
+	Compare  bool   // there are two to compare
+	Of       string // the form that was refused: "answer" or "settings"; empty: none
+	Named    string // in the form
+	Chosen   string // dialect in the form
+	NoSecret bool   // ticked in the form
 }
 
 // inspectedRow is a request in the list.
@@ -165,6 +171,7 @@ func (v *visit) showInspector(status int, view *inspectorView) (err error) {
 		}
 	}
 	rows, err := read[listed[client.InspectedRequest]](v, ofProject, inspectorPath(id)+"/requests", asked)
+	v.fields = map[string]formField{"search": {"search", "Text in path, headers or body"}}
 	if err != nil && view.Problem == nil {
 		if view.Problem = v.problemOf(err); view.Problem == nil {
 			return err
@@ -176,8 +183,11 @@ func (v *visit) showInspector(status int, view *inspectorView) (err error) {
 		view.list(base, query, rows.NextCursor)
 	}
 	view.Kept, view.Compare = inspectedShown, len(view.Requests) > 1
-	view.Dialects = v.inspectorDialects(view.Dialect)
-	if view.Problem == nil || view.Answer == (answerForm{}) {
+	if view.Of != "settings" {
+		view.Named, view.Chosen = view.Name, view.Dialect
+	}
+	view.Dialects = v.inspectorDialects(view.Chosen)
+	if view.Of != "answer" {
 		view.Answer = answerOf(&view.Inspector.Answer)
 	}
 	title := view.Name
@@ -254,30 +264,17 @@ func (v *visit) changeInspector() error {
 	if err := v.form(); err != nil {
 		return err
 	}
-	view := &inspectorView{}
-	body := map[string]any{}
+	view := &inspectorView{Of: "settings"}
+	var body map[string]any
 	if v.field("of") == "answer" {
-		view.Answer = answerForm{
-			Status: v.field("status"), Delay: v.field("delay"), FailRate: v.field("fail_rate"), FailStatus: v.field("fail_status"),
-			Headers: v.r.PostFormValue("headers"), Body: strings.ReplaceAll(v.r.PostFormValue("body"), "\r\n", "\n"), Base64: v.field("base64") != "",
-		}
-		answer, problem := v.answerGiven(&view.Answer)
-		if problem != nil {
-			view.Problem = problem
+		view.Of = "answer"
+		var answer map[string]any
+		if answer, view.Problem = v.answerGiven(&view.Answer); view.Problem != nil {
 			return v.showInspector(http.StatusUnprocessableEntity, view)
 		}
-		body["answer"] = answer
+		body = map[string]any{"answer": answer}
 	} else {
-		body["name"], body["dialect"] = v.field("name"), textOrNull(v.field("dialect"))
-		switch s := v.r.PostFormValue("secret"); {
-		case s != "":
-			body["secret"] = s
-		case v.field("no_secret") != "" || v.field("dialect") == "":
-			body["secret"] = nil
-		}
-		if days := v.field("retention_hours"); days != "" {
-			body["retention"] = hours(days)
-		}
+		body = v.inspectorGiven(view)
 	}
 	if _, err := do[client.Inspector](v, ofProject, http.MethodPatch, inspectorPath(v.r.PathValue("id")), body, ""); err != nil {
 		if view.Problem = v.problemOf(err); view.Problem == nil {
@@ -288,12 +285,17 @@ func (v *visit) changeInspector() error {
 	return v.redirect(v.inspectorBase() + "?done=changed")
 }
 
-// hours are seconds as the API takes them.
-func hours(text string) any {
-	if n, ok := numeric(text).(int); ok && n < 1_000_000 {
-		return n * int(time.Hour/time.Second)
+// inspectorGiven is what the form says of all but the answer.
+func (v *visit) inspectorGiven(view *inspectorView) map[string]any {
+	view.Named, view.Chosen, view.NoSecret = v.field("name"), v.field("dialect"), v.field("no_secret") != ""
+	body := map[string]any{"name": view.Named, "dialect": textOrNull(view.Chosen)}
+	switch s := v.r.PostFormValue("secret"); {
+	case s != "":
+		body["secret"] = s
+	case view.NoSecret || view.Chosen == "":
+		body["secret"] = nil
 	}
-	return text
+	return body
 }
 
 func answerOf(a *client.InspectorAnswer) answerForm {
@@ -311,7 +313,12 @@ func answerOf(a *client.InspectorAnswer) answerForm {
 	return f
 }
 
+// answerGiven is what the form says of the answer.
 func (v *visit) answerGiven(f *answerForm) (map[string]any, *problemView) {
+	*f = answerForm{
+		Status: v.field("status"), Delay: v.field("delay"), FailRate: v.field("fail_rate"), FailStatus: v.field("fail_status"),
+		Headers: v.r.PostFormValue("headers"), Body: strings.ReplaceAll(v.r.PostFormValue("body"), "\r\n", "\n"), Base64: v.field("base64") != "",
+	}
 	lines, problem := v.headerLines(f.Headers)
 	if problem != nil {
 		return nil, problem

@@ -113,7 +113,8 @@ func TestInspectorByForms(t *testing.T) {
 	if p := viewer.post(base, "name", "x"); p.status != http.StatusForbidden {
 		t.Errorf("a viewer made one: %d", p.status)
 	}
-	operator.post(base, "name", "x", "dialect", "nonsense", "expires_in", "3600").mentions(t, `role="alert"`, "is not a dialect")
+	operator.post(base, "name", "kept as typed", "dialect", "nonsense", "expires_in", "3600").
+		mentions(t, `role="alert"`, "<strong>Contract (dialect):</strong>", `aria-describedby="w-dialect"`, "is not a dialect", "kept as typed", `value="3600" selected`)
 	p := operator.post(base, "once", "a form", "name", "checkout <b>", "dialect", "standard", "secret", inspectSecret, "expires_in", "86400")
 	at := p.header.Get("Location")
 	if p.status != http.StatusSeeOther || !strings.HasPrefix(at, base+"/ins_") {
@@ -183,8 +184,17 @@ func TestInspectorAnswersByForm(t *testing.T) {
 	if resp.StatusCode != http.StatusTeapot || resp.Header.Get("X-Tea") != "pot" || resp.ContentLength != int64(len("short\nstout")) {
 		t.Errorf("%d %v", resp.StatusCode, resp.Header)
 	}
-	v.post(at, "of", "answer", "status", "99", "body", "kept as typed").mentions(t, `role="alert"`, "kept as typed", `value="99"`)
-	v.post(at, "of", "answer", "status", "200", "headers", "no header").mentions(t, `role="alert"`, "Line 1 of the headers is none.")
+	v.post(at, "of", "answer", "status", "99", "body", "kept as typed", "delay", "x", "headers", "Set-Cookie: a=b").mentions(t, `role="alert"`, "kept as typed", `value="99"`, `value="x"`, "Set-Cookie: a=b")
+	p := v.post(at, "of", "answer", "status", "99", "headers", "Set-Cookie: a=b", "fail_rate", "101")
+	p.mentions(t, "<strong>Status:</strong>", "<strong>Fails, of 100:</strong>", "<strong>Headers:</strong> <bdi>Set-Cookie: is not sent", `id="w-status"`, `id="w-fail_rate"`, `id="w-headers"`, "Correct what is marked")
+	if strings.Contains(p.body, "/answer") || strings.Contains(p.body, "errors names") {
+		t.Error("the page speaks of pointers")
+	}
+	v.post(at, "of", "answer", "status", "200", "headers", "no header").mentions(t, `role="alert"`, `id="w-headers">Line 1 of the headers is none.`)
+	v.post(at, "name", "typed", "dialect", "standard", "secret", "whsec_???").mentions(t, "<strong>Secret to verify with:</strong>", `id="w-secret"`, `value="typed"`, `value="standard" selected`)
+	v.header.Set("Accept-Language", "pt-BR")
+	v.post(at, "of", "answer", "status", "99").mentions(t, "<strong>Código de status:</strong>", "Corrija o que está marcado")
+	v.header.Del("Accept-Language")
 	if p := v.post(at, "name", "renamed", "dialect", "tarefa", "secret", "whsec_abc123def456"); p.status != http.StatusSeeOther {
 		t.Fatalf("%d %s", p.status, p.body)
 	}
@@ -211,7 +221,7 @@ func TestInspectorReplays(t *testing.T) {
 	if got.URL.Path != "/elsewhere" || got.Header.Get("webhook-signature") != h.Get("webhook-signature") {
 		t.Errorf("%s %v", got.URL, got.Header)
 	}
-	v.post(path+"/replay", "url", "nonsense").mentions(t, `role="alert"`)
+	v.post(path+"/replay", "url", "nonsense").mentions(t, `role="alert"`, "<strong>URL:</strong>", `id="w-url"`, `value="nonsense"`)
 }
 
 // TestInspectorLive: what arrives shows on the page that is open, by itself.

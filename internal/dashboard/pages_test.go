@@ -292,8 +292,15 @@ func TestVerifyPage(t *testing.T) {
 	viewer.post("/verify", "secret", " "+secret, "headers", headers, "body", string(body)).mentions(t, "without the white space around it")
 	viewer.post("/verify", "secret", secret, "headers", headers, "body", string(body), "at", "2026-01-31T09:30").mentions(t, "its time is too far away")
 	viewer.post("/verify", "headers", "no header").mentions(t, `role="alert"`, "Line 1 of the headers is none.")
-	viewer.post("/verify", "at", "nonsense").mentions(t, `role="alert"`, "What was given is no time.")
-	viewer.post("/verify", "dialect", "nonsense").mentions(t, `role="alert"`, "is not a dialect of this server")
+	viewer.post("/verify", "at", "nonsense").mentions(t, `role="alert"`, `id="w-at">What was given is no time.`, "<strong>Came in (UTC):</strong>", `value="nonsense"`)
+	viewer.post("/verify", "dialect", "nonsense").mentions(t, `role="alert"`, `id="w-dialect"`, "is not a dialect of this server")
+	viewer.get("/verify").mentions(t, "at most 1 MiB")
+	large := strings.Repeat("x", 1<<20)
+	viewer.post("/verify", "secret", secret, "headers", headers, "body", large).mentions(t, `aria-label="What came of it"`)
+	viewer.post("/verify", "secret", secret, "headers", headers, "body", large+"x").mentions(t, `role="alert"`, "<strong>Body:</strong>", `id="w-body"`)
+	if p := viewer.post("/verify", "body", strings.Repeat("x", 5<<20)); p.status != http.StatusRequestEntityTooLarge || !strings.Contains(p.body, "The form takes 4096 KiB in all") {
+		t.Errorf("5 MiB: %d %s", p.status, p.body)
+	}
 	if p := s.visitor().get("/verify"); p.status != http.StatusSeeOther {
 		t.Errorf("somebody who is not signed in: %d", p.status)
 	}
@@ -352,6 +359,8 @@ func TestDialectsPage(t *testing.T) {
 	viewer.get(at+"?event="+sent.ID).mentions(t, "inv_42", "X-Webhook-Signature", "Stripe-Signature", "webhook-signature", "crypto.createHmac", "hash_hmac", sent.ID)
 	viewer.get(at).mentions(t, "X-ConnectVets-Signature")
 	viewer.post(at, "type", "a.b", "data", `[1]`).mentions(t, "This contract cannot carry the event:", "webhook-signature")
-	viewer.post(at, "type", "a.b", "data", `{`).mentions(t, `role="alert"`, "is not JSON")
-	viewer.get(at+"?event=nonsense").mentions(t, `role="alert"`)
+	viewer.post(at, "type", "a.b", "data", `{`).mentions(t, `role="alert"`, "<strong>Data:</strong>", `id="w-data"`, "is not JSON")
+	viewer.get(at+"?event=nonsense").mentions(t, `role="alert"`, "<strong>Or a stored message, by its id:</strong>", `id="w-event"`, `value="nonsense"`)
+	viewer.get(at+"?event="+strings.Replace(sent.ID, sent.ID[8:12], "0000", 1)).mentions(t, `role="alert"`, `id="w-event"`)
+	viewer.get(at+"?type=%20a+b").mentions(t, `role="alert"`, "<strong>Event type:</strong>", `id="w-type"`)
 }

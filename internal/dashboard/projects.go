@@ -1,10 +1,8 @@
 package dashboard
 
 import (
-	"errors"
 	"net/http"
 	"net/url"
-	"strings"
 
 	"github.com/malote-dev/malote/client"
 	"github.com/malote-dev/malote/internal/lang"
@@ -97,83 +95,4 @@ func (v *visit) createProject() error {
 		return v.again(err, "newproject", lang.Text("New project"), view, &view.Problem)
 	}
 	return v.redirect("/p/" + made.ID)
-}
-
-// problemView is what was wrong with a form, as a whole and field by field.
-type problemView struct {
-	Text, Fix string
-	Fields    map[string]string // by the first name of the pointer
-}
-
-// again shows a form once more, with what the API said of it. What is no fault
-// of the form is a page of its own.
-func (v *visit) again(err error, name string, title lang.Message, view any, at **problemView) error {
-	if *at = v.problemOf(err); *at == nil {
-		return err
-	}
-	return v.show(http.StatusUnprocessableEntity, name, title, view)
-}
-
-// problemOf is what the API said of a form; nil: the error is no fault of it.
-func (v *visit) problemOf(err error) *problemView {
-	var p *client.Error
-	if !errors.As(err, &p) || p.Status == http.StatusUnauthorized || p.Status == http.StatusForbidden || p.Status == http.StatusNotFound || p.Status >= 500 {
-		return nil
-	}
-	return v.problem(p)
-}
-
-// problem is what the API said; on pages it speaks of no routes.
-func (v *visit) problem(p *client.Error) *problemView {
-	view := viewProblem(p)
-	view.Fix = v.pageFix(view.Fix)
-	return view
-}
-
-// pageFix says on a page what the API says of routes: what to do there.
-func (v *visit) pageFix(fix string) string {
-	switch {
-	case fix == "":
-		return ""
-	case strings.Contains(fix, "/resume"):
-		return lang.Text("Resume it first.").In(v.lang)
-	case strings.Contains(fix, "/docs"):
-		return lang.Text("Correct what is marked, and send it again.").In(v.lang)
-	case strings.Contains(fix, "/v1/"):
-		return ""
-	}
-	return fix
-}
-
-func viewProblem(p *client.Error) *problemView {
-	view := &problemView{Text: sentence(p.Detail), Fix: p.Fix, Fields: map[string]string{}}
-	if p.Status == http.StatusTooManyRequests {
-		view.Fix = "" // it speaks of a header
-	}
-	for _, e := range p.Errors {
-		name := fieldOf(e.Pointer)
-		if name == "" {
-			name = e.Parameter
-		}
-		if before := view.Fields[name]; before != "" {
-			view.Fields[name] = before + "; " + e.Detail
-			continue
-		}
-		view.Fields[name] = e.Detail
-	}
-	return view
-}
-
-// fieldOf is the member that a pointer leads into.
-func fieldOf(pointer string) string {
-	if pointer == "" {
-		return ""
-	}
-	name := pointer[1:]
-	for i := range name {
-		if name[i] == '/' {
-			return name[:i]
-		}
-	}
-	return name
 }

@@ -2,7 +2,6 @@ package dashboard
 
 import (
 	"encoding/base64"
-	"errors"
 	"io"
 	"net/http"
 	"net/url"
@@ -91,8 +90,8 @@ func yesNo(yes bool) lang.Message {
 
 // changeLogo keeps the picture that was sent with the form; without one there is none.
 func (v *visit) changeLogo() error {
-	if err := v.r.ParseMultipartForm(maxForm); err != nil && !errors.Is(err, http.ErrNotMultipart) {
-		return errForm
+	if err := v.formWithFile(); err != nil {
+		return err
 	}
 	in := map[string]any{"portal_logo": nil}
 	if v.field("none") == "" {

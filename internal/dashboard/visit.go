@@ -42,12 +42,26 @@ type visit struct {
 
 	patience time.Duration // with an answer, where it is more than [askTime]
 
+	fields map[string]formField // of the form that the page has, where it has words of its own
+
 	project   *client.Project // of a path below /p/; nil: of none
 	projectID store.ID
 }
 
-// maxForm bounds what a form sends, in bytes.
-const maxForm = 512 << 10
+// Bounds of what forms send, in bytes: that with a request to verify takes what
+// the API takes, with line ends of two bytes, as browsers send them.
+const (
+	maxForm       = 512 << 10
+	maxVerifyForm = 4 * api.MaxExplainedBody
+)
+
+// mostSent bounds the form of a page.
+func (p *page) mostSent() int64 {
+	if strings.HasSuffix(p.pattern, "/verify") {
+		return maxVerifyForm
+	}
+	return maxForm
+}
 
 // policy lets in what this server serves and nothing else: no inline script or
 // style, no frame, no form that leads elsewhere.
@@ -81,7 +95,7 @@ func (v *visit) run() error {
 	if err := v.d.guard.Check(v.r); err != nil {
 		return errForeign
 	}
-	v.r.Body = http.MaxBytesReader(v.w, v.r.Body, maxForm)
+	v.r.Body = http.MaxBytesReader(v.w, v.r.Body, v.page.mostSent())
 	if v.inPortal() {
 		return v.runPortal()
 	}
@@ -246,7 +260,7 @@ var (
 	errNoPage  = &failure{http.StatusNotFound, lang.Text("No such page"), lang.Text("Nothing is under this address. It may have been deleted, or the address was not copied whole."), lang.Text("Go to the beginning, or back.")}
 	errRole    = &failure{http.StatusForbidden, lang.Text("Not for your role"), lang.Text("Your role in this console does not let you do this."), lang.Text("Ask an owner of this server to do it, or for another role.")}
 	errForeign = &failure{http.StatusForbidden, lang.Text("A form of another site"), lang.Text("The request was sent by a page that is not of this server, so nothing was done."), lang.Text("Open the page here, and try again.")}
-	errForm    = &failure{http.StatusBadRequest, lang.Text("The form could not be read"), lang.Text("It is larger than a form of this console may be, or was cut off on the way."), lang.Text("Go back and send it again.")}
+	errForm    = &failure{http.StatusBadRequest, lang.Text("The form could not be read"), lang.Text("It was cut off on the way, or is written in a way that browsers do not write forms."), lang.Text("Go back and send it again.")}
 )
 
 // failure is a page that says what went wrong.
@@ -317,10 +331,29 @@ func (v *visit) field(name string) string { return strings.TrimSpace(v.r.PostFor
 
 // form reads what was sent.
 func (v *visit) form() error {
-	if err := v.r.ParseForm(); err != nil {
-		return errForm
+	return formError(v.r.ParseForm())
+}
+
+// formWithFile reads what was sent, and a file with it; all of it is held in memory.
+func (v *visit) formWithFile() error {
+	if err := v.form(); err != nil {
+		return err
 	}
-	return nil
+	return formError(v.r.ParseMultipartForm(v.page.mostSent()))
+}
+
+// formError is the page for a form that could not be read; nil: it could.
+func formError(err error) error {
+	var large *http.MaxBytesError
+	switch {
+	case err == nil, errors.Is(err, http.ErrNotMultipart):
+		return nil
+	case errors.As(err, &large):
+		return &failure{
+			http.StatusRequestEntityTooLarge, lang.Text("Too much for this form"), lang.Text("The form takes %d KiB in all, and more was sent. Nothing was done.", large.Limit>>10), lang.Text("Go back and send less."),
+		}
+	}
+	return errForm
 }
 
 // newOnce is a name for a form that is to count once.
