@@ -18,7 +18,7 @@ import (
 type devCmd struct {
 	Data     string `env:"MALOTE_DEV_DATA" placeholder:"DIR" help:"Directory that keeps everything (default: malote/dev under XDG_STATE_HOME, or ~/.local/state)."`
 	Listen   string `env:"MALOTE_DEV_LISTEN" default:"${listen}" placeholder:"HOST:PORT" help:"Where the API listens (default ${default})."`
-	Receiver string `env:"MALOTE_DEV_RECEIVER" placeholder:"HOST:PORT" help:"Where the receiver inside listens (default: where it did before, at first 127.0.0.1:8401; where that is taken, any free port)."`
+	Receiver string `env:"MALOTE_DEV_RECEIVER" placeholder:"HOST:PORT" help:"Where the receiver inside listens (default: where it did before, at first 127.0.0.1:8401; where that is taken, any free port). Port 0: any free one."`
 	Inspect  string `name:"inspect-listen" env:"MALOTE_DEV_INSPECT_LISTEN" placeholder:"HOST:PORT" help:"Where inspectors receive (default: where they did before, at first 127.0.0.1:8402; where that is taken, any free port)."`
 	Quiet    bool   `help:"Send no event at the start."`
 	Dialect  string `env:"MALOTE_DEV_DIALECT" default:"standard" placeholder:"NAME" help:"Wire contract of the project: see malote dialect list (default ${default})."`
@@ -66,7 +66,7 @@ func (d *devCmd) Run(c *console) error {
 	defer stop()
 
 	r := &devRun{c: c, dir: d.dir(), dialects: dialects, dialect: dialect}
-	o := app.Options{Listen: d.Listen, Dialects: d.Dialects, EgressLoopback: true, Grace: devGrace, Version: version()}
+	o := app.Options{Listen: d.Listen, Dialects: d.Dialects, EgressLoopback: true, PublicOwn: true, Grace: devGrace, Version: version()}
 	rootKey, err := r.prepare(ctx, &o, log)
 	if err != nil {
 		return err
@@ -157,10 +157,7 @@ const devReceiverAddr = "127.0.0.1:8401"
 // receive starts the receiver where the option says, else where the endpoints
 // of earlier runs point to.
 func (r *devRun) receive(asked string) (err error) {
-	addr := asked
-	if _, port, err := net.SplitHostPort(asked); asked == "" || err == nil && port == "0" && r.state.Receiver != "" {
-		addr = cmp.Or(r.state.Receiver, devReceiverAddr) // any port is also the one of before
-	}
+	addr := cmp.Or(asked, r.state.Receiver, devReceiverAddr)
 	if r.receiver, err = newDevReceiver(addr); err != nil {
 		return fmt.Errorf("start the receiver: %w", err)
 	}

@@ -64,7 +64,7 @@ func (r *devReceiver) addr() string { return r.listener.Addr().String() }
 
 // url of one dialect's endpoint.
 func (r *devReceiver) url(dialect string) string {
-	return "http://" + r.addr() + webhooksPath + dialect
+	return "http://" + reachable(r.listener.Addr()) + webhooksPath + dialect
 }
 
 func (r *devReceiver) close() { _ = r.server.Close() }

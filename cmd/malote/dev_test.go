@@ -158,3 +158,44 @@ func TestDevFindsAnotherReceiverPort(t *testing.T) {
 	p.waitFor("✓")
 	p.signal(syscall.SIGINT)
 }
+
+// TestDevGoesWhereItIsSent: port 0 is any free port, also where the receiver
+// stood somewhere before; the endpoint and what is printed follow.
+func TestDevGoesWhereItIsSent(t *testing.T) {
+	t.Parallel()
+	env, before := clean(t), freeAddr(t)
+	p := start(t, env, "dev", "--listen", "127.0.0.1:0", "--receiver", before)
+	if first := p.waitFor("Ctrl-C"); !strings.Contains(first, "http://"+before+"/webhooks") {
+		t.Fatalf("not at %s:\n%s", before, first)
+	}
+	p.signal(syscall.SIGINT)
+	p = start(t, env, "dev", "--listen", "127.0.0.1:0", "--receiver", "127.0.0.1:0")
+	again := p.waitFor("Ctrl-C")
+	if strings.Contains(again, before) || !strings.Contains(again, "✓") || strings.Contains(p.output(), "cannot listen") {
+		t.Errorf("still at %s, or nothing arrived:\n%s", before, p.output())
+	}
+	p.signal(syscall.SIGINT)
+}
+
+// TestDevLinksAreWhole: in development the server knows its own address, and
+// the link to a customer's portal can be opened as it is.
+func TestDevLinksAreWhole(t *testing.T) {
+	t.Parallel()
+	p := start(t, clean(t), "dev", "--quiet", "--listen", "127.0.0.1:0", "--receiver", "127.0.0.1:0")
+	curl := curlIn(t, p.waitFor("Ctrl-C"))
+	server := strings.TrimSuffix(curl.url, "/v1/events")
+	_, port, _ := strings.Cut(strings.TrimPrefix(server, "http://"), ":")
+	code, out, errOut := malote("portal", "create", "acme", "--json", "--url", server, "--key", curl.key)
+	link := regexp.MustCompile(`"url": "(http://localhost:` + port + `/portal/open/\S+)"`).FindStringSubmatch(out)
+	if code != exitOK || link == nil {
+		t.Fatalf("%d %s%s", code, out, errOut)
+	}
+	resp, err := http.Get(link[1]) //nolint:noctx // on this machine
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := resp.Body.Close(); err != nil || resp.StatusCode != http.StatusOK {
+		t.Errorf("%d %v", resp.StatusCode, err)
+	}
+	p.signal(syscall.SIGINT)
+}

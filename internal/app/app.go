@@ -72,6 +72,10 @@ func New(ctx context.Context, o Options, log *slog.Logger) (_ *App, err error) {
 		return nil, err
 	}
 	a.down.add("listener", closeListener(a.listener))
+	if o.PublicOwn && o.PublicURL == "" {
+		o.PublicURL = a.url()
+		a.options = o
+	}
 	if a.receiver, err = listenInspect(ctx, &o); err != nil {
 		return nil, err
 	}

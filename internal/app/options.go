@@ -40,6 +40,7 @@ type Options struct {
 	MasterKeys []secret.Text // base64 of 32 bytes each, the one to encrypt with first
 	Dialects   string        // directory of the operator's own dialect files; empty: none
 	PublicURL  string        // that people reach this server under, for links to it; empty: not known
+	PublicOwn  bool          // where PublicURL is empty, it is the address that the server listens on; for development
 
 	InspectListen string // host:port that inspectors receive on; empty: they do not
 	InspectURL    string // that their addresses begin with; empty: the address of InspectListen
