@@ -11,6 +11,7 @@ import (
 	"net/netip"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -21,8 +22,9 @@ import (
 // came with: so a signature still fits. What belongs to a connection is left
 // out.
 type Forwarder struct {
-	target *url.URL
-	http   *http.Client
+	target   *url.URL
+	anywhere bool
+	http     *http.Client
 }
 
 // Forwarded is what a server answered.
@@ -40,23 +42,50 @@ const (
 // ErrNotLocal says that a forwarder was to connect to another machine.
 var ErrNotLocal = errors.New("the address is not of this machine")
 
+// ErrClimbs says that a request's path leads out of the one that it is passed
+// on under.
+var ErrClimbs = errors.New("its path leads out of the one that it is passed on under: it has a segment ..")
+
 // NewForwarder makes one that passes requests on to a URL. It connects to this
-// machine alone, unless anywhere says otherwise. The error says what is wrong
-// with the URL.
+// machine alone, unless anywhere says otherwise; see [Forwarder.Check]. The
+// error says what is wrong with the URL.
 func NewForwarder(target string, anywhere bool) (*Forwarder, error) {
 	u, err := url.Parse(target)
-	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.Fragment != "" {
+	if err != nil || u.Hostname() == "" || !isPort(u.Port()) || u.Scheme != "http" && u.Scheme != "https" || u.Fragment != "" {
 		return nil, fmt.Errorf("malote: %q is not a URL that requests can be passed on to; write for example http://localhost:3000/webhook", target)
 	}
 	dialer := &net.Dialer{Timeout: forwardTime}
 	if !anywhere {
 		dialer.Control = onlyLocal
 	}
-	return &Forwarder{target: u, http: &http.Client{
+	return &Forwarder{target: u, anywhere: anywhere, http: &http.Client{
 		Timeout:       forwardTime,
 		Transport:     &http.Transport{DialContext: dialer.DialContext, DisableCompression: true, MaxIdleConns: 4, IdleConnTimeout: forwardTime},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}, nil
+}
+
+// isPort reports whether a URL's port can be one; empty: it is the scheme's.
+func isPort(text string) bool {
+	n, err := strconv.ParseUint(text, 10, 16)
+	return text == "" || err == nil && n > 0
+}
+
+// Check says before anything is passed on whether it can be: what the target's
+// name does not resolve to now, and where that leads. Errors: [ErrNotLocal].
+func (f *Forwarder) Check(ctx context.Context) error {
+	at, err := net.DefaultResolver.LookupNetIP(ctx, "ip", f.target.Hostname())
+	if err != nil {
+		if d := (*net.DNSError)(nil); errors.As(err, &d) {
+			return fmt.Errorf("%s: %s", d.Name, d.Err)
+		}
+		return err
+	}
+	local := slices.ContainsFunc(at, func(a netip.Addr) bool { return a.Unmap().IsLoopback() })
+	if !local && !f.anywhere {
+		return fmt.Errorf("%s: %w", f.target.Hostname(), ErrNotLocal)
+	}
+	return nil
 }
 
 // onlyLocal judges the address that a name resolved to, before it is dialled.
@@ -73,6 +102,9 @@ func onlyLocal(_, address string, _ syscall.RawConn) error {
 func (f *Forwarder) Forward(ctx context.Context, r *InspectedRequest) (*Forwarded, error) {
 	if r.BodyTruncated || !r.BodyComplete {
 		return nil, errors.New("its body is not all there")
+	}
+	if climbs(r.Path) {
+		return nil, ErrClimbs
 	}
 	q, err := http.NewRequestWithContext(ctx, r.Method, f.url(r), bytes.NewReader(r.Body))
 	if err != nil {
@@ -94,6 +126,25 @@ func (f *Forwarder) Forward(ctx context.Context, r *InspectedRequest) (*Forwarde
 
 // Close closes connections that are kept open.
 func (f *Forwarder) Close() { f.http.CloseIdleConnections() }
+
+// climbs reports whether a path has a segment .. however it is written: what
+// somebody out there sends is to reach nothing beside the target's path. A
+// backslash is a slash to some servers.
+func climbs(path string) bool {
+	for range 3 { // what was escaped twice is read twice by some
+		for segment := range strings.FieldsFuncSeq(path, func(r rune) bool { return r == '/' || r == '\\' }) {
+			if segment, _, _ = strings.Cut(segment, ";"); segment == ".." { // parameters of a segment are taken off by some
+				return true
+			}
+		}
+		plain, err := url.PathUnescape(path)
+		if err != nil || plain == path {
+			return false
+		}
+		path = plain
+	}
+	return false
+}
 
 // url is where a request goes.
 func (f *Forwarder) url(r *InspectedRequest) string {

@@ -30,6 +30,7 @@ const (
 	listenMost   = 10 * time.Second // between attempts to reach a server that is away
 	listenKept   = 7 * 24 * 60 * 60 // seconds after which an inspector that nobody deleted ends
 	listenTidyUp = 5 * time.Second
+	listenLookup = 30 * time.Second // for the name of the target
 )
 
 // listening is one run of it.
@@ -53,9 +54,9 @@ func (l *listenCmd) Run(c *console) error {
 			return err
 		}
 	}
-	f, err := client.NewForwarder(l.Forward, l.Any)
+	f, err := l.forwarder()
 	if err != nil {
-		return usage("--forward: "+l.Forward+" is not the URL of a server", "write for example http://localhost:3000/webhook")
+		return err
 	}
 	defer f.Close()
 	ctx, api, stop, err := l.connect(nil)
@@ -76,6 +77,23 @@ func (l *listenCmd) Run(c *console) error {
 	return errors.Join(err, run.tidyUp(ctx))
 }
 
+// forwarder judges the target before anything is asked for or made.
+func (l *listenCmd) forwarder() (*client.Forwarder, error) {
+	f, err := client.NewForwarder(l.Forward, l.Any)
+	if err != nil {
+		return nil, usage("--forward: "+l.Forward+" is not the URL of a server", "write for example http://localhost:3000/webhook")
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), listenLookup)
+	defer cancel()
+	switch err := f.Check(ctx); {
+	case errors.Is(err, client.ErrNotLocal):
+		return nil, usage("--forward: "+l.Forward+" is not on this machine", "pass --any to forward to other machines, too")
+	case err != nil:
+		return nil, usage("--forward: "+err.Error(), "write a name or an address that can be reached, as in http://localhost:3000/webhook")
+	}
+	return f, nil
+}
+
 // prepare finds or makes the inspector, and the endpoint.
 func (l *listening) prepare(ctx context.Context) (err error) {
 	if l.Inspector == "" {
@@ -85,6 +103,9 @@ func (l *listening) prepare(ctx context.Context) (err error) {
 	}
 	if err != nil || l.EndpointFor == "" {
 		return err
+	}
+	if l.inspector.URL == "" { // it was made while the server received for inspectors
+		return &failure{what: "the server receives nothing for inspectors now", fix: "whoever runs it has to start it with --inspect-listen", code: exitConflict}
 	}
 	types := l.EventTypes
 	if len(types) == 0 {

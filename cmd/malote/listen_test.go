@@ -87,6 +87,21 @@ func TestListen(t *testing.T) {
 	}
 }
 
+// TestListenUnderServe: the address of an inspector that no delivery may go to
+// is refused by the name of the option that asked for an endpoint.
+func TestListenUnderServe(t *testing.T) {
+	t.Parallel()
+	s := serve(t, "--inspect-listen", "127.0.0.1:0", "--inspect-url", "http://10.1.2.3:8402")
+	key := s.project("standard")
+	_, errOut := s.malote(key, exitUsage, "listen", "--forward", "http://localhost:3000", "--endpoint-for", "acme")
+	if !strings.Contains(errOut, "malote: --endpoint-for: ") || strings.Contains(errOut, "--url") || !strings.Contains(errOut, "--egress-allow") {
+		t.Error(errOut)
+	}
+	if out, _ := s.malote(key, exitOK, "inspector", "list"); !strings.Contains(out, "None.") {
+		t.Errorf("an inspector is left: %s", out)
+	}
+}
+
 // TestListenToAnInspector that is there: from now on, with what stands behind
 // its address, and to this machine alone.
 func TestListenToAnInspector(t *testing.T) {
@@ -128,17 +143,21 @@ func TestListenToAnInspector(t *testing.T) {
 		t.Errorf("%s %s %v %q", r.Method, r.RequestURI, r.Header, b)
 	}
 	l.waitFor("PUT /sub%2Fpath?b=2 → 418 ")
+	post("/%2e%2e/admin", "x")
+	l.waitFor("leads out of the one")
 	if code := l.signal(syscall.SIGINT); code != exitOK {
 		t.Errorf("Ctrl-C: exit code %d\n%s", code, l.output())
 	}
 	s.malote(key, exitOK, "inspector", "show", text(t, i, "id"))
 
-	elsewhere := start(t, env, "listen", "--forward", "http://192.0.2.1:1/", "--inspector", text(t, i, "id"))
-	elsewhere.waitFor("Ctrl-C")
-	post("", "x")
-	elsewhere.waitFor("--any forwards to other machines")
-	elsewhere.signal(syscall.SIGINT)
-	s.malote(key, exitUsage, "listen", "--forward", "localhost:3000")
+	for forward, want := range map[string]string{
+		"http://192.0.2.1:1/": "pass --any", "http://[2001:db8::1]/": "pass --any", "localhost:3000": "is not the URL of a server", "ftp://localhost/": "is not the URL of a server",
+		"http://:3000": "is not the URL of a server", "http://localhost:99999": "is not the URL of a server", "http://nothing.invalid/": "nothing.invalid: ",
+	} { // before the server, which is none, is asked
+		if code, _, errOut := malote("listen", "--forward", forward, "--url", "http://127.0.0.1:1", "--key", "k"); code != exitUsage || !strings.Contains(errOut, "--forward: ") || !strings.Contains(errOut, want) {
+			t.Errorf("%s: %d %s", forward, code, errOut)
+		}
+	}
 	s.malote(key, exitUsage, "listen", "--forward", "http://localhost:3000", "--print-secret")
 	if out, _ := s.malote(key, exitOK, "inspector", "clear", text(t, i, "id")); !strings.Contains(out, "3 requests") {
 		t.Error(out)
