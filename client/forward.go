@@ -44,7 +44,7 @@ var ErrNotLocal = errors.New("the address is not of this machine")
 
 // ErrClimbs says that a request's path leads out of the one that it is passed
 // on under.
-var ErrClimbs = errors.New("its path leads out of the one that it is passed on under: it has a segment ..")
+var ErrClimbs = errors.New("a segment .. of its path leads out of the one that it is passed on under")
 
 // NewForwarder makes one that passes requests on to a URL. It connects to this
 // machine alone, unless anywhere says otherwise; see [Forwarder.Check]. The

@@ -190,7 +190,7 @@ func TestDevLinksAreWhole(t *testing.T) {
 	if code != exitOK || link == nil {
 		t.Fatalf("%d %s%s", code, out, errOut)
 	}
-	resp, err := http.Get(link[1]) //nolint:noctx // on this machine
+	resp, err := http.Get(link[1])
 	if err != nil {
 		t.Fatal(err)
 	}
