@@ -31,6 +31,9 @@ func lists(ctx context.Context, s *stage) error {
 		return err
 	}
 	calls := callsOf(seen)
+	if err := b.idlePages(ctx, sec, seen); err != nil {
+		return err
+	}
 	if _, err := b.ask(ctx, calls, 2, 0); err != nil { // statements are prepared, files are open
 		return err
 	}
@@ -107,7 +110,7 @@ func (b *bed) beside(ctx context.Context, l load, calls []call) (*measurement, [
 
 // ask makes the calls in turn, so many of each, or, where that is 0, at a rate
 // until ctx ends; it returns how long each took, in milliseconds.
-func (b *bed) ask(ctx context.Context, calls []call, times int, rate float64) ([][]float64, error) {
+func (b *bed) ask(ctx context.Context, calls []call, times int, rate float64, header ...string) ([][]float64, error) {
 	took := make([][]float64, len(calls))
 	next := time.Now()
 	for n := 0; times == 0 || n < times*len(calls); n++ {
@@ -120,7 +123,7 @@ func (b *bed) ask(ctx context.Context, calls []call, times int, rate float64) ([
 		c := &calls[n%len(calls)]
 		path := c.path()
 		start := time.Now()
-		ans, err := b.api.Raw(ctx, http.MethodGet, path, nil)
+		ans, err := b.api.Raw(ctx, http.MethodGet, path, nil, header...)
 		switch {
 		case err != nil && times == 0 && ctx.Err() != nil:
 			return took, nil //nolint:nilerr // the end of the time ended this call
