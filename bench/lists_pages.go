@@ -50,6 +50,7 @@ func pagesOf(base string, f *seen) []call {
 		of("messages of a consumer and type", func() string { return "/events?type=bench.other&consumer=" + f.consumer() }),
 		page("messages of a rare type", "/events?type=bench.rare"),
 		page("messages of a channel (none is)", "/events?channel=nowhere"),
+		page("messages with a text (none has it)", "/events?search=nowhere"),
 		of("message", func() string { return "/events/" + oneOf(f.events) }),
 		page("live messages", "/events/live"),
 		page("deliveries", "/deliveries"),

@@ -125,6 +125,7 @@ type EventFilter struct {
 	Consumer, Type string
 	IdempotencyKey string
 	Channel        string
+	Search         string // text in the data, whatever the case of its letters A to Z
 	From, Until    time.Time
 	PageSize       int // at most 250
 }
@@ -137,6 +138,7 @@ func (c *Client) Events(ctx context.Context, f EventFilter) iter.Seq2[*Event, er
 	put(q, "type", f.Type)
 	put(q, "idempotency_key", f.IdempotencyKey)
 	put(q, "channel", f.Channel)
+	put(q, "search", f.Search)
 	putTime(q, "from", f.From)
 	putTime(q, "until", f.Until)
 	putInt(q, "limit", f.PageSize)

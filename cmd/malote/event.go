@@ -61,13 +61,14 @@ type eventListCmd struct {
 	Type           string `placeholder:"TYPE" help:"Only this type."`
 	IdempotencyKey string `placeholder:"TEXT" help:"Only those that came with this key."`
 	Channel        string `placeholder:"NAME" help:"Only those that were sent to this channel."`
+	Search         string `placeholder:"TEXT" help:"Only those with this text in their data."`
 }
 
 // Run lists events.
 func (l *eventListCmd) Run(c *console) error {
 	return enumerate(&l.remote, c, l.Limit, func(ctx context.Context, api *client.Client) iter.Seq2[*client.Event, error] {
 		return api.Events(ctx, client.EventFilter{
-			ID: l.Event, Consumer: l.Consumer, Type: l.Type, IdempotencyKey: l.IdempotencyKey, Channel: l.Channel,
+			ID: l.Event, Consumer: l.Consumer, Type: l.Type, IdempotencyKey: l.IdempotencyKey, Channel: l.Channel, Search: l.Search,
 			From: l.From.Time, Until: l.Until.Time, PageSize: pageSize(l.Limit),
 		})
 	}, []string{"EVENT", "TYPE", "CONSUMER", "DELIVERIES", "CREATED"}, func(t *table, e *client.Event) {

@@ -320,6 +320,7 @@ type eventsQuery struct {
 	Type           string    `query:"type"`
 	IdempotencyKey string    `query:"idempotency_key"`
 	Channel        string    `query:"channel"`
+	Search         string    `query:"search"`
 	From           time.Time `query:"from"`
 	Until          time.Time `query:"until"`
 	Limit          int       `query:"limit"`
@@ -339,7 +340,7 @@ func (s *server) listEvents(c *call, q *eventsQuery) (list[eventView], error) {
 		return list[eventView]{Data: []eventView{}}, nil
 	}
 	page, err := s.store.Events(c.r.Context(), c.key.ProjectID, store.Filter{
-		EventID: q.ID, Consumer: consumer, Own: c.key.Consumer != "", Type: q.Type, IdempotencyKey: q.IdempotencyKey, Channel: q.Channel,
+		EventID: q.ID, Consumer: consumer, Own: c.key.Consumer != "", Type: q.Type, IdempotencyKey: q.IdempotencyKey, Channel: q.Channel, Search: q.Search,
 		From: seenFrom(c.key, q.From), Until: q.Until, Before: before, Limit: limitOf(q.Limit),
 	})
 	if err != nil {

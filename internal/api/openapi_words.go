@@ -311,6 +311,7 @@ var parametersWords = merged(endpointParameters, accessParameters, replayParamet
 
 	"listEvents.id":              {text: "Only the one with this id: with its prefix or without, or the UUID on the wire."},
 	"listEvents.idempotency_key": {text: "Only those that came with this Idempotency-Key."},
+	"listEvents.search":          {text: "Only those with this text in their data, whatever the case of its letters (A to Z). A page looks at a bounded part of what is kept: it may have few items, or none, and still a next."},
 	"listEvents.channel":         {text: "Only those that were sent to this channel."},
 
 	"from":   {text: "Only those made at this time or later."},

@@ -19,7 +19,7 @@ func TestSearch(t *testing.T) {
 	ep, other := st.endpoint(key, "acme"), st.endpoint(key, "beta")
 	made, failed := map[string]string{}, map[string]string{}
 	for i, name := range []string{"busy", "gone", "silent", "fine", "fresh"} {
-		made[name] = st.do(key, "POST", "/v1/events", fmt.Sprintf(`{"type":"t.%d","consumer":"acme","data":%d}`, i%2, i), "Idempotency-Key", "k "+name).want(202).text("id")
+		made[name] = st.do(key, "POST", "/v1/events", fmt.Sprintf(`{"type":"t.%d","consumer":"acme","data":{"n":"in-%d","name":"João %s"}}`, i%2, i, name), "Idempotency-Key", "k "+name).want(202).text("id")
 		failed[name] = st.walk(key, "/v1/deliveries?event_id="+made[name])[0]
 	}
 	st.do(key, "POST", "/v1/events", `{"type":"t.0","consumer":"beta","data":1}`).want(202)
@@ -56,6 +56,7 @@ func TestSearch(t *testing.T) {
 	for query, want := range map[string]string{
 		"id=" + made["busy"]: "busy", "id=" + made["busy"][4:]: "busy", "id=" + webhook.IDFormat{Form: webhook.FormUUID}.Format(id): "busy", "id=" + made["busy"] + "&type=t.1": "",
 		"idempotency_key=" + url.QueryEscape("k gone"): "gone", "idempotency_key=k": "", "channel=eu": "", "type=t.1": "fine gone", "type=t.1&idempotency_key=k+fine": "fine",
+		"search=IN-2": "silent", "search=Jo%C3%A3o+f": "fine fresh", "search=Jo%C3%A3o+f&type=t.1": "fine", "search=in-9": "",
 	} {
 		if got := strings.Join(names(st.walk(key, "/v1/events?"+query), made), " "); got != want {
 			t.Errorf("%s finds %q, want %q", query, got, want)
@@ -69,13 +70,14 @@ func TestSearch(t *testing.T) {
 		"deliveries?state=failed,": "?state", "deliveries?state=,": "?state", "deliveries?state=failed%3Bpending": "?state", "deliveries?state=failed&state=pending": "?state", "deliveries?last_status=99": "?last_status",
 		"deliveries?last_status=600": "?last_status", "deliveries?last_status=0xx": "?last_status", "deliveries?last_status=+50": "?last_status", "deliveries?last_status=-1xx": "?last_status",
 		"deliveries?last_status=NONE": "?last_status", "deliveries?state=" + strings.Repeat("failed,", 70) + "failed": "?state", "events?id=x": "?id", "events?id=" + ep: "?id", "events?channel=": "?channel",
+		"events?search=": "?search", "events?search=" + strings.Repeat("x", 513): "?search",
 	} {
 		st.do(key, "GET", "/v1/"+query, nil).problem(kindShape, parameter)
 	}
 	// A consumer's key finds its own only, whatever it asks for.
 	bound := st.do(st.root, "POST", "/v1/projects/"+project+"/keys", `{"scopes":["*"],"consumer":"beta"}`).want(201).text("key")
 	for _, path := range []string{
-		"/v1/events?id=" + made["busy"], "/v1/events?idempotency_key=k+busy", "/v1/deliveries?last_status=503", "/v1/deliveries?state=failed,pending&endpoint_id=" + ep,
+		"/v1/events?id=" + made["busy"], "/v1/events?idempotency_key=k+busy", "/v1/events?search=in-0", "/v1/deliveries?last_status=503", "/v1/deliveries?state=failed,pending&endpoint_id=" + ep,
 	} {
 		if got := st.walk(bound, path); len(got) != 0 {
 			t.Errorf("%s shows a consumer another's: %v", path, got)

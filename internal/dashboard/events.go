@@ -18,7 +18,7 @@ type eventsView struct {
 const maxNames = 250
 
 func eventFilters() []string {
-	return []string{"type", "consumer", "id", "idempotency_key", "channel", "from", "until"}
+	return []string{"type", "consumer", "id", "idempotency_key", "channel", "search", "from", "until"}
 }
 
 func (v *visit) eventsPage() error {

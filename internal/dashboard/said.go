@@ -266,6 +266,8 @@ var said = []lang.Format{
 	"Nothing arrived yet. Send something to the address above.",
 	"Nothing arrives?",
 	"Nothing fits these filters.",
+	"Nothing among what this page looked at fits these filters. The next page looks further back.",
+	"Text in the data",
 	"nothing is due",
 	"Nothing more is sent to it, and what waits is cancelled",
 	"Nothing of what is kept has this text.",

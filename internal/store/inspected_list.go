@@ -72,15 +72,3 @@ func (r *InspectedRequest) holds(term []byte) bool {
 	}
 	return false
 }
-
-// lower is a copy with small ASCII letters; other bytes stay.
-func lower(b []byte) []byte {
-	out := make([]byte, len(b))
-	for i, c := range b {
-		if c >= 'A' && c <= 'Z' {
-			c += 'a' - 'A'
-		}
-		out[i] = c
-	}
-	return out
-}

@@ -12,10 +12,24 @@ import (
 
 const (
 	maxPage   = 250
-	maxWalked = 2000                 // rows that one page looks at
-	pageFor   = 7 * time.Millisecond // after which a page ends with what it has
-	pageChunk = 256                  // rows that are read together
+	maxWalked = 2000 // rows that one page looks at
 )
+
+// effort bounds what one page looks at.
+type effort struct {
+	walked int           // rows
+	chunk  int           // rows that are read together
+	lasts  time.Duration // after which the page ends with what it has
+}
+
+// effort of a list. A search reads data of up to a megabyte a row, and people
+// wait for it rather than press for the next page twenty times.
+func (f *Filter) effort() effort {
+	if f.Search != "" {
+		return effort{walked: 10_000, chunk: 32, lasts: 30 * time.Millisecond}
+	}
+	return effort{walked: maxWalked, chunk: 256, lasts: 7 * time.Millisecond}
+}
 
 // bounds of a list in keys: newest is exclusive, oldest inclusive.
 func (db *DB) bounds(f *Filter) (oldest, newest key, ok bool) {
@@ -52,11 +66,11 @@ type source interface {
 
 // page walks a source and takes what read finds wanted among its keys, until
 // the page is full or enough was looked at.
-func page[T any](ctx context.Context, db *DB, src source, limit int, read func(keys []key) (map[key]*T, error)) (p Page[*T], err error) {
+func page[T any](ctx context.Context, db *DB, src source, limit int, most effort, read func(keys []key) (map[key]*T, error)) (p Page[*T], err error) {
 	start := time.Now()
-	chunk := limit + 1 // most lists are of what is wanted: one more tells whether a page follows
-	for walked := 0; walked < maxWalked && (walked == 0 || time.Since(start) < pageFor); walked += chunk {
-		chunk = min(chunk, maxWalked-walked)
+	chunk := min(limit+1, most.chunk) // most lists are of what is wanted: one more tells whether a page follows
+	for walked := 0; walked < most.walked && (walked == 0 || time.Since(start) < most.lasts); walked += chunk {
+		chunk = min(chunk, most.walked-walked)
 		keys, err := take(ctx, src, chunk)
 		if err != nil {
 			return p, err
@@ -79,7 +93,7 @@ func page[T any](ctx context.Context, db *DB, src source, limit int, read func(k
 			p.Next = ID{}
 			return p, nil
 		}
-		chunk = pageChunk
+		chunk = most.chunk
 	}
 	if len(p.Items) == limit { // the end is worth one more look: no empty page follows then
 		if k, err := src.next(ctx); err != nil || k == 0 {
@@ -113,7 +127,7 @@ func (db *DB) Events(ctx context.Context, project ID, f Filter) (p Page[*Event],
 		if err != nil || src == nil {
 			return err
 		}
-		p, err = page(ctx, db, src, f.Limit, func(keys []key) (map[key]*Event, error) {
+		p, err = page(ctx, db, src, f.Limit, f.effort(), func(keys []key) (map[key]*Event, error) {
 			return db.eventRows(ctx, v.c, state.k, &f, keys)
 		})
 		return err
@@ -178,7 +192,7 @@ func (db *DB) Deliveries(ctx context.Context, project ID, f Filter) (p Page[*Del
 		if err != nil || src == nil {
 			return err
 		}
-		p, err = page(ctx, db, src, f.Limit, func(keys []key) (map[key]*Delivery, error) {
+		p, err = page(ctx, db, src, f.Limit, f.effort(), func(keys []key) (map[key]*Delivery, error) {
 			return db.deliveryRows(ctx, v.c, state.k, &f, keys)
 		})
 		if err != nil {

@@ -141,11 +141,17 @@ func (db *DB) eventRows(ctx context.Context, c *conn, project key, f *Filter, ke
 	if len(keys) == 0 {
 		return nil, nil
 	}
+	columns, find := eventColumns, searchFor(f.Search)
+	var data []byte
+	var more []any
+	if find != nil {
+		columns, more = columns+", e.data", []any{&data}
+	}
 	out := make(map[key]*Event, len(keys))
-	err := c.rows(ctx, "SELECT "+eventColumns+" FROM json_each(?) j CROSS JOIN events e ON e.k=j.value WHERE e.project=?", []any{keyList(keys), project},
+	err := c.rows(ctx, "SELECT "+columns+" FROM json_each(?) j CROSS JOIN events e ON e.k=j.value WHERE e.project=?", []any{keyList(keys), project},
 		func(scan func(...any) error) (bool, error) {
-			k, e, err := db.scanEvent(scan)
-			if err == nil && f.wantsEvent(e) {
+			k, e, err := db.scanEvent(scan, more...)
+			if err == nil && f.wantsEvent(e) && (find == nil || find.in(data)) {
 				out[k] = e
 			}
 			return true, err

@@ -20,9 +20,12 @@ type Filter struct {
 	Channel              string // that events were sent to
 	// IdempotencyKey of events, as their callers sent it.
 	IdempotencyKey string
-	From, Until    time.Time
-	Before         ID  // cursor: strictly older than this id
-	Limit          int // at most 250
+	// Search is a text in the data of events, as it is kept or as JSON writes it,
+	// whatever the case of its ASCII letters.
+	Search      string
+	From, Until time.Time
+	Before      ID  // cursor: strictly older than this id
+	Limit       int // at most 250
 }
 
 // Page is one page of a list, newest first. A page may be shorter than the

@@ -49,6 +49,43 @@ var listCases = map[string]func(*shelf){
 			}
 		}
 	},
+	"SearchInData": func(s *shelf) {
+		put := func(eventType, data string) store.ID {
+			out, err := s.db.Accept(s.ctx, []*store.Acceptance{s.acceptance("c", eventType, data)})
+			s.no(err)
+			return out[0].EventID
+		}
+		at := map[string]store.ID{}
+		large := strings.Repeat("x", 200<<10)
+		for name, data := range map[string]string{
+			"raw": `{"name":"São João <b>","n":1}`, "ascii": `{"name":"S\u00e3o Jo\u00E3o \"x\""}`, "quoted": `{"path":"a\\b \"c\""}`, "large": `{"x":"` + large + `","end":"Needle"}`,
+		} {
+			at[name] = put("t."+name, data)
+		}
+		for range 100 { // more than is read together, and than a page of so much data may last
+			put("t.other", `{"x":"`+large+`"}`)
+		}
+		for search, want := range map[string]string{
+			"são joÃ": "", "são João": "raw ascii", "<B>": "raw", `o "x"`: "ascii", `a\b "C`: "quoted", "needle": "large", "nowhere": "", "Joã": "raw ascii",
+		} {
+			var ids []store.ID
+			for _, name := range strings.Fields(want) {
+				ids = append(ids, at[name])
+			}
+			var got []store.ID
+			for _, e := range s.allEvents(store.Filter{Search: search, Limit: 2}) {
+				got = append(got, e.ID)
+			}
+			slices.SortFunc(ids, func(a, b store.ID) int { return bytes.Compare(a[:], b[:]) })
+			slices.SortFunc(got, func(a, b store.ID) int { return bytes.Compare(a[:], b[:]) })
+			if !slices.Equal(got, ids) {
+				s.Errorf("%q: %v, want %v (%s)", search, got, ids, want)
+			}
+		}
+		if got := s.allEvents(store.Filter{Search: "João", Type: "t.raw", Consumer: "c"}); len(got) != 1 || got[0].Data != nil {
+			s.Errorf("%v", got)
+		}
+	},
 	"NewestAreThereAtOnce": func(s *shelf) {
 		s.endpoint("c")
 		for range 20 {
