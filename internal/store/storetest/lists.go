@@ -69,7 +69,7 @@ var listCases = map[string]func(*shelf){
 			"são joÃ": "", "são João": "raw ascii", "<B>": "raw", `o "x"`: "ascii", `a\b "C`: "quoted", "needle": "large", "nowhere": "", "Joã": "raw ascii",
 		} {
 			var ids []store.ID
-			for _, name := range strings.Fields(want) {
+			for name := range strings.FieldsSeq(want) {
 				ids = append(ids, at[name])
 			}
 			var got []store.ID
