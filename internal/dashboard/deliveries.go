@@ -55,7 +55,21 @@ type deliveryView struct {
 	More     bool             // and more than are shown
 	Body     *bodyView        // as it was sent; nil: not known any more
 	Due      bool             // the next attempt is not in the future
+	Soon     bool             // what comes of it will be known in seconds
 	Pair     bool             // there are two attempts to compare
+}
+
+// newsWithin is how long after it was due an attempt is looked for.
+const newsWithin = 2 * time.Minute
+
+// dueWhen says of the next attempt whether it is due, and whether its outcome
+// is to be expected within seconds.
+func dueWhen(next *time.Time, now time.Time) (due, soon bool) {
+	if next == nil {
+		return false, false
+	}
+	late := now.Sub(*next)
+	return late >= 0, late > -5*time.Second && late < newsWithin
 }
 
 // attemptView is an attempt with what its page says beside.
@@ -77,7 +91,8 @@ func (v *visit) deliveryPage() error {
 	if err != nil {
 		return err
 	}
-	view := &deliveryView{Delivery: d, Due: d.NextDueAt != nil && !d.NextDueAt.After(time.Now())}
+	view := &deliveryView{Delivery: d}
+	view.Due, view.Soon = dueWhen(d.NextDueAt, time.Now())
 	attempts, err := read[listed[client.Attempt]](v, ofProject, path+"/attempts", url.Values{"limit": {itoa(maxAttempts)}})
 	if err != nil {
 		return err

@@ -12,6 +12,8 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/chromedp/chromedp"
+
 	"github.com/malote-dev/malote/client"
 )
 
@@ -173,6 +175,7 @@ func TestPortalByForms(t *testing.T) {
 		t.Errorf("%d speaks of routes: %s", p.status, p.body)
 	}
 	follow(v.post(at+"/resume")).mentions(t, "active again")
+	v.post(at+"/checkup").mentions(t, "The receiver is not ready yet.")
 	v.post(at+"/rotate", "once", "r").mentions(t, "whsec_")
 	v.get(at+"/edit").mentions(t, `value="invoice.paid" checked`)
 	v.post(at+"/edit", "url", "nonsense", "all", "1").mentions(t, `id="url-wrong"`)
@@ -355,23 +358,52 @@ func TestPortalInChromium(t *testing.T) {
 	}
 }
 
-// TestPortalHostileText: nothing that others wrote runs in the portal.
+// TestPortalHostileText: nothing that others wrote runs in the portal, on any
+// page, for whoever may look or manage.
 func TestPortalHostileText(t *testing.T) {
 	t.Parallel()
 	for _, text := range hostile() {
 		c := open(t).customer(text)
+		company := plain(text, "Loja")
+		_, err := c.root.UpdateProject(t.Context(), c.project.ID, client.ProjectChange{PortalName: client.Set(cut(company, 60))})
+		c.no(err)
 		b := chromium(t, c.url)
-		b.open(c.session("manage").Path)
-		b.waitFor(`location.pathname === "/portal"`)
-		for _, p := range c.pages("manage") {
-			where := fmt.Sprintf("%.40q on %s", text, p.name)
-			b.open(p.path)
+		harmless := func(page string) {
+			t.Helper()
+			where := fmt.Sprintf("%.40q on %s", text, page)
 			b.calm(where)
 			b.fits(where)
 			if ran, broke := eval[int](b, `window.__ran || 0`), eval[int](b, `document.querySelectorAll("main img, main iframe, main script, main [onload], main [onerror], main [hx-get]").length`); ran != 0 || broke != 0 {
 				t.Errorf("%s: ran %d, broke out %d", where, ran, broke)
 			}
+			if strings.ContainsAny(b.text()+eval[string](b, `document.title`), "\u202e\u2066\x1b") {
+				t.Errorf("%s: a control character is in the page", where)
+			}
 		}
+		b.open("/portal/embed/" + c.project.ID)
+		harmless("the frame's page")
+		for _, access := range []string{"read", "manage"} {
+			b.forget()
+			b.open(c.session(access).Path)
+			b.waitFor(`location.pathname === "/portal"`)
+			for _, p := range c.pages(access) {
+				b.open(p.path)
+				harmless(p.name + " for " + access)
+			}
+		}
+		b.open("/portal/endpoints/" + c.failing.ID)
+		b.press("#checkup form button")
+		harmless("a check-up")
+		b.open("/portal/endpoints/new")
+		eval[bool](b, fmt.Sprintf(`(() => { const f = document.querySelector("main form.card"); f.noValidate = true; for (const e of f.querySelectorAll("input:not([type=checkbox]):not([type=hidden])")) e.value = %s; return true })()`, inJSON(t, text)))
+		b.press("main form.card button[type=submit]")
+		b.waitFor(`document.querySelector("[role=alert]")`)
+		harmless("a form that is wrong")
+		b.open("/portal/deliveries?type=" + url.QueryEscape(cut(text, 2000)) + "&from=" + url.QueryEscape(cut(text, 2000)))
+		harmless("filters")
+		b.run(chromedp.Click(chromedp.CSS("details.menu summary")))
+		b.press("form[action='/portal/signout'] button")
+		harmless("signed out")
 	}
 }
 

@@ -3,6 +3,7 @@ import "./page/door";
 import "./page/live";
 import "./page/menu";
 import "./page/once";
+import "./elements/again-soon";
 import "./elements/copy-text";
 import "./elements/count-down";
 import "./elements/local-time";
