@@ -13,6 +13,7 @@ import (
 type Verification struct {
 	Dialect    string    // empty: that of the key's project
 	Secrets    []string  // those in force; the server keeps none of them
+	EndpointID string    // whose secrets are tried, too, after those above; empty: none's
 	Headers    []Header  // one that came twice stands twice
 	Body       []byte    // raw; at most 1 MiB
 	ReceivedAt time.Time // zero: now
@@ -27,11 +28,12 @@ func (v Verification) MarshalJSON() ([]byte, error) {
 	return json.Marshal(struct {
 		Dialect    string    `json:"dialect,omitempty"`
 		Secrets    []string  `json:"secrets,omitempty"`
+		EndpointID string    `json:"endpoint_id,omitempty"`
 		Headers    []Header  `json:"headers"`
 		Body       string    `json:"body"`
 		Encoding   string    `json:"body_encoding"`
 		ReceivedAt time.Time `json:"received_at,omitzero"`
-	}{v.Dialect, v.Secrets, append([]Header{}, v.Headers...), body, encoding, v.ReceivedAt})
+	}{v.Dialect, v.Secrets, v.EndpointID, append([]Header{}, v.Headers...), body, encoding, v.ReceivedAt})
 }
 
 // Explanation is what a verification looked at, and what came of it.

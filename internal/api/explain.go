@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"reflect"
+	"slices"
 	"sync"
 	"time"
 
@@ -49,6 +50,7 @@ func (h *headerLines) readJSON(r *rawjson.Reader, pointer string, errs *ingest.F
 type verifyInput struct {
 	Dialect  optional[string]    `json:"dialect"`
 	Secrets  []string            `json:"secrets"`
+	Endpoint optional[string]    `json:"endpoint_id"`
 	Headers  headerLines         `json:"headers"`
 	Body     optional[string]    `json:"body"`
 	Encoding optional[string]    `json:"body_encoding"`
@@ -124,12 +126,44 @@ func (s *server) verify(c *call, in *verifyInput) (explanationView, error) {
 	if err != nil {
 		return explanationView{}, err
 	}
+	own, err := s.secretsOf(c, in.Endpoint)
+	if err != nil {
+		return explanationView{}, err
+	}
 	done, err := s.explaining.take(senderOf(c.key))
 	if err != nil {
 		return explanationView{}, err
 	}
 	defer done()
-	return viewExplanation(q.dialect, q.dialect.Explain(q.header, q.body, in.Secrets, q.at, s.newestDialects()...)), nil
+	v := viewExplanation(q.dialect, q.dialect.Explain(q.header, q.body, slices.Concat(in.Secrets, own), q.at, s.newestDialects()...))
+	for i := range v.Expected {
+		if v.Expected[i].Secret >= len(in.Secrets) { // else whoever may look could have anything signed
+			v.Expected[i].Signature = nil
+		}
+	}
+	return v, nil
+}
+
+// secretsOf are those in force of an endpoint that is named, which the caller
+// need not have.
+func (s *server) secretsOf(c *call, named optional[string]) ([]string, error) {
+	if !named.given() {
+		return nil, nil
+	}
+	if !c.key.ProjectID.IsZero() && !hasScope(c.key, endpointsRead) {
+		return nil, kindForbidden.problemf("to name an endpoint needs a key with the scope %s", endpointsRead)
+	}
+	e, err := s.endpointNamed(c, named.Value)
+	if err != nil {
+		return nil, err
+	}
+	var out []string
+	for now, i := time.Now(), 0; i < len(e.Secrets); i++ {
+		if end := e.Secrets[i].ExpiresAt; end.IsZero() || end.After(now) {
+			out = append(out, e.Secrets[i].Value.Reveal())
+		}
+	}
+	return out, nil
 }
 
 // explainable is a request that can be explained.

@@ -22,8 +22,11 @@ type explanation struct {
 	Detail, Dialect string
 	Time            *struct{ Age int64 }
 	Message         []struct{ Kind, Body string }
-	Expected        []struct{ Signature *string }
-	Mistakes        []struct {
+	Expected        []struct {
+		Signature *string
+		Matches   bool
+	}
+	Mistakes []struct {
 		Kind, Detail string
 		Fits         bool
 		Changes      []string
@@ -105,6 +108,47 @@ func TestVerifyExplains(t *testing.T) {
 	if x := a.again("Accept-Language", "pt-BR").explained(); !strings.Contains(x.Mistakes[0].Changes[0], "como o Python escreve") {
 		t.Errorf("not in Portuguese: %+v", x.Mistakes)
 	}
+}
+
+// TestVerifyByAnEndpoint: by the secrets of an endpoint, which a portal session
+// need not have, and gets nothing signed by.
+func TestVerifyByAnEndpoint(t *testing.T) {
+	t.Parallel()
+	st := setup(t)
+	project, key := st.project("standard", store.Development)
+	e := st.do(key, "POST", "/v1/endpoints", `{"consumer":"acme","url":"https://example.com/hook","event_types":["*"]}`).want(201)
+	id, secret := e.text("id"), e.text("secret")
+	other := st.do(key, "POST", "/v1/endpoints", `{"consumer":"zeta","url":"https://example.com/hook","event_types":["*"]}`).want(201).text("id")
+	token := st.session(key, "acme", store.PortalRead).text("token")
+	in := received(t, "standard", secret, nil)
+	delete(in, "dialect")
+	in["secrets"], in["endpoint_id"] = []string{"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}, id
+	a := st.do(token, "POST", "/v1/verify", in)
+	x := a.explained()
+	if !x.OK || len(x.Expected) != 2 || x.Expected[0].Matches || x.Expected[0].Signature == nil || !x.Expected[1].Matches || x.Expected[1].Signature != nil {
+		t.Errorf("%s", a.body)
+	}
+	if strings.Contains(string(a.body), secret) {
+		t.Error("the secret is told")
+	}
+	st.do(key, "POST", "/v1/endpoints/"+id+"/secret/rotate", nil).want(200)
+	if x := st.do(token, "POST", "/v1/verify", in).explained(); !x.OK || len(x.Expected) != 3 {
+		t.Errorf("while it rotates: %+v", x)
+	}
+	st.do(key, "POST", "/v1/endpoints/"+id+"/secret/rotate", `{"secret_overlap":0}`).want(200)
+	if x := st.do(token, "POST", "/v1/verify", in).explained(); x.OK {
+		t.Errorf("by a secret that ended: %+v", x)
+	}
+	var foreign, missing *answer
+	for of, to := range map[string]**answer{other: &foreign, "ep_01m814a1b5e0080c3d4e5f6g7h": &missing} {
+		in["endpoint_id"] = of
+		*to = st.do(token, "POST", "/v1/verify", in).problem(kindInvalid, "/endpoint_id")
+	}
+	if got, want := foreign.object()["errors"], missing.object()["errors"]; fmt.Sprint(got) != fmt.Sprint(want) {
+		t.Errorf("another's is told from one that is not: %v, %v", got, want)
+	}
+	st.do(st.root, "POST", "/v1/verify", in).problem(kindInvalid, "/endpoint_id")
+	st.do(st.key(project, "events:write"), "POST", "/v1/verify", in).problem(kindForbidden)
 }
 
 func TestVerifyRefuses(t *testing.T) {

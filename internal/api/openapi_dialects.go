@@ -25,6 +25,7 @@ var dialectTypes = map[string]typeWords{
 var dialectFields = map[string]fieldWords{
 	"verifyInput.dialect":       {text: "The dialect, as in tarefa or tarefa/1; left out: that of the key's project, with a root key standard.", minLength: new(1), maxLength: new(50)},
 	"verifyInput.secrets":       {text: "Those in force, any of which may match. They are used for this answer alone.", maxItems: new(maxSecretsGiven), maxLength: new(maxSecretText)},
+	"verifyInput.endpoint_id":   {text: "An endpoint whose secrets in force are tried, too, after those that are given; needs the scope endpoints:read. What they make of the request is not told.", pattern: wireIDPattern("ep_")},
 	"verifyInput.headers":       {text: "The header lines, in the order in which they came.", maxItems: new(maxHeaderLines), always: true},
 	"verifyInput.body":          {text: "The raw bytes of the body, at most 1 MiB; left out: it was empty."},
 	"verifyInput.body_encoding": {text: "How the body is written here.", enum: []string{encodedText, encodedBase64}, standard: encodedText},
