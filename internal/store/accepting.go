@@ -125,6 +125,7 @@ func (b *batch) keep(project key, e *Event, targets []target) key {
 	e.Time = kept(e.Time)
 	b.index = append(b.index, indexEntry{k: k, project: project, consumer: e.Consumer, eventType: e.Type, targets: targets})
 	b.accepted++
+	b.came = append(b.came, project)
 	return k
 }
 

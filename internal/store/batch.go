@@ -40,6 +40,7 @@ type effects struct {
 	index      []indexEntry
 	finals     []finalEntry
 	sends      []byte
+	came       []key      // projects of the events that it keeps, one for each
 	sendsRow   key        // where they were written
 	slice      []key      // subjects whose counts this batch writes
 	mark       ledgerMark // and how far the tables are with them
@@ -67,7 +68,7 @@ func (b *batch) reset(now time.Time) {
 	}
 	b.refused, b.serial, b.raised = false, false, false
 	b.effects = effects{
-		index: b.index[:0], finals: b.finals[:0], sends: b.sends[:0], after: b.after[:0], changes: b.changes[:0],
+		index: b.index[:0], finals: b.finals[:0], sends: b.sends[:0], came: b.came[:0], after: b.after[:0], changes: b.changes[:0],
 		indexed: b.w.indexed, chores: b.w.chores,
 	}
 }

@@ -13,7 +13,7 @@ import (
 // endpoints; so what is new is counted here, and written in rounds: what was
 // counted until the round began, a slice of it with each commit, in the order
 // of the subjects, which is the order of the rows. It can be counted again from
-// sends, so a crash loses nothing. Where many processes share the database, each
+// sends, so a crash loses nothing but how many events came in the last seconds. Where many processes share the database, each
 // counts the rows of its own slot.
 type ledger struct {
 	slot int
@@ -39,12 +39,14 @@ type ledgerMark struct{ done, upto, cursor key }
 
 // account is what is not in the tables yet.
 type account struct {
-	hours []hourly // in no order; more than one only around the turn of an hour
-	tally tally    // of an endpoint
+	hours   []hourly // in no order; more than one only around the turn of an hour
+	minutes []hourly // of a project, likewise
+	tally   tally    // of an endpoint
 }
 
+// hourly is what happened in an hour, or in a minute.
 type hourly struct {
-	hour int64
+	at int64 // hours, or minutes, since 1970
 	rollup
 }
 
@@ -75,7 +77,10 @@ const (
 	ledgerKnown = 100_000               // endpoints whose parties are remembered
 )
 
-const microsPerHour = int64(time.Hour / time.Microsecond)
+const (
+	microsPerHour   = int64(time.Hour / time.Microsecond)
+	microsPerMinute = int64(time.Minute / time.Microsecond)
+)
 
 func newLedger(slot int) *ledger {
 	return &ledger{slot: slot, cur: map[key]*account{}, parties: map[key]*parties{}}
@@ -98,14 +103,20 @@ func (t *tally) add(s *send) {
 	}
 }
 
-func (a *account) hour(hour int64) *rollup {
-	for i := range a.hours {
-		if a.hours[i].hour == hour {
-			return &a.hours[i].rollup
+func (a *account) hour(hour int64) *rollup { return rollupOf(&a.hours, hour) }
+
+func (a *account) minute(minute int64) *rollup { return rollupOf(&a.minutes, minute) }
+
+// rollupOf finds the one of an hour or a minute, the newest first.
+func rollupOf(in *[]hourly, at int64) *rollup {
+	list := *in
+	for i := len(list) - 1; i >= 0; i-- {
+		if list[i].at == at {
+			return &list[i].rollup
 		}
 	}
-	a.hours = append(a.hours, hourly{hour: hour})
-	return &a.hours[len(a.hours)-1].rollup
+	*in = append(list, hourly{at: at})
+	return &(*in)[len(list)].rollup
 }
 
 func accountOf(in map[key]*account, k key) *account {
@@ -137,8 +148,12 @@ func (l *ledger) add(to map[key]*account, data []byte, after key) {
 			if i == 0 && s.attempt {
 				a.tally.add(s)
 			}
-			if !s.old {
-				a.hour(s.at / microsPerHour).count(s)
+			if s.old {
+				continue
+			}
+			a.hour(s.at / microsPerHour).count(s)
+			if i == len(p.of)-1 { // the project
+				a.minute(s.at / microsPerMinute).count(s)
 			}
 		}
 	})
@@ -190,7 +205,7 @@ func (l *ledger) meet(ctx context.Context, c *conn, data []byte) (err error) {
 // settle takes over a commit: what it wrote is counted in the tables, its own
 // attempts are counted here.
 func (l *ledger) settle(b *batch) {
-	if len(b.sends) == 0 && b.slice == nil && !l.due(b.now) && !b.hasten {
+	if len(b.sends) == 0 && len(b.came) == 0 && b.slice == nil && !l.due(b.now) && !b.hasten {
 		return
 	}
 	l.mu.Lock()
@@ -198,15 +213,30 @@ func (l *ledger) settle(b *batch) {
 	if b.slice != nil {
 		l.wrote(b.slice, b.mark, b.now)
 	}
+	if len(l.cur) == 0 {
+		l.from = b.now
+	}
+	l.arrived(b.came, b.us)
 	if len(b.sends) > 0 {
-		if len(l.cur) == 0 {
-			l.from = b.now
-		}
 		l.add(l.cur, b.sends, 0)
 		l.last = b.sendsRow
 	}
 	if len(l.round) == 0 && (l.due(b.now) || b.hasten && len(l.cur) > 0) {
 		l.begin(l.last)
+	}
+}
+
+// arrived counts the events of a commit, by their projects.
+func (l *ledger) arrived(projects []key, at int64) {
+	for len(projects) > 0 {
+		n := 1
+		for n < len(projects) && projects[n] == projects[0] {
+			n++
+		}
+		a := accountOf(l.cur, projects[0])
+		a.hour(at / microsPerHour).events += uint64(n)
+		a.minute(at / microsPerMinute).events += uint64(n)
+		projects = projects[n:]
 	}
 }
 
@@ -275,10 +305,10 @@ func (b *batch) writeSlice(l *ledger, size int) (slice []key, mark ledgerMark, e
 func (b *batch) writeAccount(k key, a *account, days **rolled) error {
 	for i := range a.hours {
 		h := &a.hours[i]
-		if err := b.addRollup(hourTable, h.hour, k, &h.rollup); err != nil {
+		if err := b.addRollup(hourTable, h.at, k, &h.rollup); err != nil {
 			return err
 		}
-		day := h.hour / 24
+		day := h.at / 24
 		if day >= b.now.Unix()/86400 { // it goes on, and is in no sum yet
 			continue
 		}
@@ -294,19 +324,32 @@ func (b *batch) writeAccount(k key, a *account, days **rolled) error {
 			}
 		}
 	}
+	for i := range a.minutes {
+		m := &a.minutes[i]
+		if m.at < b.now.Unix()/60-MinutesKept { // nobody asks for it any more
+			continue
+		}
+		if err := b.addRollup(minuteTable, m.at, k, &m.rollup); err != nil {
+			return err
+		}
+	}
 	if a.tally.attempts == 0 {
 		return nil
 	}
 	return b.addTally(k, &a.tally)
 }
 
-// rollupTable is the text of the statements for one of the two tables.
+// rollupTable is the text of the statements for one of the tables.
 type rollupTable struct{ get, add, put string }
 
 var (
 	hourTable = rollupTable{
 		"SELECT data FROM hours WHERE hour=? AND subject=? /*FOR UPDATE*/", "INSERT INTO hours VALUES (?,?,?) ON CONFLICT DO NOTHING",
 		"INSERT INTO hours VALUES (?,?,?) ON CONFLICT (hour, subject) DO UPDATE SET data=excluded.data",
+	}
+	minuteTable = rollupTable{
+		"SELECT data FROM minutes WHERE minute=? AND subject=? /*FOR UPDATE*/", "INSERT INTO minutes VALUES (?,?,?) ON CONFLICT DO NOTHING",
+		"INSERT INTO minutes VALUES (?,?,?) ON CONFLICT (minute, subject) DO UPDATE SET data=excluded.data",
 	}
 	dayTable = rollupTable{
 		"SELECT data FROM days WHERE day=? AND subject=? /*FOR UPDATE*/", "INSERT INTO days VALUES (?,?,?) ON CONFLICT DO NOTHING",

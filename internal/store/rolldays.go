@@ -9,19 +9,21 @@ import (
 
 // How long statistics are kept, whatever the retention of history is.
 const (
-	HoursKept = 31 * 24 // hours
-	DaysKept  = 400     // days
+	MinutesKept = 120     // minutes, of projects
+	HoursKept   = 31 * 24 // hours
+	DaysKept    = 400     // days
 )
 
-// The longest windows of [DB.Stats]: what is kept, and the hour or day that
-// has begun.
+// The longest windows of [DB.Stats]: what is kept, and the minute, hour or day
+// that has begun.
 const (
-	MaxHours = HoursKept + 1
-	MaxDays  = DaysKept + 1
+	MaxMinutes = MinutesKept + 1
+	MaxHours   = HoursKept + 1
+	MaxDays    = DaysKept + 1
 )
 
 const (
-	spareHours = 24 // that are kept longer, so that a whole window is there while it is asked for
+	spareHours = 24 // that are kept longer, and as many minutes, so that a whole window is there while it is asked for
 	rollRows   = 64 // subjects of one hour that a transaction reads
 	pruneCount = 500
 
@@ -171,6 +173,11 @@ func (b *batch) pruneRollups() (int, error) {
 	}
 	n, err := b.change(`DELETE FROM hours WHERE (hour, subject) IN (SELECT hour, subject FROM hours WHERE hour<? ORDER BY hour, subject LIMIT ?)`,
 		min(b.now.Unix()/3600-HoursKept-spareHours, (at.day+1)*24), pruneCount)
+	if err != nil || n > 0 {
+		return n, err
+	}
+	n, err = b.change(`DELETE FROM minutes WHERE (minute, subject) IN (SELECT minute, subject FROM minutes WHERE minute<? ORDER BY minute, subject LIMIT ?)`,
+		b.now.Unix()/60-MinutesKept-spareHours, pruneCount)
 	if err != nil || n > 0 {
 		return n, err
 	}

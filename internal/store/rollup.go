@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// rollup is what happened to an endpoint, a consumer or a project in an hour
-// or a day. Rollups add up.
+// rollup is what happened to an endpoint, a consumer or a project in a minute,
+// an hour or a day. Rollups add up.
 type rollup struct {
 	attempts  uint64
 	succeeded uint64
@@ -18,6 +18,7 @@ type rollup struct {
 	took      uint64    // microseconds, the sum
 	finals    [3]uint64 // deliveries that became delivered, failed, cancelled
 	lastOK    int64     // of the last attempt that succeeded, in microseconds
+	events    uint64    // that were accepted; of a project
 	classes   tallied   // failed attempts by class
 	times     tallied   // answered attempts by timeBin
 }
@@ -101,6 +102,7 @@ func (r *rollup) merge(o *rollup) {
 		r.finals[i] += n
 	}
 	r.lastOK = max(r.lastOK, o.lastOK)
+	r.events += o.events
 	for _, t := range o.classes {
 		r.classes.add(t.n, t.count)
 	}
@@ -124,14 +126,18 @@ func (r *rollup) percentile(share float64) time.Duration {
 	return 0
 }
 
-const rollupForm = 1
+// The forms of rollups that are kept. The first one has no events.
+const (
+	rollupFormFirst = 1
+	rollupForm      = 2
+)
 
 var errRollup = errors.New("kept statistics do not decode")
 
 // encode appends a rollup as it is kept.
 func (r *rollup) encode(dst []byte) []byte {
 	dst = append(dst, rollupForm)
-	for _, n := range [...]uint64{r.attempts, r.succeeded, r.answered, r.took, r.finals[0], r.finals[1], r.finals[2], uint64(r.lastOK)} {
+	for _, n := range [...]uint64{r.attempts, r.succeeded, r.answered, r.took, r.finals[0], r.finals[1], r.finals[2], uint64(r.lastOK), r.events} {
 		dst = binary.AppendUvarint(dst, n)
 	}
 	for _, list := range [...]tallied{r.classes, r.times} {
@@ -147,9 +153,10 @@ func (r *rollup) encode(dst []byte) []byte {
 // decode reads what encode wrote, into a rollup whose memory is used again.
 func (r *rollup) decode(data []byte) error {
 	*r = rollup{classes: r.classes[:0], times: r.times[:0]}
-	if len(data) == 0 || data[0] != rollupForm {
+	if len(data) == 0 || data[0] != rollupForm && data[0] != rollupFormFirst {
 		return errRollup
 	}
+	form := data[0]
 	data = data[1:]
 	bad := false
 	next := func() uint64 {
@@ -165,6 +172,9 @@ func (r *rollup) decode(data []byte) error {
 		*to = next()
 	}
 	r.lastOK = int64(next())
+	if form >= rollupForm {
+		r.events = next()
+	}
 	for _, list := range [...]*tallied{&r.classes, &r.times} {
 		for n := next(); n > 0 && !bad; n-- {
 			if len(data) == 0 {

@@ -11,14 +11,16 @@ import (
 type StatsQuery struct {
 	Consumer string // uid; with neither: the whole project
 	Endpoint ID     // goes before Consumer
-	// From is rounded down, Until up, to whole hours or days in UTC. At most
-	// [MaxHours] hours, or [MaxDays] days.
+	// From is rounded down, Until up, to whole minutes, hours or days in UTC. At
+	// most [MaxMinutes] minutes, [MaxHours] hours, or [MaxDays] days.
 	From, Until time.Time
-	Days        bool // by day; else by hour
+	Days        bool // by day
+	Minutes     bool // by minute: of a project alone; with neither by hour
 }
 
 // Stats are counts of what was finished, and when. They are exact, also after
-// a crash, but for percentiles.
+// a crash, but for percentiles, and for events: of the last seconds before a
+// crash, and of the last half of a minute on other servers, some may be missing.
 type Stats struct {
 	From, Until time.Time
 	Total       Counts
@@ -36,6 +38,7 @@ type Stats struct {
 // attempt began; one that is retried after its end counts again when it ends
 // again. An attempt counts when it began.
 type Counts struct {
+	Events                       int64 // that were accepted; of a project
 	Delivered, Failed, Cancelled int64
 	Attempts, Succeeded          int64
 	Failures                     []Failures // of attempts, the most frequent first
@@ -51,7 +54,7 @@ type Failures struct {
 	Count int64
 }
 
-// Bucket is an hour or a day in UTC.
+// Bucket is a minute, an hour or a day in UTC.
 type Bucket struct {
 	At time.Time // when it begins
 	Counts
@@ -92,8 +95,11 @@ func NoStats(q StatsQuery) (*Stats, error) {
 
 func newWindow(q *StatsQuery) (*window, error) {
 	unit, most := time.Hour, MaxHours
-	if q.Days {
+	switch {
+	case q.Days:
 		unit, most = 24*time.Hour, MaxDays
+	case q.Minutes:
+		unit, most = time.Minute, MaxMinutes
 	}
 	from, until := q.From.UTC().Truncate(unit), q.Until.UTC()
 	if up := until.Truncate(unit); up.Before(until) {
@@ -111,7 +117,7 @@ type window struct {
 	db      *DB
 	unit    time.Duration
 	from    time.Time
-	first   int64 // hour or day
+	first   int64 // minute, hour or day
 	sums    []rollup
 	subject key
 	tally   *tally // of an endpoint
@@ -167,13 +173,17 @@ func (w *window) memory(l *ledger) {
 		if a == nil {
 			continue
 		}
-		for i := range a.hours {
-			w.add(a.hours[i].hour*3600, &a.hours[i].rollup)
+		list, seconds := a.hours, int64(3600)
+		if w.unit == time.Minute {
+			list, seconds = a.minutes, 60
+		}
+		for i := range list {
+			w.add(list[i].at*seconds, &list[i].rollup)
 		}
 	}
 }
 
-// add counts what happened in the hour or day that begins at a time.
+// add counts what happened in the minute, hour or day that begins at a time.
 func (w *window) add(at int64, r *rollup) {
 	if i := at/int64(w.unit/time.Second) - w.first; i >= 0 && i < int64(len(w.sums)) {
 		w.sums[i].merge(r)
@@ -181,6 +191,8 @@ func (w *window) add(at int64, r *rollup) {
 }
 
 const (
+	readMinutes = `WITH RECURSIVE m(x) AS (VALUES (CAST(?1 AS BIGINT)) UNION ALL SELECT x+1 FROM m WHERE x+1<?2)
+		SELECT minute, data FROM m CROSS JOIN minutes ON minute=x AND subject=?3`
 	readHours = `WITH RECURSIVE h(x) AS (VALUES (CAST(?1 AS BIGINT)) UNION ALL SELECT x+1 FROM h WHERE x+1<?2)
 		SELECT hour, data FROM h CROSS JOIN hours ON hour=x AND subject=?3`
 	readDays = `WITH RECURSIVE d(x) AS (VALUES (CAST(?1 AS BIGINT)) UNION ALL SELECT x+1 FROM d WHERE x+1<?2)
@@ -189,7 +201,10 @@ const (
 
 func (w *window) tables(ctx context.Context, c *conn) error {
 	from, until := w.first, w.first+int64(len(w.sums))
-	if w.unit == time.Hour {
+	switch w.unit {
+	case time.Minute:
+		return w.table(ctx, c, readMinutes, from, until, time.Minute)
+	case time.Hour:
 		return w.table(ctx, c, readHours, from, until, time.Hour)
 	}
 	// Days that are summed up, and the hours of the others.
@@ -283,7 +298,7 @@ func (w *window) stats() *Stats {
 
 func (r *rollup) counts() Counts {
 	c := Counts{
-		Delivered: int64(r.finals[0]), Failed: int64(r.finals[1]), Cancelled: int64(r.finals[2]),
+		Events: int64(r.events), Delivered: int64(r.finals[0]), Failed: int64(r.finals[1]), Cancelled: int64(r.finals[2]),
 		Attempts: int64(r.attempts), Succeeded: int64(r.succeeded), Failures: r.failures(), Answered: int64(r.answered),
 	}
 	if r.answered > 0 {

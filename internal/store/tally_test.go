@@ -64,7 +64,7 @@ func appendOld(row []byte, endpoint key, at time.Time, status int) []byte {
 }
 
 func drawRollup(t *rapid.T) *rollup {
-	r := &rollup{}
+	r := &rollup{events: rapid.Uint64Range(0, 1<<40).Draw(t, "events")}
 	for range rapid.IntRange(0, 40).Draw(t, "entries") {
 		r.count(&send{
 			at: rapid.Int64Range(1, 1<<50).Draw(t, "at"), status: rapid.SampledFrom([]int{0, 200, 500}).Draw(t, "status"),
@@ -98,6 +98,7 @@ func FuzzRollup(f *testing.F) {
 	r := rollup{attempts: 3, succeeded: 1, answered: 2, took: 5000, classes: tallied{{1, 2}}, times: tallied{{30, 1}, {31, 1}}}
 	f.Add(r.encode(nil))
 	f.Add([]byte{rollupForm})
+	f.Add([]byte{rollupFormFirst, 3, 1, 2, 5, 0, 0, 0, 0, 0, 0})
 	f.Fuzz(func(t *testing.T, data []byte) {
 		var r, again rollup
 		if r.decode(data) != nil {

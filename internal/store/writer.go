@@ -23,7 +23,8 @@ const (
 	flushAfter  = time.Second            // age of the oldest event not yet in the lists
 	flushAt     = 4096                   // events not yet in the lists
 	retryAfter  = 250 * time.Millisecond // after the disk was full or the database locked
-	closeFor    = 2 * time.Second        // how long an end writes what was counted
+	closeFor    = 2 * time.Second        // how long an end writes what was counted, where other processes wait for it;
+	closeAlone  = 500 * time.Millisecond // where none does, the next start counts again, but for events
 )
 
 // Counters are what the writer did since the store was opened.
@@ -395,11 +396,13 @@ func (w *writer) end() {
 	if w.failed == nil && (w.owed > 0 || w.db.cache.anyUsed()) {
 		w.write(&inbox{ops: []*op{{run: (*batch).flush, done: make(chan struct{})}}})
 	}
-	if w.db.nodes != nil { // else another process has to
-		for end := time.Now().Add(closeFor); !w.ailing() && w.failed == nil && !w.db.ledger.even() && time.Now().Before(end); {
-			hasten := func(b *batch) error { b.hasten = true; return nil }
-			w.write(&inbox{ops: []*op{{run: hasten, done: make(chan struct{})}}})
-		}
+	limit := closeAlone
+	if w.db.nodes != nil {
+		limit = closeFor
+	}
+	for end := time.Now().Add(limit); !w.ailing() && w.failed == nil && !w.db.ledger.even() && time.Now().Before(end); {
+		hasten := func(b *batch) error { b.hasten = true; return nil }
+		w.write(&inbox{ops: []*op{{run: hasten, done: make(chan struct{})}}})
 	}
 	w.fail(w.db.engine.detach(w, w.failed == nil), "close the database")
 }

@@ -114,6 +114,64 @@ var statsCases = map[string]func(*shelf){
 			s.reopen()
 		}
 	},
+	// Of a project, events count when they are accepted, and all by the minute, too.
+	"ProjectsByTheMinute": func(s *shelf) {
+		other := s.newProject("other")
+		s.endpointOf(other, "c")
+		s.endpoint("c")
+		began := time.Now().UTC()
+		minute := began.Truncate(time.Minute)
+		for _, at := range []time.Duration{0, -time.Minute, -time.Minute, -90 * time.Minute, -200 * time.Minute} {
+			s.tried(s.send("c", "x"), store.Delivered, minute.Add(at), time.Millisecond, "")
+		}
+		s.tried(s.send("c", "x"), store.Failed, minute.Add(-time.Microsecond), time.Second, store.ClassTimeout)
+		s.accept("nobody", "x") // reaches nobody
+		check := func(when string) {
+			s.Helper()
+			until := time.Now().UTC().Truncate(time.Minute).Add(time.Minute)
+			st := s.stats(store.StatsQuery{From: minute.Add(-100 * time.Minute), Until: until, Minutes: true})
+			var events int64
+			for i, b := range st.Buckets {
+				if !b.At.Equal(st.From.Add(time.Duration(i) * time.Minute)) {
+					s.Errorf("%s: bucket %d is of %v", when, i, b.At)
+				}
+				if b.At.Before(minute) && b.Events != 0 {
+					s.Errorf("%s: %d events at %v, before they came", when, b.Events, b.At)
+				}
+				events += b.Events
+			}
+			at := func(minutes int) string {
+				b := st.Buckets[100+minutes]
+				return fmt.Sprintf("%d delivered %d failed", b.Delivered, b.Failed)
+			}
+			if got := []string{at(0), at(-1), at(-90)}; got[0] != "1 delivered 0 failed" || got[1] != "2 delivered 1 failed" || got[2] != "1 delivered 0 failed" {
+				s.Errorf("%s: %v", when, got)
+			}
+			if events != 7 || st.Total.Events != 7 || st.Total.Delivered != 4 {
+				s.Errorf("%s: %d events by the minute, %+v", when, events, st.Total)
+			}
+			byHour := s.stats(store.StatsQuery{From: began.Add(-24 * time.Hour), Until: until})
+			byDay := s.stats(store.StatsQuery{From: began.Add(-24 * time.Hour), Until: until, Days: true})
+			if byHour.Total.Events != 7 || byDay.Total.Events != 7 || byHour.Total.Delivered != 5 {
+				s.Errorf("%s: %+v by the hour, %+v by the day", when, byHour.Total, byDay.Total)
+			}
+			if st := s.stats(store.StatsQuery{Consumer: "c", From: began.Add(-24 * time.Hour), Until: until}); st.Total.Events != 0 || st.Total.Delivered != 5 {
+				s.Errorf("%s: of the consumer %+v", when, st.Total)
+			}
+			st, err := s.db.Stats(s.ctx, other.ID, store.StatsQuery{From: minute, Until: until, Minutes: true})
+			if s.no(err); st.Total.Events != 0 || st.Total.Delivered != 0 {
+				s.Errorf("%s: of another project %+v", when, st.Total)
+			}
+		}
+		check("in memory")
+		s.reopen()
+		check("after a restart")
+		for n, err := 1, error(nil); n > 0; {
+			n, err = s.db.RollUp(s.ctx, 1000)
+			s.no(err)
+		}
+		check("rolled up")
+	},
 	// An attempt counts in the hour in which it began, in whatever order
 	// outcomes come, also from a clock that was set back.
 	"HoursBeginOnTheHour": func(s *shelf) {
@@ -193,23 +251,24 @@ var statsCases = map[string]func(*shelf){
 	},
 	"WindowsAreBounded": func(s *shelf) {
 		now := time.Now().UTC().Truncate(24 * time.Hour)
+		const day = 24 * time.Hour
 		for _, c := range []struct {
-			days bool
+			unit time.Duration
 			n    int
 			fits bool
 		}{
-			{false, store.MaxHours, true},
-			{false, store.MaxHours + 1, false},
-			{true, store.MaxDays, true},
-			{true, store.MaxDays + 1, false},
-			{true, 0, false},
-			{true, -1, false},
+			{time.Minute, store.MaxMinutes, true},
+			{time.Minute, store.MaxMinutes + 1, false},
+			{time.Hour, store.MaxHours, true},
+			{time.Hour, store.MaxHours + 1, false},
+			{day, store.MaxDays, true},
+			{day, store.MaxDays + 1, false},
+			{day, 0, false},
+			{day, -1, false},
 		} {
-			unit := time.Hour
-			if c.days {
-				unit *= 24
-			}
-			st, err := s.db.Stats(s.ctx, s.project.ID, store.StatsQuery{From: now.Add(-time.Duration(c.n) * unit), Until: now, Days: c.days})
+			st, err := s.db.Stats(s.ctx, s.project.ID, store.StatsQuery{
+				From: now.Add(-time.Duration(c.n) * c.unit), Until: now, Days: c.unit == day, Minutes: c.unit == time.Minute,
+			})
 			if c.fits != (err == nil) || !c.fits && !errors.Is(err, store.ErrLimit) || c.fits && len(st.Buckets) != c.n {
 				s.Errorf("%+v: %v", c, err)
 			}
