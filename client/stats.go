@@ -11,15 +11,16 @@ import (
 type Stats struct {
 	From       time.Time       `json:"from"`
 	Until      time.Time       `json:"until"`
-	Interval   string          `json:"interval"` // "hour" or "day"
+	Interval   string          `json:"interval"` // "minute", "hour" or "day"
 	Pending    PendingCount    `json:"pending"`  // now
+	Events     *int            `json:"events"`   // of a project: that were accepted; else nil
 	Deliveries DeliveryCounts  `json:"deliveries"`
 	Attempts   AttemptCounts   `json:"attempts"`
 	Times      *ResponseTimes  `json:"response_times"`       // nil: no answer came
 	LastOK     *time.Time      `json:"last_success_at"`      // of an endpoint ever, else in the window
 	InARow     int             `json:"consecutive_failures"` // of an endpoint: attempts that failed since
 	Forecast   *Forecast       `json:"forecast"`             // of an endpoint that something is pending for; else nil
-	Buckets    []StatsInterval `json:"buckets"`              // every hour or day, oldest first
+	Buckets    []StatsInterval `json:"buckets"`              // every minute, hour or day, oldest first
 }
 
 // PendingCount is how many deliveries are pending; More: and more than that.
@@ -69,10 +70,11 @@ type ResponseTimes struct {
 	P99  float64 `json:"p99_ms"`
 }
 
-// StatsInterval is an hour or a day in UTC. Times are in milliseconds; nil:
+// StatsInterval is a minute, an hour or a day in UTC. Times are in milliseconds; nil:
 // no answer came.
 type StatsInterval struct {
 	At             time.Time `json:"at"`
+	Events         *int      `json:"events"` // of a project: that were accepted; else nil
 	Delivered      int       `json:"delivered"`
 	Failed         int       `json:"failed"`
 	Cancelled      int       `json:"cancelled"`
@@ -88,7 +90,7 @@ type StatsFilter struct {
 	Endpoint    string // id; goes before Consumer
 	Consumer    string // uid; with neither: the project
 	From, Until time.Time
-	Interval    string // "hour" (within the last 31 days) or "day" (400)
+	Interval    string // "minute" (of a project, within the last 120), "hour" (31 days) or "day" (400)
 }
 
 // Stats counts what happened.

@@ -74,7 +74,8 @@ KNOWN = [
     (r"/states/\d+", r"is given twice"),
     (r"/(from|since)", r"is not before until|lies in the future"),
     # Of the clock: counts by the hour are kept for a month, those by the day for years.
-    (r"from", r"is too far back: counts by the (hour are kept for 31 days; ask with interval=day|day are kept for \d+ days)"),
+    (r"interval", r"is minute, by which whole projects alone are counted"),
+    (r"from", r"is too far back: counts by the (minute are kept for 120 minutes; ask with interval=hour|hour are kept for 31 days; ask with interval=day|day are kept for \d+ days)"),
     # Base64, and lengths that are of bytes.
     (r"/body", r"is not base64|has \d+ bytes"),
     (r"/secrets/\d+|/headers/\d+/value", r"has \d+ bytes"),

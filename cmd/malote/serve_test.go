@@ -160,6 +160,7 @@ func TestFromTheShell(t *testing.T) {
 		{"event list", []string{text(t, sent, "id"), "invoice.paid", "acme"}},
 		{"delivery list --consumer acme", []string{"delivered", "invoice.paid"}},
 		{"stats", []string{"2 delivered, 0 failed", "100.00 % succeeded", "p95"}},
+		{"stats --minutes 60 --buckets", []string{"events ", "MINUTE"}},
 		{"stats --consumer acme --hours 2 --buckets", []string{"2 delivered", "HOUR", " ms"}},
 		{"stats --endpoint " + id + " --days 2", []string{"2 delivered", "last success"}},
 		{"delivery list --type nothing.like.it", []string{"None."}},

@@ -114,7 +114,7 @@ func TestSmallThingsOfTheShell(t *testing.T) {
 	if code, _, text := malote("--json"); code != exitUsage {
 		t.Errorf("%d %s", code, text)
 	}
-	for _, args := range [][]string{{"--hours", "0"}, {"--days", "0"}, {"--hours", "745"}, {"--days", "-1"}} {
+	for _, args := range [][]string{{"--hours", "0"}, {"--days", "0"}, {"--hours", "745"}, {"--minutes", "121"}, {"--minutes", "5", "--consumer", "acme"}, {"--days", "-1"}} {
 		if code, _, text := malote(append([]string{"stats"}, args...)...); code != exitUsage || !strings.Contains(text, args[0]) {
 			t.Errorf("%v: %d %s", args, code, text)
 		}

@@ -14,9 +14,10 @@ type statsCmd struct {
 	remote
 	Endpoint string `placeholder:"ID" xor:"of" help:"Of this endpoint."`
 	Consumer string `placeholder:"UID" xor:"of" help:"Of this customer; with neither, of the project."`
+	Minutes  *int   `placeholder:"N" xor:"window" help:"Count the last N minutes, of the project (at most 120)."`
 	Hours    *int   `placeholder:"N" xor:"window" help:"Count the last N hours (24; at most 744)."`
 	Days     *int   `placeholder:"N" xor:"window" help:"Count the last N days, by the day in UTC (at most 400)."`
-	Buckets  bool   `help:"Also each hour or day in which something happened."`
+	Buckets  bool   `help:"Also each minute, hour or day in which something happened."`
 }
 
 // filter is what was asked for.
@@ -28,7 +29,12 @@ func (s *statsCmd) filter(now time.Time) (client.StatsFilter, error) {
 		}
 	}
 	n, unit, most, name := s.Hours, time.Hour, 744, "--hours"
-	if s.Days != nil {
+	switch {
+	case s.Minutes != nil && (s.Endpoint != "" || s.Consumer != ""):
+		return f, usage("--minutes: by the minute whole projects alone are counted", "leave out --endpoint and --consumer, or ask with --hours")
+	case s.Minutes != nil:
+		n, unit, most, name, f.Interval = s.Minutes, time.Minute, 120, "--minutes", "minute"
+	case s.Days != nil:
 		n, unit, most, name, f.Interval = s.Days, 24*time.Hour, 400, "--days", "day"
 	}
 	if n == nil {
@@ -72,7 +78,11 @@ func (s *statsCmd) show(c *console, st *client.Stats) {
 			drains = strings.Replace(drains, "in about", "not before", 1)
 		}
 	}
-	c.facts("from", stamp(st.From), "until", stamp(st.Until), "pending now", pending, "drains", drains,
+	events := ""
+	if st.Events != nil {
+		events = strconv.Itoa(*st.Events)
+	}
+	c.facts("from", stamp(st.From), "until", stamp(st.Until), "pending now", pending, "drains", drains, "events", events,
 		"deliveries", fmt.Sprintf("%d delivered, %d failed, %d cancelled%s", st.Deliveries.Delivered, st.Deliveries.Failed, st.Deliveries.Cancelled, percent(st.Deliveries.SuccessRate)),
 		"attempts", fmt.Sprintf("%d, %d failed%s", st.Attempts.Total, st.Attempts.Failed, percent(st.Attempts.SuccessRate)),
 		"failures by cause", strings.Join(failures, ", "), "response times", times,

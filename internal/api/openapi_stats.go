@@ -5,20 +5,21 @@ import "github.com/malote-dev/malote/internal/store"
 // Words of the routes that count.
 
 var statsTypes = map[string]typeWords{
-	"statsView":        {name: "Stats", text: "What happened, from counters: exact, but for percentiles, which are off by at most 6.25 %."},
+	"statsView":        {name: "Stats", text: "What happened, from counters: exact, but for percentiles, which are off by at most 6.25 %, and for events: a crash loses how many came in its last seconds, and those of other servers are counted up to half a minute later."},
 	"pendingView":      {name: "StatsPending", text: "Deliveries that are pending now."},
 	"deliveryCounts":   {name: "StatsDeliveries", text: "Deliveries that ended in the window. One that is retried after its end counts again when it ends again."},
 	"attemptCounts":    {name: "StatsAttempts", text: "Attempts that began in the window."},
 	"failureView":      {name: "StatsFailures", text: "Attempts that failed for one cause."},
 	"responseTimeView": {name: "StatsResponseTimes", text: "From the start of an attempt to the end of its answer, in milliseconds; of attempts that got an answer."},
 	"forecastView":     {name: "StatsForecast", text: "How long what is pending would take, if the receiver takes it as it did in the window. What failed before goes when its next attempt is due, and not before."},
-	"bucketView":       {name: "StatsBucket", text: "An hour or a day. Times are null where no answer came."},
+	"bucketView":       {name: "StatsBucket", text: "A minute, an hour or a day. Times are null where no answer came."},
 }
 
 var statsFields = map[string]fieldWords{
 	"statsView.from":                 {text: "When the first interval begins, in UTC.", always: true},
 	"statsView.until":                {text: "When the last interval ends.", always: true},
-	"statsView.interval":             {text: "How long each of the buckets is.", enum: []string{byHour, byDay}},
+	"statsView.interval":             {text: "How long each of the buckets is.", enum: []string{byMinute, byHour, byDay}},
+	"statsView.events":               {text: "Of a project: events that were accepted in the window, whomever they reached.", min: new(0)},
 	"statsView.pending":              {text: "Deliveries that are pending now."},
 	"statsView.deliveries":           {text: "Deliveries that ended in the window."},
 	"statsView.attempts":             {text: "Attempts in the window."},
@@ -40,6 +41,7 @@ var statsFields = map[string]fieldWords{
 	"attemptCounts.failures":         {text: "Those that failed, by cause, the most frequent first."},
 	"attemptCounts.failed":           {text: "Attempts that did not succeed.", min: new(0)},
 	"bucketView.at":                  {text: "When it begins.", always: true},
+	"bucketView.events":              {text: "Of a project: events that were accepted in it.", min: new(0)},
 	"bucketView.attempts":            {text: "Attempts that began in it.", min: new(0)},
 	"bucketView.failed_attempts":     {text: "Of those, the ones that did not succeed.", min: new(0)},
 	".delivered":                     {text: "Deliveries that were delivered.", min: new(0)},
@@ -54,11 +56,11 @@ var statsFields = map[string]fieldWords{
 }
 
 var statsParameters = map[string]fieldWords{
-	"interval": {text: "How long each of the buckets is: hour, for a window in the last 31 days, or day, for the last 400. Days are those of UTC.", enum: []string{byHour, byDay}, standard: byHour},
+	"interval": {text: "How long each of the buckets is: minute, for a window in the last 120 minutes, of a project alone; hour, for one in the last 31 days; or day, for the last 400. Days are those of UTC.", enum: []string{byMinute, byHour, byDay}, standard: byHour},
 }
 
 var statsRoutes = map[string]routeWords{
-	"GET /v1/stats":                 {id: "getStats", tag: "Stats", text: "The last 24 hours, or with interval=day 30 days, where the query does not say else. A key of one consumer gets that consumer's."},
+	"GET /v1/stats":                 {id: "getStats", tag: "Stats", text: "The last 24 hours, or with interval=minute 60 minutes, with interval=day 30 days, where the query does not say else. A key of one consumer gets that consumer's."},
 	"GET /v1/consumers/{uid}/stats": {id: "getConsumerStats", tag: "Stats", text: "The last 24 hours, or with interval=day 30 days, where the query does not say else."},
 	"GET /v1/endpoints/{id}/stats":  {id: "getEndpointStats", tag: "Stats", text: "The last 24 hours, or with interval=day 30 days, where the query does not say else."},
 }

@@ -17,8 +17,9 @@ type statsQuery struct {
 
 // The intervals of statistics.
 const (
-	byHour = "hour"
-	byDay  = "day"
+	byMinute = "minute" // of a project
+	byHour   = "hour"
+	byDay    = "day"
 )
 
 // statsView is what happened to a project, a consumer or an endpoint.
@@ -27,6 +28,7 @@ type statsView struct {
 	Until         stamp             `json:"until"`
 	Interval      string            `json:"interval"`
 	Pending       pendingView       `json:"pending"`
+	Events        *int              `json:"events,omitempty"` // of a project
 	Deliveries    deliveryCounts    `json:"deliveries"`
 	Attempts      attemptCounts     `json:"attempts"`
 	ResponseTimes *responseTimeView `json:"response_times"` // null: no answer came
@@ -68,9 +70,10 @@ type responseTimeView struct {
 	P99  float64 `json:"p99_ms"`
 }
 
-// bucketView is an hour or a day.
+// bucketView is a minute, an hour or a day.
 type bucketView struct {
 	At             stamp    `json:"at"`
+	Events         *int     `json:"events,omitempty"` // of a project
 	Delivered      int      `json:"delivered"`
 	Failed         int      `json:"failed"`
 	Cancelled      int      `json:"cancelled"`
@@ -121,6 +124,10 @@ func (s *server) stats(c *call, q *statsQuery, of store.StatsQuery, empty bool) 
 	if q.Interval == "" {
 		q.Interval = byHour
 	}
+	whole := of.Consumer == "" && of.Endpoint.IsZero()
+	if q.Interval == byMinute && !whole {
+		return v, nil, parameter("interval", "is minute, by which whole projects alone are counted")
+	}
 	if err := q.window(&of, time.Now()); err != nil {
 		return v, nil, err
 	}
@@ -131,19 +138,33 @@ func (s *server) stats(c *call, q *statsQuery, of store.StatsQuery, empty bool) 
 	if err != nil {
 		return v, nil, err
 	}
-	return viewStats(st, q.Interval), st, nil
+	v = viewStats(st, q.Interval)
+	if whole {
+		v.events(st)
+	}
+	return v, st, nil
+}
+
+// events adds those that were accepted.
+func (v *statsView) events(st *store.Stats) {
+	v.Events = new(int(st.Total.Events))
+	for i := range v.Buckets {
+		v.Buckets[i].Events = new(int(st.Buckets[i].Events))
+	}
 }
 
 // window checks and completes what was asked: by default the last 24 hours,
-// or 30 days.
+// 30 days, or 60 minutes.
 func (q *statsQuery) window(of *store.StatsQuery, now time.Time) error {
 	unit, standard, most := time.Hour, 24*time.Hour, store.MaxHours
 	switch q.Interval {
 	case byHour:
+	case byMinute:
+		unit, standard, most, of.Minutes = time.Minute, time.Hour, store.MaxMinutes, true
 	case byDay:
 		unit, standard, most, of.Days = 24*time.Hour, 30*24*time.Hour, store.MaxDays, true
 	default:
-		return parameter("interval", "is neither hour nor day")
+		return parameter("interval", "is none of minute, hour and day")
 	}
 	of.Until = q.Until
 	if q.Until.IsZero() {
@@ -163,6 +184,8 @@ func (q *statsQuery) window(of *store.StatsQuery, now time.Time) error {
 		return parameter("from", "is not before until")
 	case of.From.Before(oldest) && of.Days:
 		return parameter("from", "is too far back: counts by the day are kept for %d days", store.DaysKept)
+	case of.From.Before(oldest) && of.Minutes:
+		return parameter("from", "is too far back: counts by the minute are kept for %d minutes; ask with interval=hour", store.MinutesKept)
 	case of.From.Before(oldest):
 		return parameter("from", "is too far back: counts by the hour are kept for %d days; ask with interval=day", store.HoursKept/24)
 	case intervals(of, unit) > most+1:

@@ -64,6 +64,21 @@ func TestStats(t *testing.T) {
 			t.Errorf("%s: %v", c.path, times)
 		}
 	}
+	// Of a project events are counted, and each minute.
+	v := st.do(key, "GET", "/v1/stats?interval=minute", nil).want(200).object()
+	events := 0.0
+	for _, b := range v["buckets"].([]any) {
+		events += b.(map[string]any)["events"].(float64)
+	}
+	if v["events"] != 6.0 || events != 6 {
+		t.Errorf("%v events, %v by the minute, want 6", v["events"], events)
+	}
+	if _, there := st.do(bound, "GET", "/v1/stats", nil).want(200).object()["events"]; there {
+		t.Error("a consumer has events of the project")
+	}
+	for path, by := range map[string]string{"/v1/stats": bound, "/v1/consumers/one/stats": key, "/v1/endpoints/" + one + "/stats": key} {
+		st.do(by, "GET", path+"?interval=minute", nil).problem(kindShape, "?interval")
+	}
 	st.do(bound, "GET", "/v1/consumers/two/stats", nil).problem(kindNotFound)
 	st.do(bound, "GET", "/v1/endpoints/"+two+"/stats", nil).problem(kindNotFound)
 	st.do(key, "GET", "/v1/consumers/nobody/stats", nil).problem(kindNotFound)
@@ -90,6 +105,10 @@ func TestStatsWindows(t *testing.T) {
 		{"hour", hour, hour.Add(store.MaxHours*time.Hour + time.Second), "until", 0},
 		{"hour", hour.Add(-time.Second), hour.Add(time.Second), "", 2},
 		{"hour", hour, hour, "from", 0},
+		{"minute", time.Time{}, time.Time{}, "", 60},
+		{"minute", time.Now().UTC().Truncate(time.Minute).Add(-store.MinutesKept*time.Minute + 2*time.Minute), time.Now().UTC().Truncate(time.Minute), "", store.MinutesKept - 2},
+		{"minute", hour.Add(-24 * time.Hour), time.Time{}, "from", 0},
+		{"minute", time.Now().UTC().Add(-time.Hour), time.Now().UTC().Add(2 * time.Hour), "until", 0},
 		{"day", day, day.Add(-time.Hour), "from", 0},
 		{"week", time.Time{}, time.Time{}, "interval", 0},
 		{"hour", time.Unix(0, 0), time.Time{}, "from", 0},

@@ -2,6 +2,7 @@ package dashboard
 
 import (
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/malote-dev/malote/client"
@@ -14,8 +15,9 @@ type chart struct {
 	Name        string // tells charts of a page apart
 	Unit        string // of a bar: "minute", "hour" or "day"
 	Width, Base int    // the bars stand at its foot
-	Max         int    // what the highest bar counts
+	Max         int    // what the highest bar counts, or point of the line
 	Bars        []bar
+	Line        string // points of the events' line; empty: they are not counted
 	Empty       bool
 }
 
@@ -25,6 +27,7 @@ type bar struct {
 	BadY, BadH       int // failed, above
 	At               time.Time
 	Delivered, Fails int
+	Events           int
 	Tick             string // below it, at some
 }
 
@@ -39,19 +42,34 @@ func drawStats(s *client.Stats) *chart {
 	n := max(1, len(s.Buckets))
 	step := max(2, barWide/n)
 	c := &chart{Name: "deliveries", Unit: s.Interval, Width: step * n, Base: chartTall}
-	for _, b := range s.Buckets {
-		c.Max = max(c.Max, b.Delivered+b.Failed)
+	for i := range s.Buckets {
+		b := &s.Buckets[i]
+		c.Max = max(c.Max, b.Delivered+b.Failed, events(b))
 	}
 	c.Empty = c.Max == 0
 	width := max(1, step*barShare/100)
-	for i, b := range s.Buckets {
+	var line []string
+	for i := range s.Buckets {
+		b := &s.Buckets[i]
 		good, bad := height(b.Delivered, c.Max), height(b.Failed, c.Max)
 		c.Bars = append(c.Bars, bar{
-			X: i*step + (step-width)/2, W: width, At: b.At, Delivered: b.Delivered, Fails: b.Failed, Tick: tick(b.At, s.Interval),
+			X: i*step + (step-width)/2, W: width, At: b.At, Delivered: b.Delivered, Fails: b.Failed, Events: events(b), Tick: tick(b.At, s.Interval),
 			GoodH: good, GoodY: chartTall - good, BadH: bad, BadY: chartTall - good - bad,
 		})
+		if b.Events != nil {
+			line = append(line, itoa(i*step+step/2)+","+itoa(chartTall-height(*b.Events, c.Max)))
+		}
 	}
+	c.Line = strings.Join(line, " ")
 	return c
+}
+
+// events that came in; 0 where they are not counted.
+func events(b *client.StatsInterval) int {
+	if b.Events == nil {
+		return 0
+	}
+	return *b.Events
 }
 
 // tick is what is said below a bar: below some of them only.

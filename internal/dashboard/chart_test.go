@@ -29,6 +29,7 @@ func TestChartInChromium(t *testing.T) {
 	page := owner.get(base)
 	page.mentions(t, base+"?span=30d", "<svg viewBox", `<data value="3">3</data>`) // without a script, too
 	owner.get(base+"?span=30d").mentions(t, `span=30d#over-time" aria-current="true"`, "Day")
+	owner.get(base+"?span=60m").mentions(t, `span=60m#over-time" aria-current="true"`, "Minute", "in the last full minute", `<polyline class="events"`)
 	owner.get(base+"?span=nonsense").mentions(t, `span=24h#over-time" aria-current="true"`)
 
 	b := chromium(t, s.url)
@@ -44,7 +45,7 @@ func TestChartInChromium(t *testing.T) {
 	}
 	b.prefers("en.light")
 	b.open(base)
-	b.waitFor(reading + `.includes("delivered 3")`) // without a cursor those of the latest hour
+	b.waitFor(reading + `.includes("delivered 3 · failed 0 · events 3")`) // without a cursor those of the latest hour
 	b.reach("time-chart .plot")
 	b.keys(kb.Home)
 	b.waitFor(reading + `.includes("delivered 0")`)

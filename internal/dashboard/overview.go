@@ -15,6 +15,7 @@ import (
 // overviewView is a project at a glance.
 type overviewView struct {
 	Stats     *client.Stats // of the last 24 hours
+	Now       *nowView
 	Chart     *chart
 	Span      string   // of time that it shows
 	Spans     []choice // that it can show
@@ -22,6 +23,12 @@ type overviewView struct {
 	OldestDue time.Time // of the whole server; zero: nothing is due
 	Endpoints bool      // there is one at least
 	Events    bool
+}
+
+// nowView is what a project does at this time, a minute.
+type nowView struct {
+	Words lang.Message
+	stats *client.Stats
 }
 
 // failingView is an endpoint that something is wrong with.
@@ -42,6 +49,9 @@ func (v *visit) overviewPage() error {
 	view := &overviewView{OldestDue: v.d.store.Health(v.r.Context()).OldestDue}
 	var err error
 	if view.Stats, err = read[client.Stats](v, ofProject, "/v1/stats", nil); err != nil {
+		return err
+	}
+	if view.Now, err = v.now(); err != nil {
 		return err
 	}
 	if err := v.chartOver(view); err != nil {
@@ -66,15 +76,34 @@ func (v *visit) overviewPage() error {
 // says; the first is shown where it says nothing.
 func spans() []span {
 	return []span{
-		{"24h", lang.Text("24 hours"), nil},
-		{"30d", lang.Text("30 days"), url.Values{"interval": {"day"}}},
+		{"24h", lang.Text("24 hours"), func(_ *visit, view *overviewView) (*client.Stats, error) { return view.Stats, nil }},
+		{"60m", lang.Text("60 minutes"), func(_ *visit, view *overviewView) (*client.Stats, error) { return view.Now.stats, nil }},
+		{"30d", lang.Text("30 days"), func(v *visit, _ *overviewView) (*client.Stats, error) {
+			return read[client.Stats](v, ofProject, "/v1/stats", url.Values{"interval": {"day"}})
+		}},
 	}
 }
 
 type span struct {
 	Value string
 	Label lang.Message
-	asked url.Values // of the statistics; nil: those of 24 hours
+	stats func(*visit, *overviewView) (*client.Stats, error)
+}
+
+// now says how much comes in and goes out a minute: in the last one that is
+// over.
+func (v *visit) now() (*nowView, error) {
+	stats, err := read[client.Stats](v, ofProject, "/v1/stats", url.Values{"interval": {"minute"}})
+	if err != nil {
+		return nil, err
+	}
+	n := len(stats.Buckets)
+	if n < 2 {
+		return &nowView{stats: stats}, nil
+	}
+	b := &stats.Buckets[n-2]
+	return &nowView{stats: stats, Words: lang.Text("%s, %s in the last full minute",
+		lang.Count(events(b), "%d event", "%d events"), lang.Count(b.Delivered+b.Failed, "%d delivery", "%d deliveries"))}, nil
 }
 
 // chartOver draws what the address asks for.
@@ -90,12 +119,9 @@ func (v *visit) chartOver(view *overviewView) error {
 	for _, s := range all {
 		view.Spans = append(view.Spans, choice{s.Value, s.Label.In(v.lang), s.Value == chosen.Value})
 	}
-	stats := view.Stats
-	if chosen.asked != nil {
-		var err error
-		if stats, err = read[client.Stats](v, ofProject, "/v1/stats", chosen.asked); err != nil {
-			return err
-		}
+	stats, err := chosen.stats(v, view)
+	if err != nil {
+		return err
 	}
 	view.Chart = drawStats(stats)
 	return nil

@@ -126,6 +126,8 @@ var said = []lang.Format{
 	"Environment",
 	"Event type",
 	"Event types",
+	"events",
+	"Events and deliveries",
 	"Events of it are sent on; only what is said of it here is gone",
 	"Events since then that this endpoint wants and never got: from before it was made, or from when it wanted other types.",
 	"Everything that failed since then, and what waits for its next attempt, is sent now, in the background.",
