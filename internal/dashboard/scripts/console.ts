@@ -1,4 +1,5 @@
 // What every page does beyond reading: all of it is a convenience, and nothing needs it.
+import "./page/cards";
 import "./page/door";
 import "./page/live";
 import "./page/menu";
