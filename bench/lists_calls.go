@@ -93,7 +93,6 @@ func callsOf(f *seen) []call {
 			return "/v1/events?idempotency_key=" + keyOf(rand.IntN(max(1, f.stored/everyKeyed))*everyKeyed)
 		}},
 		fixed("events of a channel (none is)", "/v1/events?channel=nowhere"),
-		fixed("events with a text (none has it)", "/v1/events?search=nowhere"),
 		{"one event", func() string { return "/v1/events/" + oneOf(f.events) }},
 		fixed("deliveries", "/v1/deliveries"),
 		{"deliveries of an endpoint", func() string { return "/v1/deliveries?endpoint_id=" + oneOf(f.endpoints) }},
