@@ -15,18 +15,8 @@ import (
 
 // words are what templates say things with, in a language.
 func words(l lang.Language) template.FuncMap {
-	known := map[string]lang.Format{}
-	for _, f := range said {
-		known[string(f)] = f
-	}
 	return template.FuncMap{
-		"t": func(text string) (string, error) {
-			f, ok := known[text]
-			if !ok {
-				return "", fmt.Errorf("%q is not among the texts of pages", text)
-			}
-			return lang.Text(f).In(l), nil
-		},
+		"t":     func(text string) string { return lang.Literal(text).In(l) },
 		"say":   func(m lang.Message) string { return m.In(l) },
 		"kept":  func(text string) string { return lang.Recall(text).In(l) },
 		"when":  func(t any) stampView { return viewStamp(t, l) },

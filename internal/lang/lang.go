@@ -61,6 +61,11 @@ func Count[N int | int64](n N, one, other Format, args ...any) Message {
 	return Message{&message{format: other, one: one, args: append([]any{n}, args...)}}
 }
 
+// Literal makes a message of a text that stands in a template, and takes no
+// arguments. A test reads the templates: each of its texts is a literal there,
+// and has a translation.
+func Literal(text string) Message { return Text(Format(text)) }
+
 // List joins items (texts, messages) with commas.
 func List(items ...any) Message {
 	f := strings.TrimSuffix(strings.Repeat("%v, ", len(items)), ", ")

@@ -38,6 +38,11 @@ func TestCatalogueIsWhole(t *testing.T) {
 		t.Fatal(err)
 	}
 	source := readSource(t)
+	before := len(source.uses)
+	source.readTemplates(t)
+	if n := len(source.uses) - before; n < 250 {
+		t.Fatalf("only %d texts of templates were found", n)
+	}
 	if len(source.uses) < 250 {
 		t.Fatalf("only %d texts were found", len(source.uses))
 	}
