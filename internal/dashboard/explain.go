@@ -71,38 +71,48 @@ func (v *visit) dialects(chosen string) []choice {
 
 // verifyFields are what the form calls what a verification has.
 var verifyFields = map[string]formField{
-	"secrets": {"secret", "Secret"}, "headers": {"headers", "Headers"}, "body": {"body", "Body"}, "received_at": {"at", "Came in (UTC)"},
+	"secrets": {"secret", "Secret"}, "headers": {"headers", "Headers"}, "body": {"body", "Body"}, "received_at": {"at", "Came in (UTC)"}, "endpoint_id": {"endpoint_id", "Endpoint"},
 }
 
 // explain answers the form.
 func (v *visit) explain() error {
-	if err := v.formWithFile(); err != nil {
+	view := &explainView{}
+	status, err := v.explained(view)
+	if err != nil {
 		return err
+	}
+	return v.showExplain(status, view)
+}
+
+// explained reads the form and has its request explained, or says what is
+// wrong with it.
+func (v *visit) explained(view *explainView) (status int, err error) {
+	if err := v.formWithFile(); err != nil {
+		return 0, err
 	}
 	v.fields = verifyFields
-	view := &explainView{Headers: v.r.PostFormValue("headers"), Body: v.r.PostFormValue("body"), At: v.field("at"), CRLF: v.field("crlf") != ""}
-	in := client.Verification{Dialect: v.field("dialect"), Secrets: v.secretsGiven()}
-	var err error
+	*view = explainView{Headers: v.r.PostFormValue("headers"), Body: v.r.PostFormValue("body"), At: v.field("at"), CRLF: v.field("crlf") != ""}
+	in := client.Verification{Dialect: v.field("dialect"), Secrets: v.secretsGiven(), EndpointID: v.field("endpoint_id")}
 	if in.Headers, view.Problem = v.headerLines(view.Headers); view.Problem != nil {
-		return v.showExplain(http.StatusUnprocessableEntity, view)
+		return http.StatusUnprocessableEntity, nil
 	}
 	if in.Body, err = v.bodyGiven(view); err != nil {
-		return err
+		return 0, err
 	}
 	if in.ReceivedAt, view.Problem = v.momentGiven(view.At); view.Problem != nil {
-		return v.showExplain(http.StatusUnprocessableEntity, view)
+		return http.StatusUnprocessableEntity, nil
 	}
 	x, err := do[client.Explanation](v, v.ofWhat(), http.MethodPost, "/v1/verify", in, "")
 	var p *client.Error
 	switch {
 	case errors.As(err, &p) && p.Status/100 == 4 && p.Status != http.StatusUnauthorized && p.Status != http.StatusForbidden:
 		view.Problem = v.problem(p)
-		return v.showExplain(http.StatusUnprocessableEntity, view)
+		return http.StatusUnprocessableEntity, nil
 	case err != nil:
-		return err
+		return 0, err
 	}
-	view.Explained = viewExplained(x)
-	return v.showExplain(http.StatusOK, view)
+	view.Explained = viewExplained(x, len(in.Secrets))
+	return http.StatusOK, nil
 }
 
 // ofWhat is the scope of a page that is also one of a project.
@@ -182,6 +192,15 @@ type explainedView struct {
 	Why   string // in words; empty: the first mistake says it
 	Parts []partView
 	Age   lang.Message // of the signed time
+
+	Expected []expectedView
+	Secret   lang.Message // of the one that was typed, beside the endpoint's; zero: nothing is to be said
+}
+
+// expectedView is what a secret makes of the request.
+type expectedView struct {
+	*client.ExplanationExpected
+	Own bool // it is the endpoint's, and was not typed
 }
 
 // partView is a part of the signed bytes.
@@ -198,7 +217,9 @@ type partView struct {
 // Style is one of a few, so that neighbours differ in more than colour.
 func (p *partView) Style() int { return (p.Number - 1) % 5 }
 
-func viewExplained(x *client.Explanation) *explainedView {
+// viewExplained shows an explanation, where so many secrets were typed; those
+// after them are an endpoint's.
+func viewExplained(x *client.Explanation, typed int) *explainedView {
 	view := &explainedView{Explanation: x, Title: verdictWords(x)}
 	if x.Detail != "" && (len(x.Mistakes) == 0 || x.Mistakes[0].Detail != x.Detail) {
 		view.Why = sentence(x.Detail)
@@ -209,7 +230,27 @@ func viewExplained(x *client.Explanation) *explainedView {
 	if x.Time != nil {
 		view.Age = ageWords(x.Time.Age, x.Time.Tolerance)
 	}
+	fits := map[bool]bool{} // by whether it is the endpoint's
+	for i := range x.Expected {
+		e := expectedView{&x.Expected[i], x.Expected[i].Secret >= typed}
+		fits[e.Own] = fits[e.Own] || e.Matches
+		view.Expected = append(view.Expected, e)
+	}
+	if own := len(x.Expected) > 0 && view.Expected[len(x.Expected)-1].Own; own && typed > 0 {
+		view.Secret = secretWords(fits[false], fits[true])
+	}
 	return view
+}
+
+// secretWords say how the secret of somebody's code compares with the endpoint's.
+func secretWords(typed, own bool) lang.Message {
+	switch {
+	case own && !typed:
+		return lang.Text("It is signed with the endpoint's secret, and the one that your code has is another: give it the endpoint's.")
+	case typed && !own:
+		return lang.Text("It is signed with the secret that your code has, which is none of this endpoint: is it another endpoint's, or one that has ended?")
+	}
+	return lang.Message{}
 }
 
 func viewPart(p *client.ExplanationPart, number int) partView {

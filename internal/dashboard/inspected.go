@@ -83,7 +83,7 @@ func (v *visit) showInspected(status int, view *inspectedView) (err error) {
 		x, err := read[client.Explanation](v, ofProject, path+"/explanation", nil)
 		switch {
 		case err == nil:
-			view.Explained = viewExplained(x)
+			view.Explained = viewExplained(x, len(x.Expected))
 		case !isStatus(err, http.StatusConflict) && !isStatus(err, http.StatusTooManyRequests):
 			return err
 		}

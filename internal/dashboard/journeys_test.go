@@ -5,11 +5,13 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 
 	"github.com/malote-dev/malote/client"
+	"github.com/malote-dev/malote/webhook"
 )
 
 // byKeyboard runs a journey in both languages, where a browser that nobody
@@ -299,6 +301,30 @@ func (f *frames) reads(texts ...string) {
 	}
 }
 
+// verifyByKeys takes the newest secret from an endpoint's page, has a webhook
+// explained that is signed with it, and comes back.
+func (f *frames) verifyByKeys(language string) {
+	f.Helper()
+	secret := f.script(`document.querySelector("pre.secret").innerText.trim()`)
+	h, body, err := webhook.Standard().Sign(&webhook.Message{ID: webhook.NewID(), Type: "a.b", Time: time.Now(), Data: []byte(`{"n":1}`)}, webhook.Try{}, secret)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.reach("main a[href*='/portal/verify?endpoint_id=']")
+	f.leave(kb.Enter)
+	f.reach("#f-headers")
+	for _, name := range []string{"Webhook-Id", "Webhook-Timestamp", "Webhook-Signature"} {
+		f.keys(name + ": " + h.Get(name) + kb.Enter)
+	}
+	f.reach("#f-body")
+	f.keys(string(body))
+	f.reach("#why button")
+	f.leave(kb.Enter)
+	f.reads(in(language, "It is genuine: signed with the secret, and not changed since.", "É autêntica"))
+	f.script(`history.back(); ""`)
+	f.waitFor(`!!document.querySelector("form[action$='/delete']")`)
+}
+
 // TestPortalInAFrameByKeyboard: from the page of another site Tab leads into
 // the frame, and through everything there.
 func TestPortalInAFrameByKeyboard(t *testing.T) {
@@ -331,6 +357,7 @@ func TestPortalInAFrameByKeyboard(t *testing.T) {
 		f.reach("form[action$='/rotate'] button")
 		f.leave(kb.Enter)
 		f.reads("whsec_")
+		f.verifyByKeys(language)
 		f.reach("form[action$='/delete'] input")
 		f.keys(" ")
 		f.reach("form[action$='/delete'] button")

@@ -62,6 +62,7 @@ func portalPages() []*page {
 		{"GET", portalPath + "/deliveries/{id}", "", read, (*visit).deliveryPage},
 		{"GET", portalPath + "/event-types", "", read, (*visit).catalogPage},
 		{"GET", portalPath + "/verify", "", read, (*visit).verifyPage},
+		{"POST", portalPath + "/verify", "", read, (*visit).verifyRequest},
 		{"POST", portalPath + "/signout", "", read, (*visit).leavePortal},
 		{"GET", portalPath + "/endpoints/new", "", manage, (*visit).newEndpointPage},
 		{"GET", portalPath + "/endpoints/{id}/edit", "", manage, (*visit).editEndpointPage},

@@ -3,18 +3,22 @@ package dashboard_test
 import (
 	"encoding/json"
 	"fmt"
+	"html"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/chromedp/chromedp"
 
 	"github.com/malote-dev/malote/client"
+	"github.com/malote-dev/malote/webhook"
 )
 
 const portalCookie = "__Host-malote-portal"
@@ -252,7 +256,7 @@ func TestPortalThatReads(t *testing.T) {
 	for _, p := range c.pages("read") {
 		got := v.get(p.path)
 		for _, part := range strings.Split(got.body, `action="`)[1:] {
-			if to, _, _ := strings.Cut(part, `"`); to != "/preferences" && to != "/portal/signout" {
+			if to, _, _ := strings.Cut(part, `"`); to != "/preferences" && to != "/portal/signout" && to != "/portal/verify" { // which changes nothing
 				t.Errorf("%s offers %s", p.path, to)
 			}
 		}
@@ -268,6 +272,46 @@ func TestPortalThatReads(t *testing.T) {
 	if after.UpdatedAt != before.UpdatedAt || after.State != "active" {
 		t.Errorf("changed: %+v", after)
 	}
+}
+
+// TestPortalVerifies: a customer who may only look has explained what it got,
+// by an endpoint's secret that it does not see.
+func TestPortalVerifies(t *testing.T) {
+	t.Parallel()
+	c := open(t).customer("")
+	v := c.opened("read")
+	h, body, err := webhook.Standard().Sign(&webhook.Message{ID: webhook.NewID(), Type: "a.b", Time: time.Now(), Data: []byte(`{"name":"João"}`)}, webhook.Try{}, c.good.Secret)
+	c.no(err)
+	head := ""
+	for _, name := range []string{"webhook-id", "webhook-timestamp", "webhook-signature"} {
+		head += name + ": " + h.Get(name) + "\r\n"
+	}
+	asks := func(pairs ...string) *seen {
+		t.Helper()
+		p := v.post("/portal/verify", append(pairs, "headers", head)...)
+		if strings.Contains(p.body, c.good.Secret) || strings.Contains(p.body, marker) {
+			t.Errorf("it says a secret, or what is another's:\n%s", p.body)
+		}
+		for _, signature := range regexp.MustCompile(`v1,[A-Za-z0-9+/=]{40,}`).FindAllString(html.UnescapeString(p.body), -1) {
+			if signature != h.Get("webhook-signature") {
+				t.Errorf("the endpoint's secret signs for whoever looks: %s", signature)
+			}
+		}
+		return p
+	}
+	v.get("/portal/verify?endpoint_id="+c.good.ID).mentions(t, `<option value="`+c.good.ID+`" selected>`, "Why does it not verify?")
+	asks("endpoint_id", c.good.ID, "body", string(body)).mentions(t, "It is genuine")
+	asks("endpoint_id", c.good.ID, "body", string(body)+"\r\n").mentions(t, "The body is not the one that was signed.", "a line end was added behind it", "the endpoint&#39;s secret")
+	asks("endpoint_id", c.failing.ID, "body", string(body)).mentions(t, "The signature fits none of the secrets.")
+	asks("endpoint_id", c.good.ID, "body", string(body), "secret", " ").mentions(t, "and the one that your code has is another")
+	asks("body", string(body)).mentions(t, "There is no secret that it could be verified with.")
+	if p := asks("endpoint_id", c.foreign.ID, "body", string(body)); p.status != http.StatusUnprocessableEntity {
+		t.Errorf("another's endpoint: %d", p.status)
+	}
+	if p := v.post("/portal/verify", "endpoint_id", c.failing.ID, "secret", c.good.Secret, "headers", head, "body", string(body)); !strings.Contains(p.body, "which is none of this endpoint") || strings.Contains(p.body, c.good.Secret) {
+		t.Errorf("%d %s", p.status, p.body)
+	}
+	v.post("/portal/verify", "headers", "no header").mentions(t, "Line 1 of the headers is none.", `aria-invalid="true"`)
 }
 
 // TestPortalFraming: only the page for frames may be framed, by those that the

@@ -290,19 +290,45 @@ func snippets(d *webhook.Dialect) (out []snippet, err error) {
 	return out, nil
 }
 
-// verifyView is the page that says how to tell what is genuine.
-type verifyView struct{ Snippets []snippet }
+// verifyView is the page that says how to tell what is genuine, and of a
+// request that somebody has why it is not.
+type verifyView struct {
+	*explainView
+	Snippets  []snippet
+	Endpoints []choice
+}
 
 func (v *visit) verifyPage() error {
+	return v.showVerify(http.StatusOK, &explainView{}, v.r.URL.Query().Get("endpoint_id"))
+}
+
+// verifyRequest explains a request by the secrets of an endpoint, one that is
+// typed, or both.
+func (v *visit) verifyRequest() error {
+	view := &explainView{}
+	status, err := v.explained(view)
+	if err != nil {
+		return err
+	}
+	return v.showVerify(status, view, v.field("endpoint_id"))
+}
+
+func (v *visit) showVerify(status int, of *explainView, endpoint string) error {
 	p, err := v.d.store.Project(v.r.Context(), v.projectID)
 	if err != nil {
 		return err
 	}
-	view := &verifyView{}
+	of.Path = v.r.URL.Path
+	view := &verifyView{explainView: of}
 	if d, ok := v.d.api.Dialect(p.Dialect); ok {
 		if view.Snippets, err = snippets(d); err != nil {
 			return err
 		}
 	}
-	return v.show(http.StatusOK, "verify", lang.Text("Verify"), view)
+	if view.Endpoints, err = v.endpointChoices(endpoint); err != nil {
+		return err
+	}
+	none := choice{"", lang.Text("none: by the secret below alone").In(v.lang), v.r.Method == http.MethodPost && endpoint == ""}
+	view.Endpoints = append(view.Endpoints, none)
+	return v.show(status, "verify", lang.Text("Verify"), view)
 }

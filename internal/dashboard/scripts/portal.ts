@@ -37,8 +37,10 @@ async function ask(path: string, how: RequestInit, keep: boolean): Promise<void>
     const text = await answer.text();
     if (mine !== turn) return;
     const at = new URL(answer.url, location.href);
-    show(text, at.pathname + at.search);
-    if (keep) history.pushState({ path: here }, "");
+    // What a form is answered with at once has no address: it stands where the form stood.
+    const placed = how.method !== "POST" || answer.redirected;
+    show(text, placed ? at.pathname + at.search : here);
+    if (keep && placed) history.pushState({ path: here }, "");
     if (answer.status === 401) tell({ malote: "over" });
   } catch {
     if (mine !== turn) return;
@@ -72,7 +74,7 @@ document.addEventListener("submit", (e) => {
   const to = inside(form.getAttribute("action") ?? here);
   if (!to) return;
   if (form.method === "get") void ask(`${to.pathname}?${fields}`, {}, true);
-  else void ask(to.pathname, { method: "POST", body: fields }, true);
+  else void ask(to.pathname, { method: "POST", body: form.enctype === "multipart/form-data" ? new FormData(form, e.submitter) : fields }, true);
 });
 
 window.addEventListener("popstate", (e) => {
