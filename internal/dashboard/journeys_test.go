@@ -3,6 +3,7 @@ package dashboard_test
 import (
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -325,6 +326,40 @@ func (f *frames) verifyByKeys(language string) {
 	f.waitFor(`!!document.querySelector("form[action$='/delete']")`)
 }
 
+// framed is a page of another site that has the portal in a frame, and the
+// frame; query says how it is wished.
+func (c *customer) framed(query string) (*browser, *frames) {
+	c.Helper()
+	path := strings.Replace(c.session("manage").EmbedPath, "#", "?"+query+"#", 1)
+	outer := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		_, _ = w.Write([]byte(`<!doctype html><html lang="en"><title>Shop</title><a href="#here">Shop</a><iframe title="Webhooks" width="1000" height="800" src="` + c.url + path + `"></iframe>`))
+	}))
+	c.Cleanup(outer.Close)
+	origin := strings.Replace(outer.URL, "127.0.0.1", "localhost", 1) // another site
+	_, err := c.root.UpdateProject(c.Context(), c.project.ID, client.ProjectChange{PortalOrigins: client.Set([]string{origin})})
+	c.no(err)
+	b := chromium(c.T, origin)
+	b.still()
+	f := b.frames(c.url)
+	b.open("/")
+	return b, f
+}
+
+// TestPortalInAFrameAsWished: the address of a frame says how it looks, and
+// which page stands first.
+func TestPortalInAFrameAsWished(t *testing.T) {
+	t.Parallel()
+	c := open(t).customer("")
+	b, f := c.framed("lang=pt-BR&theme=dark&tabs=none&next=" + url.QueryEscape("/portal/deliveries?state=pending"))
+	f.waitFor(`!!document.querySelector("table.rows")`)
+	f.reads("Entregas", "invoice.refused")
+	if got := f.script(`getComputedStyle(document.querySelector("header.bar")).display + document.documentElement.dataset.theme + document.querySelector("#state").value`); got != "nonedarkpending" {
+		t.Errorf("it looks %s", got)
+	}
+	b.calm("a frame as it was wished")
+}
+
 // TestPortalInAFrameByKeyboard: from the page of another site Tab leads into
 // the frame, and through everything there.
 func TestPortalInAFrameByKeyboard(t *testing.T) {
@@ -332,19 +367,7 @@ func TestPortalInAFrameByKeyboard(t *testing.T) {
 	byKeyboard(t, func(t *testing.T, language string) {
 		c := open(t).customer("")
 		mine := newReceiver(t)
-		path := strings.Replace(c.session("manage").EmbedPath, "#", "?lang="+language+"#", 1)
-		outer := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-			w.Header().Set("Content-Type", "text/html; charset=utf-8")
-			_, _ = w.Write([]byte(`<!doctype html><html lang="en"><title>Shop</title><a href="#here">Shop</a><iframe title="Webhooks" width="1000" height="800" src="` + c.url + path + `"></iframe>`))
-		}))
-		t.Cleanup(outer.Close)
-		origin := strings.Replace(outer.URL, "127.0.0.1", "localhost", 1) // another site
-		_, err := c.root.UpdateProject(t.Context(), c.project.ID, client.ProjectChange{PortalOrigins: client.Set([]string{origin})})
-		c.no(err)
-		b := chromium(t, origin)
-		b.still()
-		f := b.frames(c.url)
-		b.open("/")
+		b, f := c.framed("lang=" + language)
 		f.waitFor(`!!document.querySelector("article.endpoint")`)
 		c.addByKeys(b, f, mine)
 		f.reach("form[action$='/test'] button")

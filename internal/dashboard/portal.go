@@ -3,6 +3,8 @@ package dashboard
 import (
 	"errors"
 	"net/http"
+	"net/url"
+	"path"
 	"slices"
 	"strings"
 	"time"
@@ -167,6 +169,7 @@ func (v *visit) doorPage() error {
 	if err != nil {
 		return err
 	}
+	v.wish()
 	return v.show(http.StatusOK, "door", lang.Text("Your webhooks"), &doorView{Until: s.ExpiresAt})
 }
 
@@ -184,7 +187,36 @@ func (v *visit) openDoor() error {
 		return err
 	}
 	v.setCookie(portalCookie, text.Reveal(), time.Until(s.ExpiresAt))
-	return v.redirect(portalPath + "?opened=1")
+	if was := v.bare; v.wish() || v.bare != was {
+		v.keepView(v.lang.Tag(), v.theme)
+	}
+	return v.redirect(firstPage(v.r.URL.Query().Get("next")))
+}
+
+// wish takes from the address how the pages are to be seen, and reports
+// whether it says so. Tabs are left out only as long as the visit that says it.
+func (v *visit) wish() (wished bool) {
+	q := v.r.URL.Query()
+	if l, ok := lang.Tagged(q.Get("lang")); ok {
+		v.lang, wished = l, true
+	}
+	if theme := q.Get("theme"); theme == "auto" || theme != "" && slices.Contains(themes(), theme) {
+		v.theme, wished = strings.TrimSuffix(theme, "auto"), true
+	}
+	v.bare = q.Get("tabs") == "none"
+	return wished
+}
+
+// firstPage is the page of the portal that a link leads to.
+func firstPage(next string) string {
+	u, err := url.Parse(inside(next))
+	if err != nil || path.Clean(u.Path) != u.Path || u.Path != portalPath && !strings.HasPrefix(u.Path, portalPath+"/") {
+		u = &url.URL{Path: portalPath}
+	}
+	q := u.Query()
+	q.Set("opened", "1")
+	u.RawQuery = q.Encode()
+	return u.String()
 }
 
 // leavePortal ends the session, here and wherever else its token is.
@@ -213,13 +245,7 @@ func (v *visit) framePage() error {
 	if err := v.dress(id); err != nil {
 		return err
 	}
-	q := v.r.URL.Query()
-	if l, ok := lang.Tagged(q.Get("lang")); ok {
-		v.lang = l
-	}
-	if theme := q.Get("theme"); slices.Contains(themes(), theme) {
-		v.theme = theme
-	}
+	v.wish()
 	v.look.Frame = true
 	if h := v.w.Header(); len(v.look.origins) > 0 {
 		h.Set("Content-Security-Policy", framedBy(v.look.origins))

@@ -147,6 +147,38 @@ func TestPortalOpensOnce(t *testing.T) {
 	}
 }
 
+// TestPortalAsWished: the address of a link says how the pages look and where
+// it leads, within the portal alone.
+func TestPortalAsWished(t *testing.T) {
+	t.Parallel()
+	c := open(t).customer("")
+	v := c.visitor()
+	opens := func(query string) *seen {
+		t.Helper()
+		p := v.post(c.session("read").Path + query)
+		if p.status != http.StatusSeeOther {
+			t.Fatalf("%d %s", p.status, p.body)
+		}
+		return p
+	}
+	endpoint := "/portal/endpoints/" + c.good.ID
+	p := opens("?lang=pt-BR&theme=dark&tabs=none&next=" + url.QueryEscape(endpoint+"?x=1"))
+	if to := p.header.Get("Location"); to != endpoint+"?opened=1&x=1" {
+		t.Errorf("it leads to %s", to)
+	}
+	v.get(endpoint).mentions(t, `lang="pt-BR" data-theme="dark"`, `class="portal bare"`)
+	v.post("/preferences", "lang", "en")
+	v.get(endpoint).mentions(t, `lang="en" data-theme="dark"`, `class="portal bare"`)
+	opens("?theme=auto")
+	v.get(endpoint).mentions(t, `<html lang="en">`, `class="portal"`)
+	v.get(c.session("read").Path+"?lang=pt-BR").mentions(t, `lang="pt-BR"`)
+	for _, next := range []string{"", "https://evil.example/", "//evil.example", "/signin", "/portal/../signin", "/portalx", `/portal\\evil`, "javascript:1", "/p/" + c.project.ID} {
+		if to := opens("?next=" + url.QueryEscape(next)).header.Get("Location"); to != "/portal?opened=1" {
+			t.Errorf("%q leads to %s", next, to)
+		}
+	}
+}
+
 // TestPortalByForms does everything that a customer does, without a script.
 func TestPortalByForms(t *testing.T) {
 	t.Parallel()

@@ -9,9 +9,13 @@ import (
 	"github.com/malote-dev/malote/internal/lang"
 )
 
-// viewCookie keeps how a browser wants to see pages: a language's tag, a dot,
-// and a theme, as in "pt-BR.dark". Either may be empty.
-const viewCookie = "__Host-malote-view"
+// viewCookie keeps how a browser wants to see pages: a language's tag and a
+// theme, with a dot between, as in "pt-BR.dark", either of which may be empty;
+// and where the portal shows no tabs, ".bare".
+const (
+	viewCookie = "__Host-malote-view"
+	viewBare   = "bare"
+)
 
 // Themes that a visitor may choose; empty is what the system has.
 func themes() []string { return []string{"", "light", "dark"} }
@@ -23,7 +27,9 @@ func (v *visit) prefer() {
 	if err != nil {
 		return
 	}
-	tag, theme, _ := strings.Cut(c.Value, ".")
+	tag, rest, _ := strings.Cut(c.Value, ".")
+	theme, how, _ := strings.Cut(rest, ".")
+	v.bare = how == viewBare
 	if l, ok := lang.Tagged(tag); ok {
 		v.lang = l
 	}
@@ -46,8 +52,17 @@ func (v *visit) setPreferences() error {
 	if v.r.Form.Has("theme") && slices.Contains(themes(), v.field("theme")) {
 		theme = v.field("theme")
 	}
-	v.setCookie(viewCookie, tag+"."+theme, 365*24*time.Hour)
+	v.keepView(tag, theme)
 	return v.redirect(inside(v.field("back")))
+}
+
+// keepView has the browser remember how it wants to see pages.
+func (v *visit) keepView(tag, theme string) {
+	value := tag + "." + theme
+	if v.bare {
+		value += "." + viewBare
+	}
+	v.setCookie(viewCookie, value, 365*24*time.Hour)
 }
 
 // setCookie keeps something in the browser for a time; none at all takes it away.

@@ -114,6 +114,7 @@ type shell struct {
 	Look        *look                // of the portal; nil: not known whose it is
 	Portal      *store.PortalSession // who looks at the portal; nil: nobody
 	Embedded    bool                 // in a frame
+	Bare        bool                 // without tabs
 	May         func(role string) bool
 }
 
@@ -173,7 +174,7 @@ func (v *visit) shell(title lang.Message, page any) *shell {
 
 // portalShell is what stands around a page of the portal.
 func (v *visit) portalShell(s *shell) *shell {
-	s.Base, s.Look = portalPath, v.look
+	s.Base, s.Look, s.Bare = portalPath, v.look, v.bare
 	if s.Look == nil {
 		s.Look = &look{}
 	}

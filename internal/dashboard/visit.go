@@ -36,6 +36,7 @@ type visit struct {
 	id      store.ID // of the request; random
 	lang    lang.Language
 	theme   string         // "light", "dark", or "" for what the system has
+	bare    bool           // the portal shows no tabs
 	visitor *store.Visitor // nil: nobody is signed in
 	portal  *portalVisit   // nil: nobody looks at the portal
 	look    *look          // of the portal; nil: not known whose it is

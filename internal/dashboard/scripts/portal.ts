@@ -2,7 +2,10 @@
 // of the address, is kept in memory alone, and goes with each request.
 const token = location.hash.slice(1);
 const language = document.documentElement.lang;
+const wishes = new URLSearchParams(location.search);
 let here = "/portal";
+const first = inside(wishes.get("next") ?? here);
+if (first) here = first.pathname + first.search;
 let turn = 0;
 
 history.replaceState({ path: here }, "", location.pathname + location.search);
@@ -24,6 +27,7 @@ function show(text: string, path: string): void {
   const page = new DOMParser().parseFromString(text, "text/html");
   document.title = page.title;
   document.body.className = page.body.className;
+  document.body.classList.toggle("bare", wishes.get("tabs") === "none");
   document.body.replaceChildren(...[...page.body.childNodes].map((n) => document.importNode(n, true)));
   here = path;
   window.scrollTo(0, 0);
