@@ -78,10 +78,29 @@ func (a *assets) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.NotFound(w, r)
 		return
 	}
-	h.Set("Content-Type", f.kind)
 	h.Set("Cache-Control", "public, max-age=31536000, immutable")
 	h.Set("Content-Security-Policy", "default-src 'none'; sandbox") // of an image that is opened by itself
 	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+	f.write(w, r)
+}
+
+// elementPath is where pages of others find the element that shows the portal:
+// it stays the same, whatever the version.
+const elementPath = portalPath + "/element.js"
+
+// element serves it, to pages of any origin.
+func (a *assets) element(w http.ResponseWriter, r *http.Request) {
+	h := w.Header()
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Cache-Control", "public, max-age=3600")
+	h.Set("Cross-Origin-Resource-Policy", "cross-origin")
+	h.Set("Access-Control-Allow-Origin", "*") // where a page asks for its hash, or takes it as a module
+	a.served[strings.TrimPrefix(a.named["malote-portal.js"], assetPath)].write(w, r)
+}
+
+func (f *asset) write(w http.ResponseWriter, r *http.Request) {
+	h := w.Header()
+	h.Set("Content-Type", f.kind)
 	h.Add("Vary", "Accept-Encoding")
 	body := f.plain
 	if strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {

@@ -79,6 +79,7 @@ func New(o Options) (*Dashboard, error) {
 	}
 	d.mux.Handle("GET "+assetPath+"{name}", d.assets)
 	d.mux.HandleFunc("GET "+colourPath+"{name}", colours)
+	d.mux.HandleFunc("GET "+elementPath, d.assets.element)
 	d.mux.HandleFunc("GET "+logoPath+"{project}/{sum}", d.logo)
 	d.mux.Handle(portalPath+"/", d.page(&page{portal: portalOpen, serve: func(*visit) error { return errNoPage }}))
 	d.mux.Handle("/", d.page(&page{serve: func(*visit) error { return errNoPage }}))

@@ -84,9 +84,9 @@ func TestBreakAndMendByKeyboard(t *testing.T) {
 		b.leave(kb.Enter)
 		b.reach("main a[href^='" + base + "/endpoints/new']")
 		b.leave(kb.Enter)
-		b.reach("#consumer")
+		b.reach("main [name=consumer]")
 		b.keys("acme")
-		b.reach("#url")
+		b.reach("main [name=url]")
 		b.keys(s.receiver.URL + "/hook")
 		b.leave(kb.Enter)
 		b.reads("whsec_")
@@ -344,6 +344,53 @@ func (c *customer) framed(query string) (*browser, *frames) {
 	f := b.frames(c.url)
 	b.open("/")
 	return b, f
+}
+
+// TestPortalElement: a page of another site, whose own policy is strict, shows
+// the portal by its element, which asks for another session when one is over.
+func TestPortalElement(t *testing.T) {
+	t.Parallel()
+	c := open(t).customer("")
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		w.Header().Set("Content-Security-Policy", "default-src 'none'; connect-src 'self'; script-src "+c.url+"; frame-src "+c.url)
+		_, _ = w.Write([]byte(`<!doctype html><html lang="en"><title>Shop</title><script src="` + c.url + `/portal/element.js" defer></script><h1>Shop</h1><malote-portal session="/session" lang="pt-BR" theme="dark" title="Seus webhooks"></malote-portal>`))
+	})
+	sessions := make(chan *client.PortalSession, 10)
+	mux.HandleFunc("POST /session", func(w http.ResponseWriter, _ *http.Request) {
+		p := c.session("manage")
+		sessions <- p
+		_, _ = w.Write([]byte(`{"embed_url":"` + c.url + p.EmbedPath + `"}`))
+	})
+	outer := httptest.NewServer(mux)
+	t.Cleanup(outer.Close)
+	origin := strings.Replace(outer.URL, "127.0.0.1", "localhost", 1)
+	_, err := c.root.UpdateProject(t.Context(), c.project.ID, client.ProjectChange{PortalOrigins: client.Set([]string{origin})})
+	c.no(err)
+	b := chromium(t, origin)
+	f := b.frames(c.url)
+	b.open("/")
+	f.waitFor(`!!document.querySelector("article.endpoint") && document.documentElement.lang === "pt-BR" && document.documentElement.dataset.theme === "dark"`)
+	if at := eval[string](b, `document.querySelector("malote-portal iframe").title`); at != "Seus webhooks" {
+		t.Errorf("the frame is called %q", at)
+	}
+	f.script(`document.querySelector("main h2 a[href$='` + c.failing.ID + `']").click(); ""`)
+	f.waitFor(`!!document.querySelector("form[action$='/delete']")`)
+	b.waitFor(`document.querySelector("malote-portal iframe").clientHeight > 1200`) // as high as what is in it
+	first := <-sessions
+	_, err = c.client.EndPortalSession(t.Context(), "acme", first.ID)
+	c.no(err)
+	f.script(`document.querySelector(".tabs a[href='/portal/event-types']").click(); ""`)
+	second := <-sessions
+	f.waitFor(`!!document.querySelector("ul.types")`) // where the customer wanted to go
+	_, err = c.client.EndPortalSession(t.Context(), "acme", second.ID)
+	c.no(err)
+	b.calm("the element")
+	p := c.visitor().get("/portal/element.js")
+	if len(p.body) > 2048 || p.header.Get("Cross-Origin-Resource-Policy") != "cross-origin" || !strings.HasPrefix(p.header.Get("Content-Type"), "text/javascript") {
+		t.Errorf("%d bytes, %v", len(p.body), p.header)
+	}
 }
 
 // TestPortalInAFrameAsWished: the address of a frame says how it looks, and

@@ -11,7 +11,7 @@ let turn = 0;
 history.replaceState({ path: here }, "", location.pathname + location.search);
 
 // tell the page around of what is no secret.
-function tell(message: { malote: "over" } | { malote: "height"; height: number }): void {
+function tell(message: { malote: "at" | "over"; path: string } | { malote: "height"; height: number }): void {
   if (parent !== window) parent.postMessage(message, "*");
 }
 
@@ -45,7 +45,7 @@ async function ask(path: string, how: RequestInit, keep: boolean): Promise<void>
     const placed = how.method !== "POST" || answer.redirected;
     show(text, placed ? at.pathname + at.search : here);
     if (keep && placed) history.pushState({ path: here }, "");
-    if (answer.status === 401) tell({ malote: "over" });
+    tell({ malote: answer.status === 401 ? "over" : "at", path: here });
   } catch {
     if (mine !== turn) return;
     if (document.getElementById("broken")) say("broken");
@@ -98,5 +98,5 @@ new ResizeObserver(() => {
 if (token) void ask(here, {}, false);
 else {
   say("lost");
-  tell({ malote: "over" });
+  tell({ malote: "over", path: here });
 }
