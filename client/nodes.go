@@ -31,3 +31,15 @@ type Node struct {
 func (c *Client) Nodes(ctx context.Context) (*Nodes, error) {
 	return do[Nodes](ctx, c, request{method: http.MethodGet, path: "/v1/nodes"})
 }
+
+// EgressAddresses are those that webhooks come from, and ranges of them, as
+// whoever runs the server says; none: nobody says. It takes any key.
+func (c *Client) EgressAddresses(ctx context.Context) ([]string, error) {
+	a, err := do[struct {
+		Addresses []string `json:"addresses"`
+	}](ctx, c, request{method: http.MethodGet, path: "/v1/egress-addresses"})
+	if err != nil {
+		return nil, err
+	}
+	return a.Addresses, nil
+}

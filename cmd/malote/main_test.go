@@ -289,7 +289,7 @@ func TestCompletion(t *testing.T) {
 		"":                        {"dev", "serve", "event", "completion"},
 		"se":                      {"serve"},
 		"dialect ":                {"list", "show", "check"},
-		"serve --egress":          {"--egress-allow", "--egress-https-only", "--egress-nat64"},
+		"serve --egress":          {"--egress-address", "--egress-allow", "--egress-https-only", "--egress-nat64"},
 		"completion ":             {"bash", "zsh", "fish"},
 		"key ro":                  {"root"},
 		"serve --data x --listen": {"--listen"},

@@ -37,6 +37,7 @@ type serveCmd struct {
 	Dialects      string   `env:"MALOTE_DIALECTS" placeholder:"DIR" help:"Directory of your own dialect files (.json)."`
 
 	EgressAllow     []addresses `env:"MALOTE_EGRESS_ALLOW" placeholder:"CIDR" help:"Addresses that may be called although they are private; repeat it for more."`
+	EgressAddress   []addresses `env:"MALOTE_EGRESS_ADDRESS" placeholder:"CIDR" help:"Address that webhooks come from, as receivers are told who have a firewall; repeat it for more. It is told, and binds nothing."`
 	EgressHTTPSOnly bool        `name:"egress-https-only" env:"MALOTE_EGRESS_HTTPS_ONLY" help:"Refuse every http:// endpoint, also where the dialect allows it."`
 	EgressNAT64     bool        `name:"egress-nat64" env:"MALOTE_EGRESS_NAT64" help:"This network reaches IPv4 through NAT64: judge the IPv4 address inside 64:ff9b::/96."`
 
@@ -178,14 +179,10 @@ func (s *serveCmd) options() (app.Options, error) {
 	if err != nil {
 		return app.Options{}, err
 	}
-	allow := make([]netip.Prefix, len(s.EgressAllow))
-	for i, a := range s.EgressAllow {
-		allow[i] = netip.Prefix(a)
-	}
 	o := app.Options{
 		Data: s.Data, Database: database, Listen: s.Listen, MasterKeys: keys, Dialects: s.Dialects, PublicURL: s.PublicURL,
 		InspectListen: s.InspectListen, InspectURL: s.InspectURL,
-		EgressAllow: allow, EgressHTTPSOnly: s.EgressHTTPSOnly, EgressNAT64: s.EgressNAT64,
+		EgressAllow: prefixes(s.EgressAllow), EgressAddresses: prefixes(s.EgressAddress), EgressHTTPSOnly: s.EgressHTTPSOnly, EgressNAT64: s.EgressNAT64,
 		SMTP: smtp, MailFrom: s.MailFrom, MailLanguage: s.MailLanguage,
 		OIDCIssuer: s.OIDCIssuer, OIDCClientID: s.OIDCClientID, OIDCClientSecret: oidcSecret, OIDCName: s.OIDCName,
 		Retention: time.Duration(s.Retention), Hold: time.Duration(s.Hold), HoldBytes: int64(s.HoldBytes), Idempotency: time.Duration(s.Idempotency),
@@ -260,4 +257,12 @@ func untilSignal(w io.Writer) (context.Context, func()) {
 		close(done)
 		cancel(nil)
 	}
+}
+
+func prefixes(in []addresses) []netip.Prefix {
+	out := make([]netip.Prefix, len(in))
+	for i, a := range in {
+		out[i] = netip.Prefix(a)
+	}
+	return out
 }

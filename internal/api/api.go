@@ -11,6 +11,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -51,6 +52,10 @@ type Options struct {
 	// InspectURL is what the addresses of inspectors begin with, without a
 	// slash at its end; empty: this server receives nothing for them.
 	InspectURL string
+
+	// EgressAddresses are those that webhooks come from, as receivers are told;
+	// none: nobody says.
+	EgressAddresses []netip.Prefix
 
 	// Slots is how many requests are under way to an endpoint at most that says
 	// nothing itself (default 16).
@@ -101,6 +106,7 @@ type server struct {
 	bodies     bodies
 	previews   previewSlots
 	explaining explainSlots
+	comesFrom  []netip.Prefix
 	inspect    string // what addresses of inspectors begin with; empty: none is received for
 	sender     Sender
 	waiters    chan struct{} // slots of those who wait for a request
@@ -117,7 +123,7 @@ func New(o Options) *API {
 	s := &server{
 		store: o.Store, ingest: o.Ingest, dialects: o.Dialects, allDialects: o.AllDialects, ready: o.Ready,
 		log: o.Logger, version: o.Version, public: o.PublicURL, testMail: o.TestMail, metrics: newMetrics(), documented: o.Documented, prober: o.Prober, signer: o.Signer, waits: o.Waits,
-		inspect: o.InspectURL, sender: o.Sender, waiters: make(chan struct{}, maxWaiters),
+		inspect: o.InspectURL, sender: o.Sender, waiters: make(chan struct{}, maxWaiters), comesFrom: o.EgressAddresses,
 	}
 	if s.slots = o.Slots; s.slots == 0 {
 		s.slots = slotsDefault

@@ -7,9 +7,13 @@ import "github.com/malote-dev/malote/internal/store"
 var nodeTypes = map[string]typeWords{
 	"nodesView": {name: "Nodes", text: "The processes that serve."},
 	"nodeView":  {name: "Node", text: "A process that serves."},
+
+	"egressView": {name: "EgressAddresses", text: "Where webhooks come from."},
 }
 
 var nodeFields = map[string]fieldWords{
+	"egressView.addresses": {text: "Addresses and ranges of them, as in 203.0.113.7 and 2001:db8::/64, which a receiver's firewall has to let in; none: whoever runs the server has named none (--egress-address)."},
+
 	"nodesView.data":         {text: "One for each process, by its slot."},
 	"nodesView.shards_free":  {text: "Parts of the endpoints that no process sends for at the moment.", min: new(0), max: new(store.Shards)},
 	"nodeView.slot":          {text: "Its place in the database: no two have the same at a time.", min: new(0)},
@@ -26,5 +30,7 @@ var nodeFields = map[string]fieldWords{
 }
 
 var nodeRoutes = map[string]routeWords{
+	"GET /v1/egress-addresses": {id: "listEgressAddresses", tag: "Server", text: "For receivers behind a firewall. It is what whoever runs the server says; takes any key, and a portal session's token."},
+
 	"GET /v1/nodes": {id: "listNodes", tag: "Server", text: "Those that share a database in PostgreSQL; with a directory of its own, the one that there is. One that died is listed until the others find it dead."},
 }

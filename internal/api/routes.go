@@ -88,6 +88,7 @@ func (s *server) projectRoutes() []*route {
 func (s *server) keyRoutes() []*route {
 	return []*route{
 		{method: "GET", pattern: "/v1/me", summary: "What is this key?", scope: anyKey, status: 200, action: gives(s.getMe)},
+		{method: "GET", pattern: "/v1/egress-addresses", summary: "Where do webhooks come from?", scope: anyKey, status: 200, action: gives(s.getEgress)},
 		{method: "POST", pattern: "/v1/projects/{id}/keys", summary: "Create a key", scope: keysWrite, root: true, whole: true, body: smallBody, status: 201, action: creates(s.createKey)},
 		{method: "GET", pattern: "/v1/projects/{id}/keys", summary: "List a project's keys", scope: keysRead, root: true, whole: true, status: 200, action: asks(s.listKeys)},
 		{method: "DELETE", pattern: "/v1/projects/{id}/keys/{key}", summary: "Revoke a key", scope: keysWrite, root: true, whole: true, body: noBody, status: 200, action: takes(s.revokeKey)},

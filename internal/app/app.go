@@ -110,7 +110,7 @@ func New(ctx context.Context, o Options, log *slog.Logger) (_ *App, err error) {
 		Store: a.db, Ingest: accept,
 		Policy: policy, Dialects: dialects.Lookup, AllDialects: dialects.All, Ready: a.ready,
 		Metrics: metrics, Logger: log, Version: o.Version, PublicURL: o.PublicURL, Prober: a.engine, Slots: o.PerEndpoint, Signer: a.engine, Waits: a.db.Waits, TestMail: testMail(a.mailer),
-		Sender: sender, InspectURL: a.receiver.url(),
+		Sender: sender, InspectURL: a.receiver.url(), EgressAddresses: o.EgressAddresses,
 		Descriptions: documented.Descriptions(accept.MaxData()),
 		Documented:   documented.New(documented.Options{Store: a.db, Ingest: accept, Policy: policy, Dialects: dialects.Lookup, Logger: log}),
 	})

@@ -49,6 +49,7 @@ type Options struct {
 	EgressAllow     []netip.Prefix // exceptions of the address guard
 	EgressLoopback  bool           // destinations on this machine (malote dev)
 	EgressHTTPSOnly bool           // refuse plain http URLs whatever the dialect says
+	EgressAddresses []netip.Prefix // that webhooks come from, as customers are told; none: nobody says
 	EgressNAT64     bool           // judge the IPv4 address inside 64:ff9b::/96
 
 	SMTP         secret.Text // smtp://user:password@host:port of the mail relay; empty: nothing is mailed
@@ -280,9 +281,14 @@ func sizeText(n int64) string {
 }
 
 func checkAllow(o *Options) *Problem {
-	for _, p := range o.EgressAllow {
-		if !p.IsValid() || p != p.Masked() {
-			return wrongOption("egress-allow", p, "is not a range of addresses", "write the range's first address, as in "+p.Masked().String())
+	for _, of := range []struct {
+		option string
+		ranges []netip.Prefix
+	}{{"egress-allow", o.EgressAllow}, {"egress-address", o.EgressAddresses}} {
+		for _, p := range of.ranges {
+			if !p.IsValid() || p != p.Masked() {
+				return wrongOption(of.option, p, "is not a range of addresses", "write the range's first address, as in "+p.Masked().String())
+			}
 		}
 	}
 	return nil

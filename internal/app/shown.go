@@ -3,6 +3,7 @@ package app
 import (
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/malote-dev/malote/internal/dashboard"
@@ -26,6 +27,14 @@ func shownSettings(o *Options) []dashboard.Setting {
 	if o.PublicURL != "" {
 		public.Value, public.Default = o.PublicURL, false
 	}
+	from := dashboard.Setting{Name: lang.Text("Addresses that webhooks come from"), Option: "--egress-address", Value: "–", Default: true}
+	if len(o.EgressAddresses) > 0 {
+		var texts []string
+		for _, p := range o.EgressAddresses {
+			texts = append(texts, p.String())
+		}
+		from.Value, from.Default = strings.Join(texts, ", "), false
+	}
 	return []dashboard.Setting{
 		number(lang.Text("Requests at once to an endpoint"), "per-endpoint", o.PerEndpoint, DefaultPerEndpoint),
 		number(lang.Text("Requests at once to a host"), "per-host", o.PerHost, DefaultPerHost),
@@ -35,7 +44,7 @@ func shownSettings(o *Options) []dashboard.Setting {
 		days(lang.Text("Days that the audit log is kept"), "audit-retention", o.AuditRetention, DefaultAuditRetention),
 		days(lang.Text("Days that idempotency keys are remembered"), "idempotency", o.Idempotency, DefaultIdempotency),
 		{Name: lang.Text("Language of mails"), Option: "--mail-language", Value: o.MailLanguage, Default: o.MailLanguage == DefaultMailLanguage},
-		mail, public,
+		mail, public, from,
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
+	"net/netip"
 	"net/url"
 	"regexp"
 	"strings"
@@ -18,6 +19,7 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"github.com/malote-dev/malote/client"
+	"github.com/malote-dev/malote/internal/app"
 	"github.com/malote-dev/malote/webhook"
 )
 
@@ -310,7 +312,9 @@ func TestPortalThatReads(t *testing.T) {
 // by an endpoint's secret that it does not see.
 func TestPortalVerifies(t *testing.T) {
 	t.Parallel()
-	c := open(t).customer("")
+	c := open(t, func(o *app.Options) {
+		o.EgressAddresses = []netip.Prefix{netip.MustParsePrefix("203.0.113.7/32"), netip.MustParsePrefix("2001:db8::/64")}
+	}).customer("")
 	v := c.opened("read")
 	h, body, err := webhook.Standard().Sign(&webhook.Message{ID: webhook.NewID(), Type: "a.b", Time: time.Now(), Data: []byte(`{"name":"João"}`)}, webhook.Try{}, c.good.Secret)
 	c.no(err)
@@ -331,7 +335,7 @@ func TestPortalVerifies(t *testing.T) {
 		}
 		return p
 	}
-	v.get("/portal/verify?endpoint_id="+c.good.ID).mentions(t, `<option value="`+c.good.ID+`" selected>`, "Why does it not verify?")
+	v.get("/portal/verify?endpoint_id="+c.good.ID).mentions(t, `<option value="`+c.good.ID+`" selected>`, "Why does it not verify?", "203.0.113.7\n2001:db8::/64\n")
 	asks("endpoint_id", c.good.ID, "body", string(body)).mentions(t, "It is genuine")
 	asks("endpoint_id", c.good.ID, "body", string(body)+"\r\n").mentions(t, "The body is not the one that was signed.", "a line end was added behind it", "the endpoint&#39;s secret")
 	asks("endpoint_id", c.failing.ID, "body", string(body)).mentions(t, "The signature fits none of the secrets.")

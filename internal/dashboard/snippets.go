@@ -296,6 +296,7 @@ type verifyView struct {
 	*explainView
 	Snippets  []snippet
 	Endpoints []choice
+	ComesFrom []string // addresses that webhooks come from; none: nobody says
 }
 
 func (v *visit) verifyPage() error {
@@ -328,7 +329,21 @@ func (v *visit) showVerify(status int, of *explainView, endpoint string) error {
 	if view.Endpoints, err = v.endpointChoices(endpoint); err != nil {
 		return err
 	}
+	if view.ComesFrom, err = v.comesFrom(); err != nil {
+		return err
+	}
 	none := choice{"", lang.Text("none: by the secret below alone").In(v.lang), v.r.Method == http.MethodPost && endpoint == ""}
 	view.Endpoints = append(view.Endpoints, none)
 	return v.show(status, "verify", lang.Text("Verify"), view)
+}
+
+// comesFrom are the addresses that webhooks come from, for firewalls.
+func (v *visit) comesFrom() ([]string, error) {
+	a, err := read[struct {
+		Addresses []string `json:"addresses"`
+	}](v, ofProject, "/v1/egress-addresses", nil)
+	if err != nil {
+		return nil, err
+	}
+	return a.Addresses, nil
 }
