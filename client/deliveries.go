@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"encoding/base64"
 	"iter"
 	"net/http"
 	"net/url"
@@ -114,7 +115,16 @@ type Message struct {
 // Header is one header line.
 type Header struct {
 	Name  string `json:"name"`
-	Value string `json:"value"`
+	Value string `json:"value"`         // bytes that are not UTF-8 are U+FFFD
+	Raw   string `json:"raw,omitempty"` // the same in base64; empty: Value is exact
+}
+
+// Exact is the value byte for byte.
+func (h Header) Exact() string {
+	if raw, err := base64.StdEncoding.DecodeString(h.Raw); err == nil && h.Raw != "" {
+		return string(raw)
+	}
+	return h.Value
 }
 
 // Request is what was sent, or would have been.

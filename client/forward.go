@@ -184,9 +184,9 @@ func forwardedHeaders(lines []Header) http.Header {
 	for _, h := range lines {
 		switch name := strings.ToLower(h.Name); {
 		case name == "user-agent": // net/http looks for it under this name
-			all["User-Agent"] = []string{h.Value}
+			all["User-Agent"] = []string{h.Exact()}
 		case !slices.Contains(out, name):
-			all[h.Name] = append(all[h.Name], h.Value)
+			all[h.Name] = append(all[h.Name], h.Exact())
 		}
 	}
 	return all

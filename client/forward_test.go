@@ -15,3 +15,12 @@ func TestClimbs(t *testing.T) {
 		}
 	}
 }
+
+// TestHeadersAreExact: bytes that JSON cannot hold are those that came.
+func TestHeadersAreExact(t *testing.T) {
+	t.Parallel()
+	got := forwardedHeaders([]Header{{Name: "X-L", Value: "S\uFFFDo", Raw: "U+Nv"}, {Name: "X-P", Value: "plain"}, {Name: "X-Odd", Value: "v", Raw: "?"}})
+	if got["X-L"][0] != "S\xe3o" || got["X-P"][0] != "plain" || got["X-Odd"][0] != "v" {
+		t.Errorf("%q", got)
+	}
+}

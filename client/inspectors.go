@@ -81,12 +81,12 @@ type InspectedRequest struct {
 	Failed        bool       `json:"failed"`         // with fail_status, by chance
 	DelayMS       int        `json:"delay_ms"`
 	AnsweredAt    *time.Time `json:"answered_at"` // nil: not yet, or the sender was gone
+	Verdict       *Verdict   `json:"verdict"`     // nil: the inspector has no dialect or no secret, the body is not all there, or a list did not look at it
 
 	HeadersExact bool     `json:"headers_exact"` // order and spelling are those of the wire
 	Headers      []Header `json:"headers"`
 	Body         []byte   `json:"body"`
-	Text         *string  `json:"text"`    // the same; nil: it is not UTF-8
-	Verdict      *Verdict `json:"verdict"` // nil: the inspector has no dialect or no secret
+	Text         *string  `json:"text"` // the same; nil: it is not UTF-8
 }
 
 // Verdict is what an inspector's dialect and secret say of a request.

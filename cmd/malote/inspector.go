@@ -124,7 +124,7 @@ func (i *inspectorShowCmd) shown(c *console) func(*client.InspectedRequest) {
 		var b bytes.Buffer
 		fmt.Fprintf(&b, "%s %s %s\r\n", r.Method, pathOf(r), r.HTTPVersion)
 		for _, h := range r.Headers {
-			fmt.Fprintf(&b, "%s: %s\r\n", h.Name, h.Value)
+			fmt.Fprintf(&b, "%s: %s\r\n", h.Name, h.Exact())
 		}
 		b.WriteString("\r\n")
 		b.Write(r.Body)
@@ -186,9 +186,20 @@ func (i *inspectorRequestsCmd) Run(c *console) error {
 	}
 	return enumerate(&i.remote, c, i.Limit, func(ctx context.Context, api *client.Client) iter.Seq2[*client.InspectedRequest, error] {
 		return api.InspectedRequests(ctx, i.ID, i.Search)
-	}, []string{"REQUEST", "RECEIVED", "METHOD", "PATH", "BYTES", "ANSWERED", "FROM"}, func(t *table, r *client.InspectedRequest) {
-		t.row(r.ID, stamp(r.ReceivedAt), r.Method, pathOf(r), r.BodyBytes, r.Status, r.Remote)
+	}, []string{"REQUEST", "RECEIVED", "METHOD", "PATH", "BYTES", "ANSWERED", "SIGNATURE", "FROM"}, func(t *table, r *client.InspectedRequest) {
+		t.row(r.ID, stamp(r.ReceivedAt), r.Method, pathOf(r), r.BodyBytes, r.Status, shortVerdict(r.Verdict), r.Remote)
 	})
+}
+
+// shortVerdict is a verdict in a list; empty: it was not judged.
+func shortVerdict(v *client.Verdict) string {
+	switch {
+	case v == nil:
+		return ""
+	case v.Cause != "":
+		return v.Outcome + ": " + v.Cause
+	}
+	return v.Outcome
 }
 
 type inspectorReplayCmd struct {

@@ -110,6 +110,7 @@ type server struct {
 	inspect    string // what addresses of inspectors begin with; empty: none is received for
 	sender     Sender
 	waiters    chan struct{} // slots of those who wait for a request
+	judged     *remembered   // on what arrived at inspectors
 	replayed   testPacer
 
 	documented Documented
@@ -123,7 +124,7 @@ func New(o Options) *API {
 	s := &server{
 		store: o.Store, ingest: o.Ingest, dialects: o.Dialects, allDialects: o.AllDialects, ready: o.Ready,
 		log: o.Logger, version: o.Version, public: o.PublicURL, testMail: o.TestMail, metrics: newMetrics(), documented: o.Documented, prober: o.Prober, signer: o.Signer, waits: o.Waits,
-		inspect: o.InspectURL, sender: o.Sender, waiters: make(chan struct{}, maxWaiters), comesFrom: o.EgressAddresses,
+		inspect: o.InspectURL, sender: o.Sender, waiters: make(chan struct{}, maxWaiters), comesFrom: o.EgressAddresses, judged: newRemembered(),
 	}
 	if s.slots = o.Slots; s.slots == 0 {
 		s.slots = slotsDefault

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bytes"
 	"context"
 	"encoding/base64"
 	"encoding/binary"
@@ -28,6 +29,7 @@ type attemptView struct {
 type headerView struct {
 	Name  string `json:"name"`
 	Value string `json:"value"`
+	Raw   string `json:"raw,omitempty"` // base64; there where Value is not exact
 }
 
 // requestView is what was sent, or would have been, byte for byte but for
@@ -205,21 +207,39 @@ func viewContent(b []byte) contentView {
 // splitHead reads a request or answer as it stood on the wire: its first line
 // and its header lines. Bytes that are not UTF-8 become U+FFFD.
 func splitHead(head []byte) (line string, headers []headerView) {
+	first, rest, _ := bytes.Cut(head, []byte("\n"))
 	headers = []headerView{}
-	text := strings.ToValidUTF8(string(head), "\uFFFD")
-	for i, l := range strings.Split(text, "\n") {
-		l = strings.TrimSuffix(l, "\r")
-		if i == 0 {
-			line = l
-			continue
-		}
-		if l == "" {
-			continue
-		}
-		name, value, _ := strings.Cut(l, ":")
-		headers = append(headers, headerView{Name: name, Value: strings.Trim(value, " \t")})
+	for _, f := range headFields(rest) {
+		headers = append(headers, viewHeader(f.Name, f.Value))
 	}
-	return line, headers
+	return shown(strings.TrimSuffix(string(first), "\r")), headers
+}
+
+// viewHeader shows a header; what of its value is no text it gives exactly, too.
+func viewHeader(name, value string) headerView {
+	v := headerView{Name: shown(name), Value: shown(value)}
+	if !utf8.ValidString(value) {
+		v.Raw = base64.StdEncoding.EncodeToString([]byte(value))
+	}
+	return v
+}
+
+// headFields are header lines, byte for byte. One that is folded, which begins
+// with white space, goes on the one before it, with a space between: so
+// receivers read it.
+func headFields(head []byte) (out []webhook.Field) {
+	for l := range strings.Lines(string(head)) {
+		l = strings.TrimRight(l, "\r\n")
+		switch name, value, _ := strings.Cut(l, ":"); {
+		case l == "":
+		case (l[0] == ' ' || l[0] == '\t') && len(out) > 0:
+			last := &out[len(out)-1]
+			last.Value = strings.TrimSpace(last.Value + " " + strings.Trim(l, " \t"))
+		default:
+			out = append(out, webhook.Field{Name: name, Value: strings.Trim(value, " \t")})
+		}
+	}
+	return out
 }
 
 func viewTimings(t *store.Timings) timingsView {

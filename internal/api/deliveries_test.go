@@ -74,7 +74,7 @@ func TestAttempts(t *testing.T) {
 	}
 	first, second, third := page.Data[0], page.Data[1], page.Data[2]
 	if first.Number != 1 || first.Request.Line != "POST /hook HTTP/1.1" ||
-		fmt.Sprint(first.Request.Headers) != "[{Host example.com} {X-Order b} {x-order a} {Authorization [redacted]}]" {
+		fmt.Sprint(first.Request.Headers) != "[{Host example.com } {X-Order b } {x-order a } {Authorization [redacted] }]" {
 		t.Errorf("%+v", first)
 	}
 	epID, _ := endpointID.Parse(ep)

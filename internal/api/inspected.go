@@ -10,31 +10,31 @@ import (
 	"unicode/utf8"
 
 	"github.com/malote-dev/malote/internal/store"
-	"github.com/malote-dev/malote/webhook"
 )
 
 // inspectedView is a request that arrived at an inspector, without headers and
 // body. Bytes that are not UTF-8 become U+FFFD.
 type inspectedView struct {
-	ID            string     `json:"id"`
-	InspectorID   string     `json:"inspector_id"`
-	ReceivedAt    exactStamp `json:"received_at"` // its first byte
-	Method        string     `json:"method"`
-	Path          string     `json:"path"` // behind the token
-	Query         string     `json:"query"`
-	Host          string     `json:"host"`
-	Remote        string     `json:"remote"`
-	HTTPVersion   string     `json:"http_version"`
-	TLS           *string    `json:"tls"`
-	ContentType   *string    `json:"content_type"`
-	BodyBytes     int64      `json:"body_bytes"`
-	BodyTruncated bool       `json:"body_truncated"`
-	BodyWhole     bool       `json:"body_complete"`
-	ReadMS        float64    `json:"read_ms"`
-	Status        int        `json:"status"` // that it was answered with
-	Failed        bool       `json:"failed"` // on purpose, by the inspector's fail_rate
-	DelayMS       int        `json:"delay_ms"`
-	AnsweredAt    stamp      `json:"answered_at"`
+	ID            string       `json:"id"`
+	InspectorID   string       `json:"inspector_id"`
+	ReceivedAt    exactStamp   `json:"received_at"` // its first byte
+	Method        string       `json:"method"`
+	Path          string       `json:"path"` // behind the token
+	Query         string       `json:"query"`
+	Host          string       `json:"host"`
+	Remote        string       `json:"remote"`
+	HTTPVersion   string       `json:"http_version"`
+	TLS           *string      `json:"tls"`
+	ContentType   *string      `json:"content_type"`
+	BodyBytes     int64        `json:"body_bytes"`
+	BodyTruncated bool         `json:"body_truncated"`
+	BodyWhole     bool         `json:"body_complete"`
+	ReadMS        float64      `json:"read_ms"`
+	Status        int          `json:"status"` // that it was answered with
+	Failed        bool         `json:"failed"` // on purpose, by the inspector's fail_rate
+	DelayMS       int          `json:"delay_ms"`
+	AnsweredAt    stamp        `json:"answered_at"`
+	Verdict       *verdictView `json:"verdict"` // null: not judged
 }
 
 // inspectedFull is a request as it arrived.
@@ -44,17 +44,7 @@ type inspectedFull struct {
 	Headers      []headerView `json:"headers"`
 	Body         string       `json:"body"` // base64
 	Text         *string      `json:"text"` // null: the body is not UTF-8
-	Verdict      *verdictView `json:"verdict"`
 }
-
-// verdictView is what an inspector's dialect and secret say of a request.
-type verdictView struct {
-	Outcome string  `json:"outcome"` // verified, authenticated or failed
-	Cause   *string `json:"cause"`
-	Detail  string  `json:"detail"`
-}
-
-const verdictFailed = "failed"
 
 func viewInspected(r *store.InspectedRequest) inspectedView {
 	return inspectedView{
@@ -70,26 +60,13 @@ func shown(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }
 
 // showInspected shows a request whole, and what its inspector says of it.
 func (s *server) showInspected(i *store.Inspector, r *store.InspectedRequest) inspectedFull {
-	v := inspectedFull{inspectedView: viewInspected(r), HeadersExact: !r.Inexact, Body: base64.StdEncoding.EncodeToString(r.Body), Verdict: s.verdict(i, r)}
+	v := inspectedFull{inspectedView: viewInspected(r), HeadersExact: !r.Inexact, Body: base64.StdEncoding.EncodeToString(r.Body)}
+	v.Verdict = s.verdict(i, r)
 	_, v.Headers = splitHead(append([]byte("\r\n"), r.Head...))
 	if utf8.Valid(r.Body) {
 		v.Text = new(string(r.Body))
 	}
 	return v
-}
-
-// verdict of an inspector on a request, as of when it arrived; nil: it has no
-// dialect or no secret, or the body is not all there.
-func (s *server) verdict(i *store.Inspector, r *store.InspectedRequest) *verdictView {
-	d, ok := s.dialects(i.Dialect)
-	if i.Dialect == "" || i.Secret == "" || !ok || r.Incomplete || r.BodyBytes > int64(len(r.Body)) {
-		return nil
-	}
-	got := d.Verify(headerOf(r.Head), r.Body, []string{i.Secret.Reveal()}, r.ReceivedAt())
-	if got.OK {
-		return &verdictView{Outcome: string(got.Proof), Detail: got.Detail}
-	}
-	return &verdictView{Outcome: verdictFailed, Cause: filled(string(got.Cause)), Detail: got.Detail}
 }
 
 // headerOf reads header lines as a verifier takes them.
@@ -101,17 +78,6 @@ func headerOf(head []byte) http.Header {
 	return h
 }
 
-// headFields are header lines, byte for byte.
-func headFields(head []byte) (out []webhook.Field) {
-	for l := range strings.Lines(string(head)) {
-		name, value, ok := strings.Cut(strings.TrimRight(l, "\r\n"), ":")
-		if ok {
-			out = append(out, webhook.Field{Name: name, Value: strings.Trim(value, " \t")})
-		}
-	}
-	return out
-}
-
 type inspectedQuery struct {
 	Search string `query:"search"`
 	Limit  int    `query:"limit"`
@@ -119,7 +85,7 @@ type inspectedQuery struct {
 }
 
 func (s *server) listInspected(c *call, q *inspectedQuery) (list[inspectedView], error) {
-	id, err := pathID(c, inspectorID)
+	i, err := s.inspector(c)
 	if err != nil {
 		return list[inspectedView]{}, err
 	}
@@ -127,11 +93,15 @@ func (s *server) listInspected(c *call, q *inspectedQuery) (list[inspectedView],
 	if f.Before, err = c.after(q.Cursor); err != nil {
 		return list[inspectedView]{}, err
 	}
-	page, err := s.store.InspectedRequests(c.r.Context(), c.key.ProjectID, id, f)
+	page, err := s.store.InspectedRequests(c.r.Context(), c.key.ProjectID, i.ID, f)
 	if err != nil {
 		return list[inspectedView]{}, err
 	}
-	return list[inspectedView]{Data: views(page.Items, viewInspected), NextCursor: c.cursor(page.Next)}, nil
+	rows := views(page.Items, viewInspected)
+	if err := s.addVerdicts(c.r.Context(), i, page.Items, rows); err != nil {
+		return list[inspectedView]{}, err
+	}
+	return list[inspectedView]{Data: rows, NextCursor: c.cursor(page.Next)}, nil
 }
 
 // inspected reads the inspector and the request of the path.

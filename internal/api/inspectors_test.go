@@ -136,6 +136,12 @@ func TestInspectedRequests(t *testing.T) {
 	if body, _ := base64.StdEncoding.DecodeString(got["body"].(string)); string(body) != "Ol\xe1 Mundo" || got["text"] != nil || got["body_bytes"] != 9.0 || got["path"] != "/a%2Fb" || got["query"] != "x=1&x=2" || got["verdict"] != nil {
 		t.Errorf("%v", got)
 	}
+	odd := st.arrive(id, &store.InspectedRequest{Method: "POST", Head: []byte("X-L: S\xe3o\xff\r\nX-F: one\r\n\t two: three\r\n")})
+	headers = fmt.Sprint(st.do(key, "GET", at+"/"+odd, nil).want(200).object()["headers"])
+	if headers != "[map[name:X-L raw:U+Nv/w== value:S\uFFFDo\uFFFD] map[name:X-F value:one two: three]]" {
+		t.Error(headers)
+	}
+	st.do(key, "DELETE", at+"/"+odd, nil).want(200)
 	second := st.arrive(id, &store.InspectedRequest{Method: "POST", Body: []byte("later"), BodyBytes: 2 << 20})
 	if got := st.do(key, "GET", at+"/"+second, nil).want(200).object(); got["body_truncated"] != true || got["body_bytes"] != 2097152.0 || got["text"] != "later" {
 		t.Errorf("%v", got)
@@ -230,6 +236,75 @@ func TestInspectedVerdicts(t *testing.T) {
 	}
 	if v := verdict(append(body, '\n')); v["outcome"] != "failed" || v["cause"] != "body_changed" {
 		t.Errorf("%v", v)
+	}
+}
+
+// TestVerdictsInLists: a list judges as the request by itself does, by what the
+// inspector has now, and looks at no more than so many bytes of bodies.
+func TestVerdictsInLists(t *testing.T) {
+	t.Parallel()
+	st := setup(t)
+	_, key := st.project("standard", store.Development)
+	const secret, other = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"
+	id := st.do(key, "POST", "/v1/inspectors", nil).want(201).text("id")
+	at := "/v1/inspectors/" + id
+	d := webhook.Standard()
+	now := time.Now()
+	signed := func(data string) *store.InspectedRequest {
+		t.Helper()
+		header, body, err := d.Sign(&webhook.Message{ID: webhook.NewID(), Type: "a", Time: now, Data: []byte(data), Consumer: "c"}, webhook.Try{Number: 1, At: now}, secret)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := &store.InspectedRequest{Method: "POST", Body: body, BodyBytes: int64(len(body))}
+		for name := range header {
+			r.Head = append(r.Head, strings.ToLower(name)+": "+header.Get(name)+"\r\n"...)
+		}
+		return r
+	}
+	list := func() (said string) {
+		t.Helper()
+		for range 2 { // the second time from memory
+			said = ""
+			for _, r := range st.do(key, "GET", at+"/requests", nil).want(200).object()["data"].([]any) {
+				word := "-"
+				if v, ok := r.(map[string]any)["verdict"].(map[string]any); ok {
+					word = v["outcome"].(string)
+				}
+				said = word + " " + said
+			}
+		}
+		return strings.TrimSpace(said)
+	}
+	first := st.arrive(id, signed("1"))
+	wrong := signed("2")
+	wrong.Body = append(wrong.Body, '\n')
+	wrong.BodyBytes++
+	st.arrive(id, wrong)
+	st.arrive(id, &store.InspectedRequest{Method: "POST", Body: []byte("x"), BodyBytes: 2 << 20}) // the rest is not kept
+	if got := list(); got != "- - -" {
+		t.Errorf("without a secret: %s", got)
+	}
+	st.do(key, "PATCH", at, `{"secret":"`+secret+`","dialect":"standard"}`).want(200)
+	if got := list(); got != "verified failed -" {
+		t.Error(got)
+	}
+	st.do(key, "PATCH", at, `{"secret":"`+other+`"}`).want(200)
+	if got := list(); got != "failed failed -" {
+		t.Errorf("another secret: %s", got)
+	}
+	st.do(key, "PATCH", at, `{"secret":"`+secret+`"}`).want(200)
+	for range 5 {
+		st.arrive(id, signed(`"`+strings.Repeat("x", 1<<20-1<<10)+`"`))
+	}
+	fresh := newRemembered() // as another process has it
+	st.server.judged = fresh
+	if got := strings.Fields(st.do(key, "GET", at+"/requests/"+first, nil).want(200).object()["verdict"].(map[string]any)["outcome"].(string)); got[0] != "verified" {
+		t.Error(got)
+	}
+	st.do(key, "GET", at+"/requests", nil).want(200)
+	if n := len(fresh.of); n != 3 && n != 4 { // of 5 MiB
+		t.Errorf("%d were judged", n)
 	}
 }
 

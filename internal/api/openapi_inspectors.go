@@ -76,7 +76,7 @@ var inspectorFields = map[string]fieldWords{
 	"inspectedFull.headers_exact":  {text: "Whether order and spelling of the headers are those of the wire; else they are in alphabetical order."},
 	"inspectedFull.body":           {text: "The body in base64, at most 1 MiB of it."},
 	"inspectedFull.text":           {text: "The same as text; null: it is not UTF-8."},
-	"inspectedFull.verdict":        {text: "Whether it verifies; null: the inspector has no dialect or no secret, or the body is not all there."},
+	"inspectedView.verdict":        {text: "Whether it verifies; null: the inspector has no dialect or no secret, or the body is not all there. Of a list the newest 4 MiB are judged; what is behind them has null, too, until it is read by itself."},
 	"verdictView.outcome":          {text: "verified; authenticated: a static token fits, which says nothing of the body; failed.", enum: []string{string(webhook.Verified), string(webhook.Authenticated), verdictFailed}},
 	"verdictView.cause":            {text: "Why it failed; null: it did not.", enum: verdictCauses()},
 	"verdictView.detail":           {text: "The probable cause in words."},

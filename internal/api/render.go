@@ -79,7 +79,7 @@ func renderInto(d *webhook.Dialect, m *webhook.Message, now time.Time) renderedI
 		return v
 	}
 	for _, f := range fields {
-		v.Headers = append(v.Headers, headerView{f.Name, f.Value})
+		v.Headers = append(v.Headers, viewHeader(f.Name, f.Value))
 	}
 	v.contentView = viewContent(body)
 	return v

@@ -63,15 +63,15 @@ func (s *server) signDelivery(c *call, _ *none) (signedView, error) {
 func viewSigned(r *egress.Request) signedView {
 	v := signedView{Method: "POST", URL: r.URL.String(), Headers: make([]headerView, len(r.Fields)), contentView: viewContent(r.Body), Redacted: []string{}}
 	for i, f := range r.Fields {
-		v.Headers[i] = headerView{Name: f.Name, Value: strings.ToValidUTF8(f.Value, "\uFFFD")}
+		v.Headers[i] = viewHeader(f.Name, f.Value)
 		if i >= len(r.Fields)-r.Redact {
-			v.Headers[i].Value = notShown
+			v.Headers[i].Value, v.Headers[i].Raw = notShown, ""
 			v.Redacted = append(v.Redacted, f.Name)
 		}
 	}
 	fields := make([]webhook.Field, len(v.Headers))
 	for i, h := range v.Headers {
-		fields[i] = webhook.Field(h)
+		fields[i] = webhook.Field{Name: h.Name, Value: h.Value}
 	}
 	v.Curl = Curl(v.Method, v.URL, fields, r.Body)
 	return v

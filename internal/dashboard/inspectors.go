@@ -9,6 +9,7 @@ import (
 	"github.com/malote-dev/malote/client"
 	"github.com/malote-dev/malote/internal/lang"
 	"github.com/malote-dev/malote/internal/store"
+	"github.com/malote-dev/malote/webhook"
 )
 
 // The inspector: throw-away addresses that show what arrives there. Its answers
@@ -139,7 +140,9 @@ type inspectorView struct {
 // inspectedRow is a request in the list.
 type inspectedRow struct {
 	*client.InspectedRequest
-	Base string // of the inspector's pages
+	Base   string // of the inspector's pages
+	Judged bool   // the list has a column for verdicts
+	Why    lang.Message
 }
 
 // answerForm is what the inspector answers, as a form has it.
@@ -179,7 +182,7 @@ func (v *visit) showInspector(status int, view *inspectorView) (err error) {
 		status = http.StatusUnprocessableEntity
 	}
 	if err == nil {
-		view.Requests = v.inspectedRows(rows.Data)
+		view.Requests = v.inspectedRows(rows.Data, view.Judges())
 		view.list(base, query, rows.NextCursor)
 	}
 	view.Kept, view.Compare = inspectedShown, len(view.Requests) > 1
@@ -197,6 +200,9 @@ func (v *visit) showInspector(status int, view *inspectorView) (err error) {
 	return v.show(status, "inspector", lang.Text("Inspector %s", title), view)
 }
 
+// Judges reports whether what arrives is verified.
+func (view *inspectorView) Judges() bool { return view.Dialect != "" && view.HasSecret }
+
 // list says where the other pages of the list are, and whether this one goes on.
 func (view *inspectorView) list(base string, query url.Values, next string) {
 	q := url.Values{}
@@ -207,6 +213,9 @@ func (view *inspectorView) list(base string, query url.Values, next string) {
 		view.First = base + "?" + q.Encode()
 	} else if view.Search == "" {
 		view.Source = base + "/stream"
+		if view.Judges() {
+			view.Source += "?judged=1"
+		}
 	}
 	if next != "" {
 		q.Set("cursor", next)
@@ -216,19 +225,45 @@ func (view *inspectorView) list(base string, query url.Values, next string) {
 
 const inspectedShown = 50
 
-func (v *visit) inspectedRows(rs []client.InspectedRequest) []inspectedRow {
+func (v *visit) inspectedRows(rs []client.InspectedRequest, judged bool) []inspectedRow {
 	out := make([]inspectedRow, len(rs))
 	for i := range rs {
-		out[i] = inspectedRow{&rs[i], v.inspectorBase()}
+		out[i] = inspectedRow{InspectedRequest: &rs[i], Base: v.inspectorBase(), Judged: judged}
+		if d := rs[i].Verdict; d != nil {
+			out[i].Why = causeWord(d.Cause)
+		}
 	}
 	return out
+}
+
+// causeWord is why a request does not verify, in a few words.
+func causeWord(cause string) lang.Message {
+	switch webhook.Cause(cause) {
+	case "":
+		return lang.Message{}
+	case webhook.CauseNoSecret:
+		return lang.Text("no usable secret")
+	case webhook.CauseMissingHeader:
+		return lang.Text("a header is missing")
+	case webhook.CauseMalformed:
+		return lang.Text("not written as the contract says")
+	case webhook.CauseClock:
+		return lang.Text("too old, or ahead of time")
+	case webhook.CauseSecret:
+		return lang.Text("secret read in another way")
+	case webhook.CauseBody:
+		return lang.Text("the body was changed")
+	case webhook.CauseMismatch:
+		return lang.Text("another secret, or another body")
+	}
+	return lang.Text("%s", cause)
 }
 
 // tailInspector streams what arrives, as it arrives at any process.
 func (v *visit) tailInspector() error {
 	path := inspectorPath(v.r.PathValue("id")) + "/requests"
 	full := tailSays{Says: lang.Text("As many people look at live lists as may be (%d). Reload this page in a while.", maxStreams).In(v.lang)}
-	seen := map[string]bool{}
+	seen, judged := map[string]bool{}, v.r.URL.Query().Get("judged") != ""
 	return v.stream(tailEvery, full, func() (any, error) {
 		rows, err := read[listed[client.InspectedRequest]](v, ofProject, path, url.Values{"limit": {itoa(inspectedShown)}})
 		if isStatus(err, http.StatusUnauthorized) || isStatus(err, http.StatusForbidden) {
@@ -247,7 +282,7 @@ func (v *visit) tailInspector() error {
 				fresh = append(fresh, *r)
 			}
 		}
-		html, err := v.part("inspector", "inspectedrows", v.inspectedRows(fresh))
+		html, err := v.part("inspector", "inspectedrows", v.inspectedRows(fresh, judged))
 		return tailSays{HTML: html, Says: lang.Text("Live. What comes in shows here.").In(v.lang)}, err
 	})
 }

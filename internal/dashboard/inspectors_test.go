@@ -142,6 +142,7 @@ func TestInspectorByForms(t *testing.T) {
 	viewer.get(compare).mentions(t, "differs", "It ends with a line end: LF.")
 	viewer.get(at).mentions(t, `action="`+at+`/compare"`)
 
+	viewer.get(at).mentions(t, `<th scope="col">Signature</th>`, ">valid</span>", ">not valid</span>", "the body was changed")
 	s.arrives(i.URL, http.Header{"Content-Type": {"application/x-www-form-urlencoded"}}, []byte("nome=Jo%C3%A3o+Silva&x=%zz"))
 	_, shown = viewer.newest(at)
 	shown.mentions(t, "João Silva", "%zz")
@@ -151,6 +152,10 @@ func TestInspectorByForms(t *testing.T) {
 	s.arrives(i.URL+"/bytes", http.Header{}, []byte("\x00\xff\xfe"))
 	last, shown := viewer.newest(at)
 	shown.mentions(t, "It is no text in UTF-8.", "00 ff fe")
+
+	s.arrives(i.URL, http.Header{"X-Latin": {"S\xe3o"}}, nil)
+	_, shown = viewer.newest(at)
+	shown.mentions(t, "S\uFFFDo", "not UTF-8; in base64: U&#43;Nv")
 
 	viewer.get(at+"?search=Silva").mentions(t, "application/x-www-form-urlencoded")
 	if p := viewer.get(at + "?search=nothing-has-this"); !strings.Contains(p.body, "Nothing of what is kept has this text.") {
@@ -237,7 +242,7 @@ func TestInspectorLive(t *testing.T) {
 	b.open("/p/" + project.ID + "/inspect/" + i.ID)
 	h, body := signedTest(t)
 	s.arrives(i.URL+"/while-open", h, body)
-	b.waitFor(`document.querySelectorAll("#tail tbody tr").length === 1`)
+	b.waitFor(`document.querySelectorAll("#tail tbody tr").length === 1 && document.querySelector("#tail tbody .s-delivered").textContent === "valid" && document.querySelectorAll("#tail tbody td").length === document.querySelectorAll("#tail thead th").length`)
 	s.arrives(i.URL+"/second", http.Header{"X-Hostile": {`<script>window.__ran=1</script>`}}, []byte(`<img src=x onerror="window.__ran=1">`))
 	b.waitFor(`document.querySelectorAll("#tail tbody tr").length === 2 && document.querySelector("#tail tbody tr a.main").textContent.includes("/second")`)
 	b.run(chromedp.Click(chromedp.CSS("#tail tbody tr a.main")))
