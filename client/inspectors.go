@@ -80,6 +80,7 @@ type InspectedRequest struct {
 	Status        int        `json:"status"`         // that it was answered with
 	Failed        bool       `json:"failed"`         // with fail_status, by chance
 	DelayMS       int        `json:"delay_ms"`
+	Ignored       []string   `json:"ignored"`     // parameters of the address that could not be used
 	AnsweredAt    *time.Time `json:"answered_at"` // nil: not yet, or the sender was gone
 	Verdict       *Verdict   `json:"verdict"`     // nil: the inspector has no dialect or no secret, the body is not all there, or a list did not look at it
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/malote-dev/malote/client"
@@ -147,7 +148,7 @@ func (c *console) inspected(r *client.InspectedRequest) {
 	case !r.BodyComplete:
 		length += ", and it broke off"
 	}
-	c.facts("request", r.ID, "received", stamp(r.ReceivedAt), "from", r.Remote, "tls", r.TLS, "body", length, "answered", strconv.Itoa(r.Status), "signature", verdict)
+	c.facts("request", r.ID, "received", stamp(r.ReceivedAt), "from", r.Remote, "tls", r.TLS, "body", length, "answered", strconv.Itoa(r.Status), "passed over", strings.Join(r.Ignored, ", "), "signature", verdict)
 	fmt.Fprintf(c.out, "\n%s %s %s\n", r.Method, oneLine(pathOf(r)), r.HTTPVersion)
 	for _, h := range r.Headers {
 		fmt.Fprintf(c.out, "%s: %s\n", oneLine(h.Name), oneLine(h.Value))

@@ -59,7 +59,11 @@ func (v *verifyCmd) Run(c *console) error {
 	if x.Verdict.OK {
 		return nil
 	}
-	return &failure{what: "not genuine: " + string(x.Verdict.Cause), code: exitFailure}
+	f := &failure{what: "not genuine: " + string(x.Verdict.Cause), code: exitFailure}
+	if len(secrets) == 0 {
+		f.what, f.fix = "no secret was given to verify with", "name the file that holds it with --secret-file, or put it into the variable WEBHOOK_SECRET"
+	}
+	return f
 }
 
 // secrets are those of the files, else that of the variable.

@@ -45,6 +45,16 @@ func TestVerifyCommand(t *testing.T) {
 	}
 }
 
+// TestVerifyCommandWithoutSecret says what to do.
+func TestVerifyCommandWithoutSecret(t *testing.T) {
+	t.Parallel()
+	request, _ := onTheWire(t, webhook.Standard(), "\r\n", same)
+	code, _, errOut := malote("verify", request)
+	if code != exitFailure || !strings.Contains(errOut, "no secret was given") || !strings.Contains(errOut, "fix: ") || !strings.Contains(errOut, "--secret-file") || !strings.Contains(errOut, "WEBHOOK_SECRET") {
+		t.Errorf("%d %s", code, errOut)
+	}
+}
+
 func TestVerifyCommandExplains(t *testing.T) {
 	t.Parallel()
 	request, secret := onTheWire(t, webhook.Standard(), "\r\n", func(s string) string { return s + "\n" })

@@ -135,6 +135,9 @@ func New(o Options) *API {
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
+	s.metrics.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "malote_inspector_waits", Help: "Callers that wait for the next request of an inspector.",
+	}, func() float64 { return float64(len(s.waiters)) }))
 	s.gather = s.metrics.registry
 	if o.Metrics != nil {
 		s.gather = prometheus.Gatherers{o.Metrics, s.metrics.registry}

@@ -140,7 +140,7 @@ func TestErrors(t *testing.T) {
 		{key, "GET /v1/audit?from=2026-01-02T00:00:00Z&until=2026-01-01T00:00:00Z", ``, kindShape, []string{"?from"}, "not before until"},
 		{key, "GET /v1/audit?actor=nobody", ``, kindShape, []string{"?actor"}, "neither the id of a key"},
 		{key, "GET /v1/audit?actor=evt_00000000000000000000000001", ``, kindShape, []string{"?actor"}, "neither the id of a key"},
-		{key, "GET /v1/events?nope=1", ``, kindShape, []string{"?nope"}, "it takes id, consumer, type, idempotency_key, channel, from, until, limit, cursor"},
+		{key, "GET /v1/events?nope=1", ``, kindShape, []string{"?nope"}, "it takes id, consumer, type, idempotency_key, channel, search, from, until, limit, cursor"},
 		{key, "GET /v1/events?type=a&type=b", ``, kindShape, []string{"?type"}, "more than once"},
 		{key, "GET /v1/events?type=%zz", ``, kindShape, nil, "well formed"},
 		{key, "GET /v1/events?type=a;limit=1", ``, kindShape, nil, "well formed"},

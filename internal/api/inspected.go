@@ -33,6 +33,7 @@ type inspectedView struct {
 	Status        int          `json:"status"` // that it was answered with
 	Failed        bool         `json:"failed"` // on purpose, by the inspector's fail_rate
 	DelayMS       int          `json:"delay_ms"`
+	Ignored       []string     `json:"ignored"` // parameters of the address that could not be used
 	AnsweredAt    stamp        `json:"answered_at"`
 	Verdict       *verdictView `json:"verdict"` // null: not judged
 }
@@ -51,7 +52,7 @@ func viewInspected(r *store.InspectedRequest) inspectedView {
 		ID: requestID.Format(r.ID), InspectorID: inspectorID.Format(r.InspectorID), ReceivedAt: exactStamp(r.ReceivedAt()),
 		Method: r.Method, Path: shown(r.Path), Query: shown(r.Query), Host: shown(r.Host), Remote: r.Remote, HTTPVersion: r.Version,
 		TLS: filled(r.TLS), ContentType: filled(shown(r.ContentType)), BodyBytes: r.BodyBytes, BodyTruncated: r.BodyBytes > store.MaxInspectedBody, BodyWhole: !r.Incomplete,
-		ReadMS: inMillis(r.Read), Status: r.Status, Failed: r.Failed, DelayMS: int(r.Delay.Milliseconds()), AnsweredAt: stamp(r.AnsweredAt),
+		ReadMS: inMillis(r.Read), Status: r.Status, Failed: r.Failed, DelayMS: int(r.Delay.Milliseconds()), Ignored: append([]string{}, r.Ignored...), AnsweredAt: stamp(r.AnsweredAt),
 	}
 }
 

@@ -72,6 +72,7 @@ var inspectorFields = map[string]fieldWords{
 	"inspectedView.status":         {text: "The HTTP status that it was answered with.", min: new(100), max: new(999)},
 	"inspectedView.failed":         {text: "That status was fail_status, by chance."},
 	"inspectedView.delay_ms":       {text: "How long the answer was held back.", min: new(0)},
+	"inspectedView.ignored":        {text: "Parameters of the address that begin with malote_ and could not be used: they were passed over, as the header Malote-Ignored of the answer said."},
 	"inspectedView.answered_at":    {text: "When the answer was out; null: not yet, or the sender was gone by then."},
 	"inspectedFull.headers_exact":  {text: "Whether order and spelling of the headers are those of the wire; else they are in alphabetical order."},
 	"inspectedFull.body":           {text: "The body in base64, at most 1 MiB of it."},

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"slices"
 	"strings"
 	"sync"
@@ -89,7 +90,7 @@ func setup(tb testing.TB) *site {
 	handler := New(Options{
 		Store: st.db, Ingest: st.ingest, Policy: &egress.Policy{AllowHTTP: true}, Dialects: catalog.Lookup,
 		Prober: probes(http.StatusUnauthorized), Signer: deliver.New(deliver.Options{Store: st.db, Dialects: catalog.Lookup}), Metrics: prometheus.NewRegistry(), Logger: slog.New(slog.NewTextHandler(st.log, nil)), Version: "test",
-		Sender: sends(http.StatusOK), InspectURL: inspectURL,
+		Sender: sends(http.StatusOK), InspectURL: inspectURL, EgressAddresses: []netip.Prefix{netip.MustParsePrefix("203.0.113.7/32"), netip.MustParsePrefix("2001:db8::/64")},
 		TestMail: func(context.Context, string, lang.Language) error { return nil }, Descriptions: []*Description{{Name: "placaflow", Title: "a company's"}},
 	})
 	st.server = handler.server

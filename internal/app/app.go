@@ -117,7 +117,7 @@ func New(ctx context.Context, o Options, log *slog.Logger) (_ *App, err error) {
 	if a.server, err = a.door(ctx, handler); err != nil {
 		return nil, err
 	}
-	return a, a.receiver.prepare(a.db, o, log)
+	return a, a.receiver.prepare(a.db, o, log, metrics)
 }
 
 // door puts the pages before the API, and makes the link to them.

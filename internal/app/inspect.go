@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/net/netutil"
 
 	"github.com/malote-dev/malote/internal/inspect"
@@ -67,13 +68,21 @@ func (r *receiver) url() string {
 }
 
 // prepare makes the server. Errors: [*Problem].
-func (r *receiver) prepare(db *store.DB, o Options, log *slog.Logger) (err error) {
+func (r *receiver) prepare(db *store.DB, o Options, log *slog.Logger, metrics prometheus.Registerer) (err error) {
 	if r == nil {
 		return nil
 	}
-	if r.server, err = newServer(inspect.New(db, log), o, log); err != nil {
+	h := inspect.New(db, log)
+	if r.server, err = newServer(h, o, log); err != nil {
 		return err
 	}
+	r.server.RegisterOnShutdown(h.End)
+	metrics.MustRegister(
+		counter("malote_inspector_requests_kept_total", "Requests that arrived at inspectors and were kept.", func() uint64 { return h.Counters().Kept }),
+		counter("malote_inspector_requests_refused_total", "Requests that inspectors refused: no such address, too many, or too much at once.", func() uint64 { return h.Counters().Refused }),
+		counter("malote_inspector_bytes_kept_total", "Bytes of bodies that inspectors kept.", func() uint64 { return h.Counters().Bytes }),
+		gauge("malote_inspector_answers_held", "Answers of inspectors that are held back now.", func() float64 { return float64(h.Counters().Held) }),
+	)
 	r.tls, r.server.TLSConfig = r.server.TLSConfig, nil // the listener's: heads are read inside of it
 	r.server.ConnContext, r.server.MaxHeaderBytes, r.server.WriteTimeout = inspect.ConnContext, inspect.MaxHeaderBytes, inspectTime
 	return nil

@@ -1,9 +1,12 @@
 package inspect
 
 import (
+	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/malote-dev/malote/internal/store"
@@ -11,13 +14,23 @@ import (
 )
 
 // Parameters of the address that stand in for what the inspector answers. What
-// of them cannot be used is as if it were not there.
+// of them cannot be used is said, and as if it were not there.
 const (
 	paramStatus = "malote_status" // from 200 to 599
 	paramBody   = "malote_body"
-	paramDelay  = "malote_delay" // up to 30s: 3s, 250ms, or 3
+	paramDelay  = "malote_delay" // up to 30s: 3s, 250ms, 3 or 0.2
 	paramFail   = "malote_fail"  // percent
+
+	paramPrefix = "malote_"
 )
+
+// IgnoredHeader names in the answer the parameters that could not be used.
+const IgnoredHeader = "Malote-Ignored"
+
+// wanted says what each parameter takes.
+var wanted = map[string]string{
+	paramStatus: "a status from 200 to 599", paramBody: "at most 65536 bytes", paramDelay: "up to 30s, as in 3s, 250ms or 0.2", paramFail: "percent, from 0 to 100",
+}
 
 // Bounds of what they may say.
 const (
@@ -25,6 +38,9 @@ const (
 	maxStatus = 599
 	maxDelay  = 30 * time.Second
 	maxBody   = 64 << 10
+
+	maxIgnored     = 8  // parameters that are named
+	maxIgnoredName = 40 // bytes of one
 )
 
 // answer is what one request gets.
@@ -33,32 +49,72 @@ type answer struct {
 	headers []webhook.Field
 	body    []byte
 	delay   time.Duration
-	failed  bool // by chance
+	failed  bool     // by chance
+	ignored []string // parameters that could not be used
 }
 
 // answerTo is what an inspector says, or the parameters of the address.
 func answerTo(i *store.Inspector, r *http.Request) answer {
 	a := answer{status: i.Answer.Status, headers: i.Answer.Headers, body: i.Answer.Body, delay: i.Answer.Delay}
-	rate, failure := i.Answer.FailRate, i.Answer.FailStatus
-	if q, err := url.ParseQuery(r.URL.RawQuery); err == nil {
-		if n, ok := number(q, paramStatus, minStatus, maxStatus); ok {
-			a.status = n
-		}
-		if n, ok := number(q, paramFail, 0, 100); ok {
-			rate = n
-		}
-		if d, ok := delayOf(q.Get(paramDelay)); ok {
-			a.delay = d
-		}
-		if body := q.Get(paramBody); q.Has(paramBody) && len(body) <= maxBody {
-			a.body = []byte(body)
+	rate := i.Answer.FailRate
+	q, _ := url.ParseQuery(r.URL.RawQuery) // what of it can be read
+	for _, name := range slices.Sorted(maps.Keys(q)) {
+		if strings.HasPrefix(name, paramPrefix) && !a.take(name, q.Get(name), &rate) && len(a.ignored) < maxIgnored {
+			a.ignored = append(a.ignored, plainName(name))
 		}
 	}
 	if chance(rate) {
-		return answer{status: within(failure), delay: a.delay, failed: true}
+		return answer{status: within(i.Answer.FailStatus), delay: a.delay, failed: true, ignored: a.ignored}
 	}
 	a.status = within(a.status)
 	return a
+}
+
+// take uses a parameter; false: it cannot be used.
+func (a *answer) take(name, value string, rate *int) (ok bool) {
+	switch name {
+	case paramStatus:
+		n, fits := number(value, minStatus, maxStatus)
+		if ok = fits; ok {
+			a.status = n
+		}
+	case paramFail:
+		n, fits := number(value, 0, 100)
+		if ok = fits; ok {
+			*rate = n
+		}
+	case paramDelay:
+		d, fits := delayOf(value)
+		if ok = fits; ok {
+			a.delay = d
+		}
+	case paramBody:
+		if ok = len(value) <= maxBody; ok {
+			a.body = []byte(value)
+		}
+	}
+	return ok
+}
+
+// plainName is a parameter's name as a header can hold it.
+func plainName(name string) string {
+	return strings.Map(func(r rune) rune {
+		if r == '_' || r >= 'a' && r <= 'z' || r >= '0' && r <= '9' {
+			return r
+		}
+		return '?'
+	}, name[:min(len(name), maxIgnoredName)])
+}
+
+// sayIgnored names what was passed over, and what would have been taken.
+func (a *answer) sayIgnored(h http.Header) {
+	for _, name := range a.ignored {
+		if what := wanted[name]; what != "" {
+			h.Add(IgnoredHeader, name+": "+what)
+			continue
+		}
+		h.Add(IgnoredHeader, name+": there is malote_status, malote_body, malote_delay and malote_fail")
+	}
 }
 
 // within is a status that may be sent as a final one.
@@ -69,15 +125,16 @@ func within(status int) int {
 	return status
 }
 
-func number(q url.Values, name string, least, most int) (int, bool) {
-	n, err := strconv.Atoi(q.Get(name))
+func number(text string, least, most int) (int, bool) {
+	n, err := strconv.Atoi(text)
 	return n, err == nil && n >= least && n <= most
 }
 
+// delayOf reads a time with its unit, or seconds.
 func delayOf(text string) (time.Duration, bool) {
 	d, err := time.ParseDuration(text)
-	if n, e := strconv.Atoi(text); e == nil {
-		d, err = time.Duration(min(max(n, -1), 3600))*time.Second, nil
+	if f, e := strconv.ParseFloat(text, 64); e == nil && f >= 0 && f <= maxDelay.Seconds() {
+		d, err = time.Duration(f*float64(time.Second)), nil
 	}
 	return d, err == nil && d >= 0 && d <= maxDelay
 }
@@ -89,11 +146,13 @@ func (h *Handler) answer(w http.ResponseWriter, r *http.Request, kept *store.Ins
 		defer hold.Stop()
 		select {
 		case <-hold.C:
-		case <-r.Context().Done(): // the sender is gone, or the server stops
+		case <-h.stop:
+		case <-r.Context().Done(): // the sender is gone
 			return
 		}
 	}
 	a.setHeaders(w.Header())
+	a.sayIgnored(w.Header())
 	w.WriteHeader(a.status)
 	if a.hasBody() {
 		if _, err := w.Write(a.body); err != nil {

@@ -48,14 +48,34 @@ type Handler struct {
 	delayed chan struct{}
 	memory  atomic.Int64
 	rates   rates
+	stop    chan struct{} // closed: nothing is held back any more
+	once    sync.Once
+
+	kept, refused, bytes atomic.Uint64
 }
+
+// Counters since the start.
+type Counters struct {
+	Kept    uint64 // requests
+	Refused uint64 // requests, for whatever reason
+	Bytes   uint64 // of bodies that were kept
+	Held    int    // answers that are held back now
+}
+
+// Counters says what came.
+func (h *Handler) Counters() Counters {
+	return Counters{Kept: h.kept.Load(), Refused: h.refused.Load(), Bytes: h.bytes.Load(), Held: len(h.delayed)}
+}
+
+// End has every answer that is held back go out at once: the server stops.
+func (h *Handler) End() { h.once.Do(func() { close(h.stop) }) }
 
 var _ http.Handler = (*Handler)(nil)
 
 // New makes a handler. It is to be served by a server with [ConnContext], on
 // what [Listen] wrapped.
 func New(s Store, log *slog.Logger) *Handler {
-	return &Handler{store: s, log: log, under: make(chan struct{}, maxUnder), delayed: make(chan struct{}, maxDelayed)}
+	return &Handler{store: s, log: log, under: make(chan struct{}, maxUnder), delayed: make(chan struct{}, maxDelayed), stop: make(chan struct{})}
 }
 
 // ServeHTTP keeps a request and answers as its inspector says.
@@ -69,10 +89,12 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case h.under <- struct{}{}:
 		defer func() { <-h.under }()
 	default:
+		h.refused.Add(1)
 		busy(w, "too many requests are under way")
 		return
 	}
 	if status, why := h.serve(w, r, &head); status != 0 {
+		h.refused.Add(1)
 		refuse(w, status, why)
 	}
 }
@@ -129,7 +151,7 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, head *head) (sta
 		return http.StatusTooManyRequests, "more than " + strconv.Itoa(bytesASecond>>20) + " MiB a second"
 	}
 	a := answerTo(i, r)
-	kept.Status, kept.Delay, kept.Failed = a.status, a.delay, a.failed
+	kept.Status, kept.Delay, kept.Failed, kept.Ignored = a.status, a.delay, a.failed, a.ignored
 	if a.delay > 0 {
 		select {
 		case h.delayed <- struct{}{}:
@@ -145,6 +167,8 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, head *head) (sta
 	} else if err != nil {
 		return h.failed(w, "keep a request", err)
 	}
+	h.kept.Add(1)
+	h.bytes.Add(uint64(len(kept.Body)))
 	h.answer(w, r, kept, &a)
 	return 0, ""
 }

@@ -25,7 +25,11 @@ import (
 	"github.com/malote-dev/malote/webhook"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// A connection that is closed after an answer waits for half a second, and
+// ends by itself: about as long as goleak looks.
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("net/http.(*conn).closeWriteAndWait"))
+}
 
 // patience is how long something may take on a busy machine.
 const patience = time.Minute
@@ -317,16 +321,19 @@ func TestAnswers(t *testing.T) {
 		method, rest string
 		status       int
 		body, kind   string
+		ignored      string
 	}{
-		{"GET", "", 202, "<script>alert(1)</script>", "text/html"},
-		{"HEAD", "", 202, "", "text/html"},
-		{"POST", "?malote_status=503", 503, "<script>alert(1)</script>", "text/html"},
-		{"POST", "?malote_body=hi%20you", 202, "hi you", "text/html"},
-		{"POST", "?malote_status=204", 204, "", "text/html"},
-		{"POST", "?malote_status=100&malote_body=", 202, "", "text/html"},
-		{"POST", "?malote_status=x&malote_delay=31s&malote_fail=101", 202, "<script>alert(1)</script>", "text/html"},
-		{"POST", "?malote_fail=100", 200, "", ""}, // it has no status of a failure
-		{"POST", "?malote_delay=1ms", 202, "<script>alert(1)</script>", "text/html"},
+		{"GET", "", 202, "<script>alert(1)</script>", "text/html", ""},
+		{"HEAD", "", 202, "", "text/html", ""},
+		{"POST", "?malote_status=503", 503, "<script>alert(1)</script>", "text/html", ""},
+		{"POST", "?malote_body=hi%20you", 202, "hi you", "text/html", ""},
+		{"POST", "?malote_status=204", 204, "", "text/html", ""},
+		{"POST", "?malote_status=100&malote_body=", 202, "", "text/html", "malote_status"},
+		{"POST", "?malote_status=x&malote_delay=31s&malote_fail=101", 202, "<script>alert(1)</script>", "text/html", "malote_delay malote_fail malote_status"},
+		{"POST", "?malote_dealy=1s&malote_%0d%0aX-A:%20b=1&x=1;malote_fail=99", 202, "<script>alert(1)</script>", "text/html", "malote_???????b malote_dealy"},
+		{"POST", "?malote_fail=100", 200, "", "", ""}, // it has no status of a failure
+		{"POST", "?malote_delay=0.001", 202, "<script>alert(1)</script>", "text/html", ""},
+		{"POST", "?malote_delay=1ms", 202, "<script>alert(1)</script>", "text/html", ""},
 	} {
 		got := p.raw(c.method, c.method+" "+p.at(c.rest)+" HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n")
 		body, _ := io.ReadAll(got.Body)
@@ -336,7 +343,17 @@ func TestAnswers(t *testing.T) {
 		if c.kind != "" && got.Header.Get("X-Own") != "1" {
 			t.Errorf("%v", got.Header)
 		}
-		if r := p.next(); r.Status != c.status || r.Failed != strings.Contains(c.rest, "fail=100") {
+		var said []string
+		for _, v := range got.Header[inspect.IgnoredHeader] {
+			name, what, _ := strings.Cut(v, ": ")
+			if said = append(said, name); what == "" {
+				t.Errorf("%s: %q", c.rest, v)
+			}
+		}
+		if strings.Join(said, " ") != c.ignored {
+			t.Errorf("%s: %q are said to be passed over", c.rest, said)
+		}
+		if r := p.next(); r.Status != c.status || strings.Join(r.Ignored, " ") != c.ignored || r.Failed != strings.Contains(c.rest, "fail=100") {
 			t.Errorf("%s: %+v", c.rest, r)
 		}
 	}

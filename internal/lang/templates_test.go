@@ -61,7 +61,7 @@ func walkTemplate(v reflect.Value, do func(*parse.CommandNode)) {
 		if v.IsNil() || v.Type() == reflect.TypeFor[*parse.Tree]() {
 			return
 		}
-		if c, ok := v.Interface().(*parse.CommandNode); ok && v.Kind() == reflect.Pointer {
+		if c, ok := reflect.TypeAssert[*parse.CommandNode](v); ok && v.Kind() == reflect.Pointer {
 			do(c)
 		}
 		walkTemplate(v.Elem(), do)

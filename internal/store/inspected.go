@@ -36,6 +36,7 @@ type InspectedFacts struct {
 	Status      int           `json:"status"`          // that it was answered with
 	Delay       time.Duration `json:"delay,omitempty"` // before the answer, on purpose
 	Failed      bool          `json:"failed,omitempty"`
+	Ignored     []string      `json:"ignored,omitempty"` // parameters of the address that were meant for the answer, and could not be used
 }
 
 // ReceivedAt is when its first byte came.

@@ -49,13 +49,26 @@ const (
 )
 
 // ForbiddenAnswerHeader reports whether no inspector sends a header, whatever
-// its answer says: what frames the answer is the connection's, and a browser
-// keeps the others for all of the host, which is not one project's alone.
+// its answer says. What frames the answer is the connection's. A proxy before
+// the server acts on some of them, and sends a file of its own in place of the
+// answer. A browser keeps others for all of the host, which is not one
+// project's alone, or acts on them as if the host had said so: leads elsewhere
+// by itself, asks for a password, loads what it was not asked for. Location is
+// none of them: a sender that follows redirects is what people look for.
 func ForbiddenAnswerHeader(name string) bool {
-	switch strings.ToLower(name) {
-	case "connection", "content-length", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade",
-		"alt-svc", "clear-site-data", "content-security-policy", "nel", "public-key-pins", "report-to", "service-worker-allowed",
-		"set-cookie", "set-cookie2", "strict-transport-security", "x-content-type-options":
+	name = strings.ToLower(name)
+	for _, prefix := range []string{"attribution-reporting-", "proxy-", "sec-", "x-accel-", "x-reproxy-", "x-sendfile"} {
+		if strings.HasPrefix(name, prefix) {
+			return true
+		}
+	}
+	switch name {
+	case "connection", "content-length", "http2-settings", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade",
+		"x-lighttpd-send-file", "x-lighttpd-send-tempfile", "x-litespeed-location",
+		"accept-ch", "accept-ch-lifetime", "activate-storage-access", "alt-svc", "available-dictionary", "clear-site-data", "content-security-policy", "content-security-policy-report-only",
+		"critical-ch", "delegate-ch", "document-policy", "expect-ct", "feature-policy", "nel", "origin-agent-cluster", "origin-trial", "permissions-policy", "public-key-pins", "public-key-pins-report-only",
+		"refresh", "report-to", "reporting-endpoints", "service-worker", "service-worker-allowed", "set-cookie", "set-cookie2", "set-login", "speculation-rules", "strict-transport-security", "supports-loading-mode",
+		"use-as-dictionary", "www-authenticate", "x-content-type-options":
 		return true
 	}
 	return false

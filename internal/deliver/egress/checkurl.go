@@ -248,17 +248,23 @@ func (p *Policy) checkName(name string, port uint16) *URLError {
 }
 
 // checkLocalhost lets a name of the loopback address pass where one of its
-// addresses does.
+// addresses does, and none is this server's own: the other one would only say
+// that nothing listens there.
 func (p *Policy) checkLocalhost(name string, port uint16) *URLError {
 	var first *refusal
+	passes := false
 	for _, a := range loopbackAddrs() {
-		why := p.judge(netip.AddrPortFrom(a, port))
-		if why == nil {
-			return nil
-		}
-		if first == nil {
+		switch why := p.judge(netip.AddrPortFrom(a, port)); {
+		case why == nil:
+			passes = true
+		case why.what == ownAddress:
+			return p.refuseAddr(name, why)
+		case first == nil:
 			first = why
 		}
+	}
+	if passes {
+		return nil
 	}
 	return p.refuseAddr(name, first)
 }

@@ -38,6 +38,9 @@ type refusal struct {
 	port  uint16
 }
 
+// ownAddress is why a server does not call itself.
+const ownAddress lang.Kept = "this server's own address"
+
 // CheckAddr judges a resolved address and port. Never allowed are link-local
 // and cloud metadata addresses, the unspecified address, multicast and
 // broadcast (also inside an IPv6 transition form), addresses with a zone, and
@@ -71,7 +74,7 @@ func (p *Policy) judge(a netip.AddrPort) *refusal {
 		return why
 	}
 	if p.isOwn(addr, a.Port()) {
-		return &refusal{what: "this server's own address"}
+		return &refusal{what: ownAddress}
 	}
 	if p.Relay != nil && slices.Contains(p.Relay.Addrs(), netip.AddrPortFrom(addr, a.Port())) {
 		return &refusal{what: "this server's mail relay"}
@@ -83,7 +86,7 @@ func (p *Policy) judge(a netip.AddrPort) *refusal {
 	if p.NAT64 && nat64.Contains(addr) {
 		judged = embedded4(addr, 12)
 		if p.isOwn(judged, a.Port()) {
-			return &refusal{what: "this server's own address"}
+			return &refusal{what: ownAddress}
 		}
 		if p.lifted(judged) {
 			return nil

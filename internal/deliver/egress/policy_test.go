@@ -1,9 +1,13 @@
 package egress
 
 import (
+	"errors"
 	"net/netip"
+	"net/url"
 	"strings"
 	"testing"
+
+	"github.com/malote-dev/malote/internal/store"
 )
 
 func prefixes(list ...string) (out []netip.Prefix) {
@@ -135,6 +139,7 @@ func TestCheckURL(t *testing.T) {
 	strict := Policy{Interfaces: noInterfaces}
 	plain := Policy{Interfaces: noInterfaces, AllowHTTP: true}
 	dev := Policy{Interfaces: noInterfaces, AllowHTTP: true, AllowLoopback: true, Own: ports("127.0.0.1:8400", "[::1]:8400")}
+	one := Policy{Interfaces: noInterfaces, AllowHTTP: true, AllowLoopback: true, Own: ports("127.0.0.1:8400")} // nothing of it is on ::1
 	ten := Policy{Interfaces: noInterfaces, AllowHTTP: true, Allow: prefixes("10.0.0.0/8", "127.0.0.0/8")}
 	const public = "use a public https URL such as https://hooks.example.com/in"
 	cases := []struct {
@@ -175,6 +180,8 @@ func TestCheckURL(t *testing.T) {
 		{&dev, "http://[::1]:3000/", "http://[::1]:3000/"},
 		{&dev, "http://127.0.0.1:8400/v1/events", "host 127.0.0.1 is this server's own address; use a public https URL; this address cannot be allowed"},
 		{&dev, "http://localhost:8400/", "host localhost is this server's own address; use a public https URL; this address cannot be allowed"},
+		{&one, "http://localhost:8400/", "host localhost is this server's own address; use a public https URL; this address cannot be allowed"},
+		{&one, "http://localhost:8401/", "http://localhost:8401/"},
 		{&dev, "http://10.0.0.1/", "host 10.0.0.1 is a private address; use a public https URL, or have the operator allow it with --egress-allow 10.0.0.0/8"},
 
 		{&ten, "http://10.2.3.4:99/", "http://10.2.3.4:99/"},
@@ -216,5 +223,18 @@ func TestTables(t *testing.T) {
 	}
 	if got := machineAddrs(); len(got) == 0 {
 		t.Error("this machine has no address")
+	}
+}
+
+// TestLocalhostIsNotCalled: a name that leads to the server's own listener is
+// blocked, and not tried at the other loopback address, where nothing listens.
+func TestLocalhostIsNotCalled(t *testing.T) {
+	t.Parallel()
+	c := New(Options{Policy: Policy{Interfaces: noInterfaces, AllowHTTP: true, AllowLoopback: true, Own: ports("127.0.0.1:8400")}})
+	defer c.Close()
+	_, err := c.Send(t.Context(), &Request{URL: &url.URL{Scheme: "http", Host: "app.localhost:8400", Path: "/"}, Method: "POST"})
+	var e *Error
+	if !errors.As(err, &e) || e.Class != store.ClassBlocked || !strings.Contains(e.Detail, "this server's own address") {
+		t.Errorf("%v", err)
 	}
 }

@@ -45,20 +45,29 @@ func (d *dialer) resolve(ctx context.Context, host string, port uint16, t *store
 }
 
 // localhost is the loopback addresses that the guard lets pass, or all of
-// them, for it to refuse.
+// them, for it to refuse: also where one of them is this server's own.
 func (d *dialer) localhost(port uint16) []netip.AddrPort {
 	var all, passed []netip.AddrPort
 	for _, a := range loopbackAddrs() {
 		ap := netip.AddrPortFrom(a, port)
 		all = append(all, ap)
-		if d.judge(ap) == nil {
+		switch err := d.judge(ap); {
+		case err == nil:
 			passed = append(passed, ap)
+		case isOwnAddress(err):
+			return []netip.AddrPort{ap}
 		}
 	}
 	if len(passed) == 0 {
 		return all
 	}
 	return passed
+}
+
+// isOwnAddress reports whether an address was refused because it is the server's.
+func isOwnAddress(err error) bool {
+	var e *Error
+	return errors.As(err, &e) && e.what == ownAddress
 }
 
 // lookups asks DNS, for one name once at a time, and for a bounded number of
