@@ -29,7 +29,7 @@ var axe string
 
 // browser is a real Chromium with one tab.
 type browser struct {
-	*testing.T
+	testing.TB
 	ctx context.Context
 	url string
 
@@ -43,7 +43,7 @@ document.addEventListener("securitypolicyviolation", e => window.__wrong.push("p
 window.addEventListener("error", e => window.__wrong.push("error: " + e.message));`
 
 // chromium starts one, or skips.
-func chromium(t *testing.T, url string) *browser {
+func chromium(t testing.TB, url string) *browser {
 	t.Helper()
 	program := ""
 	for _, name := range []string{"chromium", "chromium-browser", "google-chrome", "headless-shell"} {
@@ -61,7 +61,7 @@ func chromium(t *testing.T, url string) *browser {
 	allocator, stop := chromedp.NewExecAllocator(t.Context(), options...)
 	ctx, cancel := chromedp.NewContext(allocator)
 	ctx, over := context.WithTimeout(ctx, 25*time.Minute)
-	b := &browser{T: t, ctx: ctx, url: url}
+	b := &browser{TB: t, ctx: ctx, url: url}
 	t.Cleanup(func() {
 		_ = chromedp.Cancel(ctx) // closes the browser and waits for it
 		over()

@@ -42,6 +42,7 @@ func isStatus(err error, status int) bool {
 type endpointView struct {
 	*client.Endpoint
 	Stats      *client.Stats
+	Times      *timesChart
 	Chart      *chart
 	Causes     []cause
 	Deliveries []client.Delivery // the last 100
@@ -80,6 +81,7 @@ func (v *visit) showEndpoint(status int, view *endpointView) (err error) {
 		return err
 	}
 	view.Deliveries, view.Strip = ds.Data, drawStrip(ds.Data)
+	view.Times = drawTimes(view.Stats)
 	view.Chart, view.Causes = drawStats(view.Stats), drawCauses(view.Stats.Attempts.Failures)
 	view.Checks, view.Forecast = view.checks(v.lang), forecast(view.Endpoint, view.Stats, v.lang)
 	if view.Names, err = v.eventTypeNames(); err != nil {

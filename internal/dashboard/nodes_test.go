@@ -33,8 +33,8 @@ func TestTailOfManyProcesses(t *testing.T) {
 		t.Fatal(err)
 	}
 	place := app.Options{Database: secret.Text(cluster.URL("webhooks"))}
-	one := (&site{T: t, receiver: newReceiver(t), master: secret.Text(app.NewMasterKey())}).start(place)
-	two := (&site{T: t, receiver: one.receiver, master: one.master, key: one.key}).start(place)
+	one := (&site{TB: t, T: t, receiver: newReceiver(t), master: secret.Text(app.NewMasterKey())}).start(place)
+	two := (&site{TB: t, T: t, receiver: one.receiver, master: one.master, key: one.key}).start(place)
 	elsewhere := two.owner() // the later start's link is the one that is good
 	p, c := one.project("shop")
 	_, err = c.CreateEndpoint(t.Context(), client.NewEndpoint{Consumer: "acme", URL: one.receiver.URL + "/hook", EventTypes: []string{"*"}})

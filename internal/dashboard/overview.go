@@ -72,12 +72,15 @@ func (v *visit) overviewPage() error {
 	return v.show(http.StatusOK, "overview", lang.Text("Overview"), view)
 }
 
+// standardSpan is shown where the address says nothing.
+const standardSpan = "24h"
+
 // spans are the times that the overview's chart can show, by what the address
-// says; the first is shown where it says nothing.
+// says.
 func spans() []span {
 	return []span{
-		{"24h", lang.Text("24 hours"), func(_ *visit, view *overviewView) (*client.Stats, error) { return view.Stats, nil }},
 		{"60m", lang.Text("60 minutes"), func(_ *visit, view *overviewView) (*client.Stats, error) { return view.Now.stats, nil }},
+		{standardSpan, lang.Text("24 hours"), func(_ *visit, view *overviewView) (*client.Stats, error) { return view.Stats, nil }},
 		{"30d", lang.Text("30 days"), func(v *visit, _ *overviewView) (*client.Stats, error) {
 			return read[client.Stats](v, ofProject, "/v1/stats", url.Values{"interval": {"day"}})
 		}},
@@ -109,12 +112,11 @@ func (v *visit) now() (*nowView, error) {
 // chartOver draws what the address asks for.
 func (v *visit) chartOver(view *overviewView) error {
 	all := spans()
-	chosen := all[0]
-	for _, s := range all {
-		if s.Value == v.r.URL.Query().Get("span") {
-			chosen = s
-		}
+	asked := v.r.URL.Query().Get("span")
+	if !slices.ContainsFunc(all, func(s span) bool { return s.Value == asked }) {
+		asked = standardSpan
 	}
+	chosen := all[slices.IndexFunc(all, func(s span) bool { return s.Value == asked })]
 	view.Span = chosen.Value
 	for _, s := range all {
 		view.Spans = append(view.Spans, choice{s.Value, s.Label.In(v.lang), s.Value == chosen.Value})

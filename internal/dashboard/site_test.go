@@ -25,7 +25,8 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // site is a whole server, with a receiver on this machine.
 type site struct {
-	*testing.T
+	testing.TB
+	T        *testing.T // the same; nil: it is a benchmark
 	app      *app.App
 	url      string // of the server, as http://127.0.0.1:…
 	welcome  string // the link for the first owner
@@ -51,7 +52,7 @@ func (r *receiver) answers(status int, header http.Header, body string) {
 	r.status, r.header, r.body = status, header, body
 }
 
-func newReceiver(t *testing.T) *receiver {
+func newReceiver(t testing.TB) *receiver {
 	t.Helper()
 	r := &receiver{status: http.StatusOK, came: make(chan *http.Request, 1000)}
 	r.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
@@ -71,16 +72,17 @@ func newReceiver(t *testing.T) *receiver {
 }
 
 // open starts a server that nobody has signed in to.
-func open(t *testing.T, change ...func(*app.Options)) *site {
+func open(t testing.TB, change ...func(*app.Options)) *site {
 	t.Helper()
 	o := app.Options{Data: t.TempDir()}
-	s := &site{T: t, receiver: newReceiver(t), master: secret.Text(app.NewMasterKey())}
+	s := &site{TB: t, receiver: newReceiver(t), master: secret.Text(app.NewMasterKey())}
+	s.T, _ = t.(*testing.T)
 	return s.start(o, change...)
 }
 
 // start runs the server over a place.
 func (s *site) start(o app.Options, change ...func(*app.Options)) *site {
-	t := s.T
+	t := s.TB
 	t.Helper()
 	o.Listen, o.InspectListen, o.MasterKeys, o.EgressLoopback, o.Version, o.MinFree = "127.0.0.1:0", "127.0.0.1:0", []secret.Text{s.master}, true, "test", 1<<20
 	for _, f := range change {

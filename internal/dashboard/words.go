@@ -23,6 +23,7 @@ func words(l lang.Language) template.FuncMap {
 		"ago":   func(t any) string { return ago(t, time.Now(), l) },
 		"num":   func(n any) string { return number(n, l) },
 		"share": func(r *float64) string { return share(r, l) },
+		"bare":  figure,
 		"ms":    func(ms any) string { return millis(ms, l) },
 		"state": func(s string) string { return stateWord(s).In(l) },
 		"class": func(c string) string { return className(c).In(l) },

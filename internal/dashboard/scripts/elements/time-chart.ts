@@ -129,7 +129,7 @@ class TimeChart extends HTMLElement {
         ...this.order().map((i): uPlot.Series => {
           const c = this.columns[i];
           const drawn = colour(c?.colour ?? "--ink");
-          if (c?.kind !== "bar") return { stroke: drawn, width: 2, points: { show: false } };
+          if (c?.kind !== "bar") return { stroke: drawn, width: 2, points: { size: 5, fill: drawn } };
           return { fill: drawn, width: 0, points: { show: false }, ...(bars && { paths: bars }) };
         }),
       ],

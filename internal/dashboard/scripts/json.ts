@@ -1,0 +1,2 @@
+// Pages with payloads and bodies.
+import "./elements/json-view";
