@@ -86,7 +86,7 @@ func restoredAfter(m *moved, backup, restore func(*moved)) {
 	m.api.Client.CloseIdleConnections()
 	restore(m)
 	server = m.serve()
-	m.equal("restored", want)
+	m.equalAfterCrash("restored", want)
 	for _, id := range lost {
 		ans, err := m.api.Raw(m.Context(), http.MethodGet, "/v1/events/"+id, nil)
 		if err != nil || ans.Status != http.StatusNotFound {

@@ -46,7 +46,7 @@ func TestBehindAPooler(t *testing.T) {
 	server.Kill()
 	m.api.Client.CloseIdleConnections()
 	server = m.serve()
-	m.equal("after a crash", want)
+	m.equalAfterCrash("after a crash", want)
 	m.resume()
 	m.stop(server)
 	if log := string(readFile(t, site.LogFile())); !strings.Contains(log, "a pooler stands before the database") || strings.Contains(log, `"level":"ERROR"`) {

@@ -29,8 +29,8 @@ func TestExplanationInChromium(t *testing.T) {
 	for _, view := range []string{"en.light", "en.dark", "pt-BR.light", "pt-BR.dark"} {
 		b.prefers(view)
 		b.open("/verify")
-		b.fill("#secret", secret)
-		eval[bool](b, fmt.Sprintf("document.querySelector('#headers').value = %s; document.querySelector('#body').value = %s; true", inJSON(t, headers), inJSON(t, string(body)+"\n")))
+		b.fill("main [name=secret]", secret)
+		eval[bool](b, fmt.Sprintf("document.querySelector(\"main [name=headers]\").value = %s; document.querySelector(\"main [name=body]\").value = %s; true", inJSON(t, headers), inJSON(t, string(body)+"\n")))
 		b.press("main form.card button[type=submit]")
 		want := "The body is not the one that was signed."
 		if strings.HasPrefix(view, "pt") {
