@@ -32,6 +32,9 @@ func TestJSONViewInChromium(t *testing.T) {
 		b.fits("a payload, " + view)
 		b.picture("json-" + view)
 	}
+	if eval[bool](b, `document.querySelector("json-view > button").checkVisibility()`) {
+		t.Error("all is shown, and more is offered")
+	}
 	const said = `document.querySelector("json-view .at output").value`
 	const rows = `document.querySelectorAll("json-view [role=treeitem]").length`
 	text := eval[string](b, `document.querySelector("json-view .tree").innerText`)
