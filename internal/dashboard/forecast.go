@@ -7,12 +7,17 @@ import (
 	"github.com/malote-dev/malote/internal/lang"
 )
 
+// soon are seconds that no forecast is made of.
+const soon = 2
+
 // forecast says how long what is pending for an endpoint would take; zero:
-// nothing is.
+// nothing is, or it goes at once.
 func forecast(e *client.Endpoint, s *client.Stats, l lang.Language) lang.Message {
 	f, count := s.Forecast, number(s.Pending.Count, l)
 	switch {
 	case f == nil:
+		return lang.Message{}
+	case f.Seconds != nil && *f.Seconds <= soon && len(f.WaitsFor) == 0 && e.State == "active" && s.InARow == 0:
 		return lang.Message{}
 	case f.Seconds == nil && s.Pending.More:
 		return lang.Text("More than %s deliveries wait. How long they would take is not known: it gave no answer in 24 hours.", count)

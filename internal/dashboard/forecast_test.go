@@ -21,8 +21,9 @@ func TestForecastInWords(t *testing.T) {
 	}{
 		{"active", 0, 8312, false, 333, 25, lang.English, "8,312 deliveries would drain in about 6 minutes at 25/s."},
 		{"active", 0, 8312, false, 333, 25, lang.Portuguese, "8.312 entregas escoariam em cerca de 6 minutos a 25/s."},
-		{"active", 0, 1, false, 1, 1.64, lang.English, "One delivery would drain in about 1 second at 1.6/s."},
-		{"active", 0, 1, false, 1, 1.64, lang.Portuguese, "Uma entrega escoaria em cerca de 1 segundo a 1,6/s."},
+		{"active", 0, 1, false, 2, 1.64, lang.English, ""},
+		{"active", 0, 1, false, 3, 1.64, lang.English, "One delivery would drain in about 3 seconds at 1.6/s."},
+		{"active", 0, 1, false, 3, 1.64, lang.Portuguese, "Uma entrega escoaria em cerca de 3 segundos a 1,6/s."},
 		{"active", 0, 10_000, true, 200_000, 0.05, lang.English, "More than 10,000 deliveries would take at least 2 days to drain, at 0.05/s."},
 		{"paused", 0, 3, false, 7200, 0.5, lang.English, "Once it is resumed, what waits (3) would drain in about 2 hours at 0.50/s."},
 		{"disabled", 0, 10_000, true, 400, 25, lang.English, "Once it is resumed, more than 10,000 deliveries would take at least 7 minutes to drain, at 25/s."},
