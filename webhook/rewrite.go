@@ -194,12 +194,39 @@ func (d *Dialect) orders(n *node) []ordered {
 	}
 }
 
+// maxRewrittenDepth is how deeply a body may be nested that is written anew:
+// indenting costs its length times its depth.
+const maxRewrittenDepth = 64
+
+// nesting is how deeply JSON is nested.
+func nesting(b []byte) (deepest int) {
+	depth, quoted := 0, false
+	for i := 0; i < len(b); i++ {
+		switch c := b[i]; {
+		case quoted && c == '\\':
+			i++
+		case c == '"':
+			quoted = !quoted
+		case quoted:
+		case c == '[' || c == '{':
+			depth++
+			deepest = max(deepest, depth)
+		case c == ']' || c == '}':
+			depth--
+		}
+	}
+	return deepest
+}
+
 // rewrites are the bodies that this one may have been before it was parsed and
 // written again; each is good until the next. b is at most [maxDiagnose] long.
 func (d *Dialect) rewrites(b []byte) iter.Seq[changedBody] {
 	return func(yield func(changedBody) bool) {
 		var compact bytes.Buffer
 		if json.Compact(&compact, b) != nil || compact.Len() == 0 {
+			return
+		}
+		if nesting(compact.Bytes()) > maxRewrittenDepth {
 			return
 		}
 		root, _ := parseNode(compact.Bytes(), 0)
