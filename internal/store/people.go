@@ -285,7 +285,8 @@ func (db *DB) SetPassword(ctx context.Context, person ID, before, after string, 
 }
 
 // ChangePerson gives a person a role, and lets in or keeps out. Whoever is
-// kept out has no session any more. Errors: [ErrNotFound], [ErrLastOwner].
+// kept out has no session any more; of whoever is, or is no owner, the
+// invitations end, those to the person and those that the person made. Errors: [ErrNotFound], [ErrLastOwner].
 func (db *DB) ChangePerson(ctx context.Context, id ID, role Role, disabled bool) (*Person, error) {
 	var out *Person
 	err := db.write(ctx, func(b *batch) error {
@@ -314,6 +315,11 @@ func (db *DB) ChangePerson(ctx context.Context, id ID, role Role, disabled bool)
 		}
 		if disabled {
 			if err := b.exec("DELETE FROM console_sessions WHERE person=?", k); err != nil {
+				return err
+			}
+		}
+		if disabled || role != RoleOwner {
+			if err := b.exec("DELETE FROM invitations WHERE email=? OR made_by=?", p.Email, k); err != nil {
 				return err
 			}
 		}

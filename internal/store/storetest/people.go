@@ -117,6 +117,31 @@ var peopleCases = map[string]func(*shelf){
 			s.Error("a disabled person signed in:", err)
 		}
 	},
+	"InvitationsEndWithRights": func(s *shelf) {
+		s.person("owner@example.com", store.RoleOwner)
+		invite := func(email, link string, by store.ID) {
+			s.no(s.db.Invite(s.ctx, &store.Invitation{Email: email, Role: store.RoleOwner, MadeBy: by, ExpiresAt: time.Now().Add(time.Hour)}, tokenHash(link)))
+		}
+		for _, end := range []struct {
+			role     store.Role
+			disabled bool
+		}{{store.RoleViewer, false}, {store.RoleOwner, true}} {
+			eve := s.person("eve@example.com", store.RoleOwner)
+			invite("eve@example.com", "own", store.ID{})
+			invite("alias@example.com", "made", eve.ID)
+			invite("bea@example.com", "other", store.ID{})
+			_, err := s.db.ChangePerson(s.ctx, eve.ID, end.role, end.disabled)
+			s.no(err)
+			for _, link := range []string{"own", "made"} {
+				if _, err := s.db.TakeInvitation(s.ctx, tokenHash(link), "", "h"); !isNotFound(err) {
+					s.Errorf("%+v: the link %s makes an owner: %v", end, link, err)
+				}
+			}
+			if _, err := s.db.InvitationByHash(s.ctx, tokenHash("other")); err != nil {
+				s.Errorf("%+v: somebody else's invitation: %v", end, err)
+			}
+		}
+	},
 	"PortalOfAPerson": func(s *shelf) {
 		s.person("owner@example.com", store.RoleOwner)
 		p := s.person("ana@example.com", store.RoleOperator)
