@@ -20,9 +20,9 @@ type timesChart struct {
 }
 
 type timesPoint struct {
-	At             time.Time
-	Mean, P50, P95 *float64 // milliseconds; nil: no answer came
-	Tick           string
+	At       time.Time
+	P50, P95 *float64 // milliseconds; nil: no answer came
+	Tick     string
 }
 
 func drawTimes(s *client.Stats) *timesChart {
@@ -31,7 +31,7 @@ func drawTimes(s *client.Stats) *timesChart {
 	c := &timesChart{Unit: s.Interval, Width: step * n, Base: chartTall, Empty: true}
 	for i := range s.Buckets {
 		b := &s.Buckets[i]
-		c.Points = append(c.Points, timesPoint{At: b.At, Mean: b.Mean, P50: b.P50, P95: b.P95, Tick: tick(b.At, s.Interval)})
+		c.Points = append(c.Points, timesPoint{At: b.At, P50: b.P50, P95: b.P95, Tick: tick(b.At, s.Interval)})
 		if b.P95 != nil {
 			c.Max, c.Empty = max(c.Max, *b.P95), false
 		}

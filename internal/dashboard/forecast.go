@@ -17,7 +17,7 @@ func forecast(e *client.Endpoint, s *client.Stats, l lang.Language) lang.Message
 	switch {
 	case f == nil:
 		return lang.Message{}
-	case f.Seconds != nil && *f.Seconds <= soon && len(f.WaitsFor) == 0 && e.State == "active" && s.InARow == 0:
+	case f.Seconds != nil && *f.Seconds <= soon && f.WaitsFor == "" && e.State == "active" && s.InARow == 0:
 		return lang.Message{}
 	case f.Seconds == nil && s.Pending.More:
 		return lang.Text("More than %s deliveries wait. How long they would take is not known: it gave no answer in 24 hours.", count)

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/malote-dev/malote/internal/rawjson"
 )
 
 // encode is a body for the API; nil is none.
@@ -97,26 +99,6 @@ const maxShown = 32 << 10
 // own: those take its length times its depth.
 const maxIndented = 64
 
-// nesting is how deeply JSON is nested.
-func nesting(text string) (deepest int) {
-	depth, quoted := 0, false
-	for i := 0; i < len(text); i++ {
-		switch c := text[i]; {
-		case quoted && c == '\\':
-			i++
-		case c == '"':
-			quoted = !quoted
-		case quoted:
-		case c == '[' || c == '{':
-			depth++
-			deepest = max(deepest, depth)
-		case c == ']' || c == '}':
-			depth--
-		}
-	}
-	return deepest
-}
-
 // bodyView is a payload, a request's body or an answer's.
 type bodyView struct {
 	Text string // indented where it is JSON
@@ -130,7 +112,7 @@ func viewBody(text string) *bodyView {
 	v := &bodyView{Text: text, Size: len(text)}
 	if len(text) <= maxShown {
 		var b bytes.Buffer
-		if s := strings.TrimSpace(text); s != "" && (s[0] == '{' || s[0] == '[') && nesting(s) <= maxIndented && json.Indent(&b, []byte(s), "", "  ") == nil && b.Len() <= 8*maxShown {
+		if s := strings.TrimSpace(text); s != "" && (s[0] == '{' || s[0] == '[') && rawjson.Check([]byte(s), maxIndented) == nil && json.Indent(&b, []byte(s), "", "  ") == nil && b.Len() <= 8*maxShown {
 			v.Text, v.JSON = b.String(), true
 		}
 	}

@@ -112,11 +112,14 @@ func (v *visit) now() (*nowView, error) {
 // chartOver draws what the address asks for.
 func (v *visit) chartOver(view *overviewView) error {
 	all := spans()
-	asked := v.r.URL.Query().Get("span")
-	if !slices.ContainsFunc(all, func(s span) bool { return s.Value == asked }) {
-		asked = standardSpan
+	at := func(value string) int {
+		return slices.IndexFunc(all, func(s span) bool { return s.Value == value })
 	}
-	chosen := all[slices.IndexFunc(all, func(s span) bool { return s.Value == asked })]
+	asked := at(v.r.URL.Query().Get("span"))
+	if asked < 0 {
+		asked = at(standardSpan)
+	}
+	chosen := all[asked]
 	view.Span = chosen.Value
 	for _, s := range all {
 		view.Spans = append(view.Spans, choice{s.Value, s.Label.In(v.lang), s.Value == chosen.Value})

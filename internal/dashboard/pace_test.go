@@ -1,7 +1,6 @@
 package dashboard_test
 
 import (
-	"io"
 	"net/http"
 	"regexp"
 	"slices"
@@ -116,23 +115,16 @@ func (v *visitor) weigh(path string) (w weight) {
 	return w
 }
 
+// weighAsset is how many bytes of an asset go over the wire.
 func (v *visitor) weighAsset(path string) int {
 	v.s.Helper()
-	r, err := http.NewRequestWithContext(v.s.Context(), http.MethodGet, v.s.url+path, http.NoBody)
-	v.s.no(err)
-	r.Header.Set("Accept-Encoding", "gzip")
-	for name, value := range v.cookies {
-		r.AddCookie(&http.Cookie{Name: name, Value: value})
+	v.header.Set("Accept-Encoding", "gzip") // named, it is not unpacked
+	defer v.header.Del("Accept-Encoding")
+	p := v.get(path)
+	if p.status != http.StatusOK {
+		v.s.Errorf("%s: %d", path, p.status)
 	}
-	resp, err := v.http.Do(r)
-	v.s.no(err)
-	defer resp.Body.Close()
-	text, err := io.ReadAll(resp.Body)
-	v.s.no(err)
-	if resp.StatusCode != http.StatusOK {
-		v.s.Errorf("%s: %d", path, resp.StatusCode)
-	}
-	return len(text)
+	return len(p.body)
 }
 
 // TestPagesAreLight: no page loads more than 60 kB of scripts, compressed, nor

@@ -304,6 +304,9 @@ func (db *DB) ChangePerson(ctx context.Context, id ID, role Role, disabled bool)
 			if err := b.notLastOwner(k, p); err != nil {
 				return err
 			}
+			if err := b.exec("DELETE FROM invitations WHERE email=? OR made_by=?", p.Email, k); err != nil {
+				return err
+			}
 		}
 		if p.Role = role; !disabled {
 			p.DisabledAt = time.Time{}
@@ -315,11 +318,6 @@ func (db *DB) ChangePerson(ctx context.Context, id ID, role Role, disabled bool)
 		}
 		if disabled {
 			if err := b.exec("DELETE FROM console_sessions WHERE person=?", k); err != nil {
-				return err
-			}
-		}
-		if disabled || role != RoleOwner {
-			if err := b.exec("DELETE FROM invitations WHERE email=? OR made_by=?", p.Email, k); err != nil {
 				return err
 			}
 		}
